@@ -1,0 +1,119 @@
+//! The mode machine's states. The moves between them are in `controller.rs`.
+//!
+//! ```text
+//!               first good state                arm
+//!   Booting ───────────────────► Disarmed ───────────────► Holding ◄──────────┐
+//!                                  ▲   ▲                    │   ▲             │ at rest
+//!                                  │   │ disarm, at rest    │   │ run ended   │
+//!                       clear_fault│   └──── Stopping ◄─────┤   │             │
+//!                                  │           ▲  │         │   │             │
+//!                                  │     hold, │  └─────────┼───┼─────────────┘
+//!                                  │   disarm, │      begin │   │
+//!                                  │  run ended│            ▼   │
+//!                                  │           └───────── Moving ◄─┐
+//!                                  │                        └──────┘ begin (supersedes)
+//!              from every mode:    │
+//!                trouble ───► Faulted ──┐
+//!                stop flag ─► EStopped ─┴─ both brake to rest within the limits, then hold
+//! ```
+//!
+//! `EStopped` outranks `Faulted`, which outranks the rest. Clearing leads to `Disarmed`, never further: clearing and
+//! arming are two acts. Every move that ends motion starts a new epoch, so that nothing queued before it runs after it.
+
+use crate::{seam::RunId, time::TickIndex};
+
+/// Who pulled the e-stop: an identity that the asynchronous side gave out; never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopSource(pub u32);
+
+/// What the robot is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// No good state has been read yet.
+    Booting,
+    /// Nothing is commanded.
+    Disarmed,
+    /// Powered, standing at the last command.
+    Holding,
+    /// Following a run's chunks.
+    Moving {
+        /// Which run.
+        run: RunId,
+    },
+    /// Braking to rest.
+    Stopping {
+        /// Disarm once at rest; hold otherwise.
+        disarm: bool,
+    },
+    /// Something was wrong: brought to rest, held until cleared.
+    Faulted {
+        /// What was wrong.
+        why: Fault,
+        /// When.
+        at: TickIndex,
+    },
+    /// Someone pulled the e-stop: brought to rest, held until cleared.
+    EStopped {
+        /// Who.
+        by: StopSource,
+        /// When.
+        at: TickIndex,
+    },
+}
+
+impl Mode {
+    /// The run being followed, if any.
+    #[must_use]
+    pub const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Moving { run } => Some(*run),
+            _ => None,
+        }
+    }
+}
+
+/// What was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A set-point was NaN or infinite.
+    RequestNotFinite {
+        /// Which joint.
+        joint: usize,
+    },
+    /// A set-point was further from the last command than any motion could be.
+    GrossJump {
+        /// Which joint.
+        joint: usize,
+    },
+    /// A measured value was NaN or infinite.
+    StateNotFinite {
+        /// Which joint.
+        joint: usize,
+    },
+    /// The measured state does not have as many joints as the robot.
+    StateShape,
+    /// The measured state is too old.
+    StateStale,
+    /// The backend lost the robot.
+    BackendLost,
+    /// The robot does not follow its commands.
+    Diverged {
+        /// Which joint.
+        joint: usize,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its last step was reached.
+    Done,
+    /// Its time was up.
+    TimeUp,
+    /// An operator or another run took over.
+    Superseded,
+    /// It was held, disarmed, e-stopped or faulted.
+    Stopped,
+    /// No chunk came in time, for too long.
+    RanDry,
+}

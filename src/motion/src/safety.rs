@@ -1,0 +1,177 @@
+//! What is allowed: the one filter between a wish and a motor.
+//!
+//! A [`Command`] has private fields and no public constructor: only [`Filter`] makes one, so a set-point that was not
+//! filtered cannot reach a backend, because it does not compile.
+//!
+//! Order of the checks: finite (before any filter state is touched), gross jump, then position, velocity,
+//! acceleration and jerk. Continuity is judged against the last command, divergence against the measured state.
+
+mod limits;
+mod watchdog;
+
+use crate::{
+    joints::{Joints, MAX_JOINTS},
+    mode::Fault,
+    robot::Robot,
+};
+use limits::Motion;
+pub(crate) use watchdog::Watchdog;
+
+/// Limits that changed a joint's set-point, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits(pub u8);
+
+impl Limits {
+    /// The position limit, or the room needed to brake before it.
+    pub const POSITION: Self = Self(1);
+    /// The velocity limit.
+    pub const VELOCITY: Self = Self(2);
+    /// The acceleration limit, or the room needed to brake at the goal.
+    pub const ACCELERATION: Self = Self(4);
+    /// The jerk limit.
+    pub const JERK: Self = Self(8);
+
+    /// Names of the bits, in the order in which the limits are checked.
+    pub const NAMES: [(Self, &str); 4] = [
+        (Self::POSITION, "position"),
+        (Self::VELOCITY, "velocity"),
+        (Self::ACCELERATION, "acceleration"),
+        (Self::JERK, "jerk"),
+    ];
+
+    /// Whether any bit of `other` is set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// The limits that changed a set-point, by joint.
+pub type LimitedBy = [Limits; MAX_JOINTS];
+
+/// Whether the robot's drives follow set-points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drive {
+    /// Nothing is commanded: the backend leaves the robot as it is.
+    #[default]
+    Off,
+    /// The set-point is to be followed.
+    On,
+}
+
+/// A set-point that passed the filter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Command {
+    drive: Drive,
+    position: Joints,
+}
+
+impl Command {
+    /// Whether to follow it.
+    #[must_use]
+    pub const fn drive(&self) -> Drive {
+        self.drive
+    }
+
+    /// Joint set-points, rad or m.
+    #[must_use]
+    pub const fn position(&self) -> &Joints {
+        &self.position
+    }
+}
+
+/// The filter and its memory: the last command and its first two differences.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter {
+    joints: usize,
+    motion: [Motion; MAX_JOINTS],
+}
+
+impl Filter {
+    pub(crate) const fn new(joints: usize) -> Self {
+        Self { joints, motion: [Motion::REST; MAX_JOINTS] }
+    }
+
+    /// Starts anew, at rest at `pose`, which must be finite.
+    pub(crate) fn anchor(&mut self, pose: &Joints) {
+        for (motion, position) in self.motion.iter_mut().zip(pose.iter()) {
+            *motion = Motion { position: *position, asked: *position, ..Motion::REST };
+        }
+    }
+
+    /// The last command.
+    pub(crate) fn position(&self) -> Joints {
+        self.collect(|motion| motion.position)
+    }
+
+    /// Its velocity.
+    pub(crate) fn velocity(&self) -> Joints {
+        self.collect(|motion| motion.velocity)
+    }
+
+    /// Its acceleration.
+    pub(crate) fn acceleration(&self) -> Joints {
+        self.collect(|motion| motion.acceleration)
+    }
+
+    /// Whether the commanded motion has come to an end.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.motion[..self.joints].iter().all(Motion::is_at_rest)
+    }
+
+    /// Passes a wish: the nearest allowed set-point, and what it was limited by.
+    ///
+    /// # Errors
+    /// A wish that is not finite or jumps is a fault, and leaves the filter's memory as it was.
+    pub(crate) fn pass(
+        &mut self,
+        wish: &Joints,
+        robot: &Robot,
+    ) -> Result<(Command, LimitedBy), Fault> {
+        if let Some(joint) = wish.iter().position(|value| !value.is_finite()) {
+            return Err(Fault::RequestNotFinite { joint });
+        }
+        for (joint, limits) in robot.limits().iter().enumerate() {
+            if (wish[joint] - self.motion[joint].position).abs() > limits.step_max {
+                return Err(Fault::GrossJump { joint });
+            }
+        }
+        let mut limited_by = [Limits::default(); MAX_JOINTS];
+        for (joint, limits) in robot.limits().iter().enumerate() {
+            let motion = self.motion[joint];
+            (self.motion[joint], limited_by[joint]) =
+                motion.toward(wish[joint], limits, robot.period_s());
+        }
+        Ok((self.command(), limited_by))
+    }
+
+    /// Brakes every joint as hard as its limits allow, to rest.
+    pub(crate) fn brake(&mut self, robot: &Robot) -> Command {
+        for (motion, limits) in self.motion.iter_mut().zip(robot.limits()) {
+            *motion = motion.braked(limits, robot.period_s());
+            motion.asked = motion.position;
+        }
+        self.command()
+    }
+
+    /// No command.
+    pub(crate) fn idle(&self) -> Command {
+        Command { drive: Drive::Off, position: self.position() }
+    }
+
+    fn command(&self) -> Command {
+        Command { drive: Drive::On, position: self.position() }
+    }
+
+    fn collect(&self, of: impl Fn(&Motion) -> f64) -> Joints {
+        let mut joints = Joints::zeros(self.joints);
+        for (value, motion) in joints.iter_mut().zip(&self.motion) {
+            *value = of(motion);
+        }
+        joints
+    }
+}

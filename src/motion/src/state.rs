@@ -1,0 +1,39 @@
+//! What the robot says of itself.
+
+use crate::{joints::Joints, time::Nanos};
+
+/// What a backend says of its own condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Reads and writes work.
+    #[default]
+    Good,
+    /// The robot cannot be read or written; what it does is not known.
+    Lost,
+}
+
+/// One measured state. Positions are rad or m, velocities per second, in joint order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct State {
+    /// When the measurement was taken: not when it was read.
+    pub sampled_at: Nanos,
+    /// Measured position of each joint.
+    pub position: Joints,
+    /// Measured velocity of each joint.
+    pub velocity: Joints,
+    /// The backend's own condition.
+    pub health: Health,
+}
+
+impl State {
+    /// A state at rest at the origin, of `joints` joints: what stands in a buffer before the first reading.
+    #[must_use]
+    pub const fn blank(joints: usize) -> Self {
+        Self {
+            sampled_at: Nanos(0),
+            position: Joints::zeros(joints),
+            velocity: Joints::zeros(joints),
+            health: Health::Good,
+        }
+    }
+}

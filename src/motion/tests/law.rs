@@ -1,0 +1,433 @@
+//! Promises of the law, for arbitrary orders, chunks and states.
+
+use motion::{
+    Chunk, ChunkId, Command, Controller, Drive, Ending, Epoch, Event, Fault, HeadDigest, Health,
+    Inputs, JointLimits, Joints, Limits, Mode, Nanos, Order, OrderId, Plan, Refusal, Reply, Robot,
+    Rules, Run, RunId, Seam, Source, State, StopSource, Tick, TickIndex, What,
+};
+use proptest::prelude::*;
+
+const DT: f64 = 0.05;
+const PERIOD_NS: u64 = 50_000_000;
+const JOINTS: usize = 3;
+
+fn limits(velocity_max: f64, acceleration_max: f64, jerk_max: f64) -> JointLimits {
+    JointLimits {
+        position_min: -1.0,
+        position_max: 2.0,
+        velocity_max,
+        acceleration_max,
+        jerk_max,
+        step_max: 1.5,
+        divergence_max: 0.5,
+        gripper: false,
+    }
+}
+
+fn robot() -> Robot {
+    let joints = [limits(3.0, 8.0, 200.0), limits(1.0, 4.0, 30.0), limits(3.0, 5.0, 500.0)];
+    Robot::build(DT, &joints, Rules::default()).expect("the test robot's limits make sense")
+}
+
+/// A robot that follows every command at once, and the law that drives it.
+struct Bench {
+    law: Controller,
+    state: State,
+    now: Nanos,
+    orders: Vec<Order>,
+    replies: Vec<Reply>,
+    stop: Option<StopSource>,
+    sent: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            law: Controller::new(robot()),
+            state: State::blank(JOINTS),
+            now: Nanos(0),
+            orders: Vec::new(),
+            replies: Vec::new(),
+            stop: None,
+            sent: 0,
+        }
+    }
+
+    fn armed() -> Self {
+        let mut bench = Self::new();
+        bench.tick();
+        bench.order(What::Arm);
+        assert_eq!(bench.tick().1.mode, Mode::Holding);
+        bench
+    }
+
+    fn order(&mut self, what: What) -> OrderId {
+        self.order_of(what, Epoch(u64::MAX))
+    }
+
+    fn order_of(&mut self, what: What, epoch: Epoch) -> OrderId {
+        self.sent += 1;
+        let id = OrderId(self.sent);
+        self.orders.push(Order { id, epoch, what });
+        id
+    }
+
+    fn begin(&mut self, run: u64, seam: Seam) {
+        let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam, ticks_max: 10_000 };
+        self.order(What::Begin(Run { id: RunId(run), plan, expires: Nanos(u64::MAX) }));
+    }
+
+    fn chunk(&mut self, run: u64, observed: u64, steps: &[[f64; JOINTS]], ends: bool) {
+        let mut chunk = Chunk::empty(
+            ChunkId(self.sent),
+            RunId(run),
+            HeadDigest(7),
+            TickIndex(observed),
+            JOINTS,
+        );
+        for step in steps {
+            assert!(chunk.push(step));
+        }
+        chunk.ends = ends;
+        self.replies.push(Reply::Chunk(chunk));
+    }
+
+    fn tick(&mut self) -> (Command, Tick) {
+        self.state.sampled_at = self.now;
+        self.tick_stale()
+    }
+
+    fn tick_stale(&mut self) -> (Command, Tick) {
+        let orders = std::mem::take(&mut self.orders);
+        let replies = std::mem::take(&mut self.replies);
+        let (command, tick) = self.law.tick(&Inputs {
+            now: self.now,
+            state: &self.state,
+            stop: self.stop,
+            orders: &orders,
+            replies: &replies,
+        });
+        self.now = self.now.after(PERIOD_NS);
+        if command.drive() == Drive::On {
+            self.state.position = *command.position();
+        }
+        (command, tick)
+    }
+}
+
+#[test]
+fn a_wish_inside_the_limits_is_commanded_to_the_bit() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    let path: Vec<[f64; JOINTS]> =
+        (1..=30).map(|k| (f64::from(k) * 0.1).sin()).map(|s| [0.05 * s, 0.03 * s, -0.02 * s]).collect();
+    // Approached gently first: the sine starts with a velocity of its own.
+    bench.chunk(1, 3, &path, false);
+    for (k, wish) in path.iter().enumerate() {
+        let (command, tick) = bench.tick();
+        if k > 8 {
+            assert_eq!(&command.position()[..], &wish[..], "step {k}: {:?}", tick.limited_by[0]);
+        }
+    }
+}
+
+#[test]
+fn a_distant_goal_is_reached_within_limits_and_not_passed() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    bench.chunk(1, 3, &[[1.2, 1.2, -0.9]; 60], false);
+    let mut last = Joints::zeros(JOINTS);
+    let mut limited = false;
+    for _ in 0..60 {
+        let (command, tick) = bench.tick();
+        limited |= tick.limited_by[0].contains(Limits::ACCELERATION);
+        last = *command.position();
+        assert!(last[0] <= 1.2 + 1e-6 && last[2] >= -0.9 - 1e-6, "{last:?}");
+    }
+    assert!(limited);
+    for (reached, goal) in last.iter().zip([1.2, 1.2, -0.9]) {
+        assert!((reached - goal).abs() < 1e-3, "{last:?}");
+    }
+}
+
+#[test]
+fn never_moves_before_it_is_armed_and_adopts_the_pose_it_finds() {
+    let mut bench = Bench::new();
+    bench.state.position = Joints::from_slice(&[0.3, -0.2, 1.0]).expect("three joints");
+    for _ in 0..5 {
+        let (command, tick) = bench.tick();
+        assert_eq!((command.drive(), tick.mode), (Drive::Off, Mode::Disarmed));
+    }
+    bench.order(What::Arm);
+    let (command, _) = bench.tick();
+    assert_eq!(command.drive(), Drive::On);
+    assert_eq!(&command.position()[..], &[0.3, -0.2, 1.0]);
+}
+
+#[test]
+fn an_estop_before_the_first_state_drives_nothing() {
+    let mut bench = Bench::new();
+    bench.state.position = Joints::from_slice(&[0.5, 0.5, 0.5]).expect("three joints");
+    bench.state.health = Health::Lost;
+    bench.stop = Some(StopSource(9));
+    for _ in 0..3 {
+        let (command, tick) = bench.tick();
+        assert_eq!(command.drive(), Drive::Off);
+        assert_eq!(tick.mode, Mode::EStopped { by: StopSource(9), at: TickIndex(0) });
+    }
+}
+
+#[test]
+fn arming_is_refused_outside_the_limits_by_name_of_the_joint() {
+    let mut bench = Bench::new();
+    bench.state.position = Joints::from_slice(&[0.0, 2.1, 0.0]).expect("three joints");
+    bench.tick();
+    let id = bench.order(What::Arm);
+    let (command, tick) = bench.tick();
+    assert_eq!(command.drive(), Drive::Off);
+    let refused = Event::Refused(id, Refusal::OutsideLimits { joint: 1 });
+    assert_eq!(tick.events.as_slice(), &[refused]);
+}
+
+#[test]
+fn a_wish_that_is_not_finite_faults_and_leaves_the_filter_alone() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut bench = Bench::armed();
+        bench.begin(1, Seam::Cut);
+        bench.tick();
+        bench.chunk(1, 3, &[[0.0, bad, 0.0]; 4], false);
+        let (command, tick) = bench.tick();
+        let refused = matches!(tick.events.as_slice(), [Event::ChunkRefused { .. }]);
+        assert!(refused && command.position().is_finite());
+    }
+}
+
+#[test]
+fn a_gross_jump_is_refused_and_faults() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    bench.chunk(1, 3, &[[0.0, 0.0, 1.6]; 4], false);
+    let (command, tick) = bench.tick();
+    assert!(matches!(tick.mode, Mode::Faulted { why: Fault::GrossJump { joint: 2 }, .. }));
+    assert_eq!(&command.position()[..], &[0.0; 3]);
+    assert_eq!(tick.requested[2], 1.6);
+}
+
+#[test]
+fn running_dry_extrapolates_brakes_holds_and_gives_up() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    let ramp: Vec<[f64; JOINTS]> =
+        (1..=10).map(|k| [0.002 * f64::from(k * k), 0.0, 0.0]).collect();
+    bench.chunk(1, 3, &ramp, false);
+    let sources: Vec<Source> = (0..16).map(|_| bench.tick().1.source).collect();
+    assert!(matches!(sources[9], Source::Chunk { step: 9, .. }));
+    assert_eq!(sources[10..13], [Source::Extrapolated, Source::Extrapolated, Source::Dry]);
+    let ticks: Vec<Tick> = (0..20).map(|_| bench.tick().1).collect();
+    let ended = Event::Ended { run: RunId(1), ending: Ending::RanDry };
+    assert!(ticks.iter().any(|tick| tick.events.as_slice().contains(&ended)));
+    let last = ticks.last().expect("twenty ticks");
+    assert_eq!(last.mode, Mode::Holding);
+    assert_eq!(last.applied, ticks[ticks.len() - 2].applied);
+}
+
+#[test]
+fn a_late_chunk_starts_at_the_step_that_is_due() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    bench.tick();
+    bench.tick();
+    let steps: Vec<[f64; JOINTS]> = (0..8).map(|k| [0.001 * f64::from(k), 0.0, 0.0]).collect();
+    bench.chunk(1, 3, &steps, false);
+    let (_, tick) = bench.tick();
+    assert!(matches!(tick.source, Source::Chunk { step: 2, .. }), "{:?}", tick.source);
+    assert!(matches!(tick.events.as_slice(), [Event::Adopted { delay: 2, .. }]));
+}
+
+#[test]
+fn a_run_ends_at_its_last_step() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    bench.chunk(1, 3, &[[0.001, 0.0, 0.0]; 3], true);
+    let modes: Vec<Mode> = (0..5).map(|_| bench.tick().1.mode).collect();
+    assert_eq!(modes[2], Mode::Moving { run: RunId(1) });
+    assert_eq!(modes[4], Mode::Holding);
+}
+
+#[test]
+fn nothing_queued_before_a_stop_runs_after_it() {
+    let mut bench = Bench::armed();
+    bench.begin(1, Seam::Cut);
+    let (_, tick) = bench.tick();
+    let before = tick.epoch;
+    bench.order(What::Hold);
+    for _ in 0..3 {
+        bench.tick();
+    }
+    let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Cut, ticks_max: 99 };
+    let late = Run { id: RunId(2), plan, expires: Nanos(u64::MAX) };
+    let id = bench.order_of(What::Begin(late), before);
+    bench.chunk(1, 3, &[[0.01, 0.0, 0.0]; 4], false);
+    let (_, tick) = bench.tick();
+    assert_eq!(tick.mode, Mode::Holding);
+    assert_eq!(tick.events.as_slice(), &[Event::Refused(id, Refusal::Stale)]);
+}
+
+#[test]
+fn clearing_and_arming_are_two_acts() {
+    let mut bench = Bench::armed();
+    bench.stop = Some(StopSource(3));
+    let (_, tick) = bench.tick();
+    assert!(matches!(tick.mode, Mode::EStopped { by: StopSource(3), .. }));
+    let id = bench.order(What::ClearFault);
+    let (_, tick) = bench.tick();
+    assert_eq!(tick.events.as_slice(), &[Event::Refused(id, Refusal::StillFaulty)]);
+    bench.stop = None;
+    bench.order(What::Arm);
+    bench.order(What::ClearFault);
+    let (_, tick) = bench.tick();
+    assert_eq!(tick.mode, Mode::Disarmed);
+    bench.order(What::Arm);
+    assert_eq!(bench.tick().1.mode, Mode::Holding);
+}
+
+#[test]
+fn a_stale_or_broken_state_faults_and_does_not_move() {
+    type Break = fn(&mut State);
+    let breaks: [Break; 3] = [
+        |state| state.position[1] = f64::NAN,
+        |state| state.health = Health::Lost,
+        |state| state.velocity[0] = f64::INFINITY,
+    ];
+    for spoil in breaks {
+        let mut bench = Bench::armed();
+        spoil(&mut bench.state);
+        let (command, tick) = bench.tick();
+        assert!(matches!(tick.mode, Mode::Faulted { .. }), "{:?}", tick.mode);
+        assert!(command.position().is_finite());
+    }
+    let mut bench = Bench::armed();
+    let modes: Vec<Mode> = (0..8).map(|_| bench.tick_stale().1.mode).collect();
+    assert!(matches!(modes[7], Mode::Faulted { why: Fault::StateStale, .. }), "{modes:?}");
+}
+
+#[test]
+fn a_robot_that_does_not_follow_faults() {
+    let mut bench = Bench::armed();
+    let mut modes = Vec::new();
+    for _ in 0..6 {
+        bench.state.position[2] = 0.9;
+        modes.push(bench.tick().1.mode);
+    }
+    assert!(matches!(modes[5], Mode::Faulted { why: Fault::Diverged { joint: 2 }, .. }), "{modes:?}");
+}
+
+/// What may befall the law in one tick.
+#[derive(Clone, Debug)]
+enum Trouble {
+    Order(u8),
+    OldOrder,
+    Chunk { steps: Vec<[f64; JOINTS]>, age: u64, ends: bool },
+    Stop,
+    Release,
+    State([f64; JOINTS]),
+    Nothing,
+}
+
+fn any_value() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        8 => -1.3..2.3f64,
+        6 => -0.2..0.2f64,
+        1 => Just(f64::NAN),
+        1 => Just(f64::INFINITY),
+        1 => -1e300..1e300f64,
+    ]
+}
+
+fn any_trouble() -> impl Strategy<Value = Trouble> {
+    let near = proptest::collection::vec([-0.4..0.4f64, -0.4..0.4f64, -0.4..0.4f64], 1..12);
+    let wide = proptest::collection::vec([-1.0..2.0f64, -1.0..2.0f64, -1.0..2.0f64], 1..12);
+    let wild = proptest::collection::vec([any_value(), any_value(), any_value()], 1..12);
+    let chunk = |steps, age, ends| Trouble::Chunk { steps, age, ends };
+    prop_oneof![
+        6 => (0u8..5).prop_map(Trouble::Order),
+        1 => Just(Trouble::OldOrder),
+        8 => (near, 0u64..4, any::<bool>()).prop_map(move |(s, a, e)| chunk(s, a, e)),
+        12 => (wide, 0u64..4, Just(false)).prop_map(move |(s, a, e)| chunk(s, a, e)),
+        1 => (wild, 0u64..20, Just(false)).prop_map(move |(s, a, e)| chunk(s, a, e)),
+        1 => Just(Trouble::Stop),
+        2 => Just(Trouble::Release),
+        1 => [any_value(), any_value(), any_value()].prop_map(Trouble::State),
+        12 => Just(Trouble::Nothing),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Whatever is ordered and measured: the command is finite and inside every limit, judged by its own differences.
+    #[test]
+    fn every_command_is_finite_and_inside_every_limit(
+        story in proptest::collection::vec((any_trouble(), 1u8..8), 1..60),
+    ) {
+        let robot = robot();
+        let mut bench = Bench::armed();
+        let mut past: Vec<Joints> = vec![Joints::zeros(JOINTS); 3];
+        let (mut run, mut last_mode) = (0, Mode::Holding);
+        bench.begin(run, Seam::Fade { ticks: 2 });
+        for (trouble, ticks) in story {
+            match trouble {
+                Trouble::Order(0) => { bench.order(What::Arm); }
+                Trouble::Order(1) => { bench.order(What::Hold); }
+                Trouble::Order(2) => { bench.order(What::Disarm); }
+                Trouble::Order(3) => { bench.order(What::ClearFault); }
+                Trouble::Order(_) => { run += 1; bench.begin(run, Seam::Fade { ticks: 2 }); }
+                Trouble::OldOrder => { bench.order_of(What::Arm, Epoch(0)); }
+                Trouble::Chunk { steps, age, ends } => {
+                    let now = bench.now.0 / PERIOD_NS;
+                    bench.chunk(run, now.saturating_sub(age), &steps, ends);
+                }
+                Trouble::Stop => bench.stop = Some(StopSource(1)),
+                Trouble::Release => bench.stop = None,
+                Trouble::State(values) => {
+                    bench.state.position = Joints::from_slice(&values).expect("three joints");
+                }
+                Trouble::Nothing => {}
+            }
+            for _ in 0..ticks {
+                let (command, tick) = bench.tick();
+                if command.drive() == Drive::Off {
+                    bench.state.position = Joints::from_slice(&[0.1, 0.2, 0.3]).expect("three joints");
+                    past = vec![bench.state.position; 3];
+                    last_mode = tick.mode;
+                    continue;
+                }
+                let p = *command.position();
+                prop_assert!(p.is_finite());
+                if last_mode == Mode::Disarmed {
+                    past = vec![p; 3];
+                }
+                for (joint, limits) in robot.limits().iter().enumerate() {
+                    let [p3, p2, p1] = [past[0][joint], past[1][joint], past[2][joint]];
+                    let p0 = p[joint];
+                    let velocity = (p0 - p1) / DT;
+                    let acceleration = (p0 - 2.0 * p1 + p2) / (DT * DT);
+                    let jerk = (p0 - 3.0 * p1 + 3.0 * p2 - p3) / (DT * DT * DT);
+                    prop_assert!(p0 >= limits.position_min && p0 <= limits.position_max, "position {p0}");
+                    prop_assert!(velocity.abs() <= limits.velocity_max * (1.0 + 1e-6), "velocity {velocity}");
+                    prop_assert!(acceleration.abs() <= limits.acceleration_max * (1.0 + 1e-6), "acceleration {acceleration} of joint {joint}");
+                    prop_assert!(jerk.abs() <= limits.jerk_max * (1.0 + 1e-6), "jerk {jerk} of joint {joint}");
+                }
+                past.remove(0);
+                past.push(p);
+                last_mode = tick.mode;
+            }
+        }
+    }
+}
