@@ -79,3 +79,8 @@ pub struct Running {
 
 /// Names of a robot's joints, in joint order.
 pub type JointNames = Arc<[String]>;
+
+mod desk;
+pub mod words;
+
+pub use desk::{Desk, DeskParts, Settled};
