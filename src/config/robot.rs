@@ -9,7 +9,7 @@ use motion::{JointLimits, Joints, LimitError, Robot, Rules};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, parse};
-use crate::operator::JointNames;
+
 
 /// `config/robots/<name>.toml`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -48,7 +48,6 @@ pub enum JointSettings {
 /// A joint that turns.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names and units say it")]
 pub struct Revolute {
     pub name: String,
     pub position_min_rad: f64,
@@ -63,7 +62,6 @@ pub struct Revolute {
 /// A joint that slides.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the names and units say it")]
 pub struct Prismatic {
     pub name: String,
     pub position_min_m: f64,
@@ -90,7 +88,6 @@ fn one() -> f64 {
 /// The `[rules]` table: see `motion::Rules`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "motion::Rules says it")]
 pub struct RuleSettings {
     pub state_age_max_ms: u32,
     pub extrapolate_ticks: u32,
@@ -156,6 +153,13 @@ impl JointSettings {
                 (joint.urdf_joint.as_deref().unwrap_or(&joint.name), joint.urdf_scale)
             }
         }
+    }
+
+    /// Its position limits, rad or m.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        let limits = self.limits();
+        (limits.position_min, limits.position_max)
     }
 
     fn limits(&self) -> JointLimits {
@@ -231,7 +235,7 @@ impl RobotSettings {
 
     /// Names of the joints, in joint order.
     #[must_use]
-    pub fn joint_names(&self) -> JointNames {
+    pub fn joint_names(&self) -> std::sync::Arc<[String]> {
         self.joints.iter().map(|joint| joint.name().to_owned()).collect()
     }
 

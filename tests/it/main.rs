@@ -1,1 +1,8 @@
-fn main(){}
+//! The promises of the house, in one binary.
+
+mod allocation;
+mod conformance;
+mod punctual;
+mod rig;
+#[cfg(feature = "mujoco")]
+mod twins;

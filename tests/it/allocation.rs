@@ -1,0 +1,127 @@
+//! After start the real-time side neither allocates nor frees.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+
+use motion::{
+    Chunk, ChunkId, Controller, Epoch, HeadDigest, Nanos, Order, OrderId, Plan, Reply, Run, RunId,
+    Seam, StopSource, TickIndex, What,
+};
+use reflex::{Backend, Clock, Loop, backend::loopback::Loopback, ports};
+
+use crate::rig::{joints, plain_robot};
+
+struct Counting;
+
+thread_local! {
+    static TOUCHED: Cell<u64> = const { Cell::new(0) };
+}
+
+fn touch() {
+    // Threads that are being torn down allocate after their locals are gone: they are not the loop's.
+    let _ = TOUCHED.try_with(|touched| touched.set(touched.get() + 1));
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came; counting touches no memory of theirs.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        touch();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        touch();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        touch();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Ten thousand ticks with everything going on: runs, chunks, refusals, stops, faults, a full ring of reports.
+fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64 {
+    let robot = plain_robot(count);
+    let (ports, mut commander, mut thinker, mut listener, switch) = ports();
+    let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports);
+    let mut orders = 0;
+    let mut order = |what| {
+        orders += 1;
+        let _ = commander.send(Order { id: OrderId(orders), epoch: Epoch(u64::MAX), what });
+    };
+    let plan =
+        Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Fade { ticks: 2 }, ticks_max: 400 };
+    turns.turn();
+    let start = listener.next(std::time::Duration::ZERO).expect("a report").tick.state.position;
+    let before = TOUCHED.get();
+    let mut run = 0;
+    for k in 1..10_000u64 {
+        match k % 500 {
+            1 => order(What::ClearFault),
+            2 => order(What::Arm),
+            3 => {
+                run += 1;
+                let id = RunId(run);
+                order(What::Begin(Run { id, plan, expires: Nanos(u64::MAX) }));
+            }
+            400 => switch.raise(StopSource(1)),
+            450 => {
+                if let Some(seen) = switch.raised() {
+                    switch.lower(seen);
+                }
+            }
+            _ => {}
+        }
+        // Lockstep waits for an answer to every ask: give one before it can ask.
+        let mut chunk =
+            Chunk::empty(ChunkId(k), RunId(run), HeadDigest(1), TickIndex(k), count);
+        for s in 0..8 {
+            let mut target = start;
+            for value in target.iter_mut() {
+                *value += step * ((k + s) as f64 * 0.05).sin();
+            }
+            chunk.push(&target);
+        }
+        let _ = thinker.reply(Reply::Chunk(chunk));
+        turns.turn();
+        if k % 3 == 0 {
+            while listener.next(std::time::Duration::ZERO).is_some() {}
+        }
+    }
+    TOUCHED.get() - before
+}
+
+#[test]
+fn ten_thousand_ticks_on_loopback_touch_no_heap() {
+    let pose = joints(&[0.0; 7]);
+    assert_eq!(ten_thousand_ticks(Box::new(Loopback::new(pose, 0.05)), 7, 0.2), 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = TOUCHED.get();
+    drop(std::hint::black_box(vec![1u8; 100]));
+    assert_eq!(TOUCHED.get() - before, 2);
+}
+
+#[cfg(feature = "mujoco")]
+#[test]
+fn ten_thousand_ticks_in_mujoco_touch_no_heap() {
+    use reflex::backend::mujoco::Mujoco;
+
+    let settings = reflexd::config::Settings::load(&crate::rig::here("config/daemon.toml"));
+    let settings = settings.expect("shipped");
+    let scene = reflexd::daemon::scene(&settings.robot_settings).expect("shipped scene");
+    let (world, mut spectator) = Mujoco::new(&scene);
+    assert_eq!(ten_thousand_ticks(Box::new(world), 7, 0.05), 0);
+    assert!(spectator.look());
+}
