@@ -1,11 +1,333 @@
-//! Wiring.
+//! Wiring: what is started, in which order, and how it ends.
+//!
+//! ```text
+//!   settings ─► robot, heads (proved, warm) ─► loop thread ─► thinker, herald ─► zenoh opens ─► ... signal
+//!   signal ─► zenoh refuses ─► come to rest, disarm ─► loop ends ─► the others follow
+//! ```
+//!
+//! The door opens last: who can reach the daemon reaches one that is ready.
 
-use reflex::backend::mujoco::{JointNames, Scene, SceneError};
-use crate::config::RobotSettings;
+mod house;
+#[cfg(feature = "mujoco")]
+mod spectacle;
+mod world;
 
-/// Scene.
-pub fn scene(robot: &RobotSettings) -> Result<Scene, SceneError> {
-    let m = robot.mujoco.as_ref().unwrap();
-    let joints: Vec<JointNames> = robot.joints.iter().map(|j| { let p = &m.joints[j.name()]; JointNames { joint: p.joint.clone(), actuator: p.actuator.clone(), scale: p.scale } }).collect();
-    Scene::load(&m.scene, &m.keyframe, &joints)
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use motion::{Controller, Mode, Robot};
+use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker, realtime};
+use tokio::sync::{mpsc as channel, watch};
+
+pub use house::Reception;
+#[cfg(feature = "mujoco")]
+pub use world::scene;
+
+use crate::{
+    config::{ConfigError, Pace, Settings},
+    head::{Head, HeadError},
+    inference::{self, Engine, EngineError},
+    kinematics::{ChainError, ToolChain},
+    operator::{Command, Desk, DeskParts},
+    skill::{Assignment, registry::Registry, think},
+    telemetry::{Herald, Tidings},
+    wire::{Service, Shape, TimingMessage, Wire, WireError, WireSettings},
+};
+
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Its configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The robot's description.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A head.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// ONNX Runtime.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Zenoh.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The simulated world.
+    #[error("{}: {words}; correct the scene, or the [mujoco] table of {}", scene.display(), robot.display())]
+    Scene {
+        /// The scene's file.
+        scene: PathBuf,
+        /// The robot's file.
+        robot: PathBuf,
+        /// MuJoCo's words, or what is missing.
+        words: String,
+    },
+    /// The backend was not built in.
+    #[error("{}: backend = {kind:?}: this reflexd was built without it; build with `--features {kind}`", file.display())]
+    NotBuilt {
+        /// The configuration.
+        file: PathBuf,
+        /// The backend.
+        kind: &'static str,
+    },
+    /// The host refuses real time, and the configuration insists on it.
+    #[error("loop.enforce_realtime = true, but {reasons}; mend it (`reflexd doctor`), or set it to false")]
+    Realtime {
+        /// What was refused, and how to mend it.
+        reasons: String,
+    },
+    /// A thread or the runtime could not be started.
+    #[error("cannot start {what}: {source}")]
+    Thread {
+        /// Which.
+        what: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A loop's last words, by thread.
+type Joined<T> = std::thread::JoinHandle<T>;
+
+/// Tidings that may wait to be told.
+const TIDINGS: usize = 1024;
+/// Coming to rest at the end takes no longer than this.
+const REST_WITHIN: Duration = Duration::from_secs(5);
+
+/// Loads and proves the heads of all skills.
+///
+/// # Errors
+/// The first head, or the engine, that is not as it should be.
+pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
+    let mut registry = Registry::default();
+    if settings.daemon.skills.is_empty() {
+        return Ok(registry);
+    }
+    let engine = engine(settings)?;
+    let joints = settings.robot_settings.joint_names();
+    for skill in &settings.daemon.skills {
+        let head = Head::load(&skill.head, &settings.robot_settings.name, &joints, engine)?;
+        let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
+        if (head_ms - period_ms).abs() > 1e-6 {
+            let remedy = format!("its head is made for {head_ms} ms; set loop.period_ms, or take another head");
+            let key = format!("skills.{}.head", skill.name);
+            return Err(ConfigError::value(&settings.file, key, period_ms, remedy).into());
+        }
+        tracing::info!(skill = skill.name, head = %skill.head.display(), "head loaded, proved and warm");
+        registry.add(skill.clone(), head, period_s);
+    }
+    Ok(registry)
+}
+
+/// Starts ONNX Runtime from where the settings, or `make setup`, put it.
+///
+/// # Errors
+/// A library that is missing or unusable.
+pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
+    match &settings.daemon.inference.library {
+        Some(library) => Engine::start(library),
+        None => Engine::start(&inference::find_library()?),
+    }
+}
+
+/// Runs a daemon until a signal ends it; returns how punctual it was.
+///
+/// # Errors
+/// Why it did not start.
+pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
+    let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
+    let robot = settings.robot_settings.build(period_s)?;
+    let chain = ToolChain::load(&settings.robot_settings)?;
+    let registry = registry(settings, period_s)?;
+    let (backend, spectacle) = world::build(settings, &robot)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| DaemonError::Thread { what: "the asynchronous runtime", source })?;
+
+    let clock = match settings.daemon.loop_.pace {
+        Pace::Realtime => Clock::Monotonic,
+        Pace::Lockstep => Clock::lockstep(),
+    };
+    let (ports, commander, thinker, listener, switch) = reflex::ports();
+    let turns = start_loop(settings, clock.clone(), backend, &robot, ports)?;
+    let (assign, assignments) = mpsc::channel();
+    let (tell_present, present) = watch::channel(None);
+    let (tell, tidings) = channel::channel(TIDINGS);
+    let info = house::Info::of(settings, &registry);
+    let desk = Desk::new(DeskParts {
+        robot,
+        joints: settings.robot_settings.joint_names(),
+        home: settings.robot_settings.home()?,
+        registry,
+        clock: clock.clone(),
+        commander,
+        switch: switch.clone(),
+        assignments: assign,
+        present,
+    });
+    let thinking = start_thinker(thinker, assignments)?;
+    let herald = Herald::new(desk.clone(), tell_present, tell.clone());
+    let listening = start_herald(herald, listener)?;
+
+    let reception = Reception::new(desk.clone(), clock, tell, info);
+    let ended = runtime.block_on(serve(settings, &robot, &reception, chain, tidings, spectacle));
+    let _ = runtime.block_on(come_to_rest(&desk));
+    let summary = end(&switch, turns, thinking, listening);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended.map(|()| summary)
+}
+
+fn start_loop(
+    settings: &Settings,
+    clock: Clock,
+    backend: Box<dyn Backend>,
+    robot: &Robot,
+    ports: Ports,
+) -> Result<Joined<Summary>, DaemonError> {
+    let wanted = &settings.daemon.loop_;
+    let lockstep = clock.is_virtual();
+    let realtime = realtime::Settings {
+        // Virtual time runs as fast as it can: at a real-time priority it would take the machine from everybody.
+        priority: wanted.fifo_priority.filter(|_| !lockstep),
+        cpu: wanted.cpu,
+        lock_memory: wanted.lock_memory && !lockstep,
+        ..realtime::Settings::default()
+    };
+    let law = Controller::new(*robot);
+    let (granted, answer) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    let thread = spawn("reflex-loop", move || {
+        let _ = granted.send(realtime::enter(&realtime));
+        // Without the word the daemon does not start after all.
+        let turns = Loop::new(clock, backend, law, ports);
+        if wait.recv().is_ok() { turns.run() } else { Summary::default() }
+    })?;
+    let Ok(report) = answer.recv() else { return Ok(thread) };
+    let reasons: Vec<String> = report.refused().map(|refusal| refusal.to_string()).collect();
+    for reason in &reasons {
+        tracing::warn!("real time: {reason}");
+    }
+    if wanted.enforce_realtime && !reasons.is_empty() {
+        return Err(DaemonError::Realtime { reasons: reasons.join("; ") });
+    }
+    let _ = go.send(());
+    Ok(thread)
+}
+
+fn start_thinker(
+    thinker: Thinker,
+    assignments: mpsc::Receiver<Assignment>,
+) -> Result<Joined<()>, DaemonError> {
+    spawn("reflex-thinker", move || {
+        think(thinker, &assignments, |failure| {
+            tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
+        });
+    })
+}
+
+fn start_herald(herald: Herald, listener: Listener) -> Result<Joined<TimingMessage>, DaemonError> {
+    spawn("reflex-herald", move || herald.listen(listener))
+}
+
+fn spawn<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Joined<T>, DaemonError> {
+    let builder = std::thread::Builder::new().name(what.into());
+    builder.spawn(work).map_err(|source| DaemonError::Thread { what, source })
+}
+
+/// Opens the door, tells the world what happens, and returns when a signal asks for the end.
+async fn serve(
+    settings: &Settings,
+    robot: &Robot,
+    reception: &Reception,
+    chain: ToolChain,
+    tidings: channel::Receiver<Tidings>,
+    spectacle: world::Spectacle,
+) -> Result<(), DaemonError> {
+    let name = &settings.robot_settings.name;
+    let wire = Wire::open(&WireSettings {
+        robot: name.clone(),
+        listen: settings.daemon.zenoh.listen.clone(),
+        connect: settings.daemon.zenoh.connect.clone(),
+        scouting: false,
+    })?;
+    let joints = settings.robot_settings.joint_names();
+    let shape = Shape { joints, limits: robot.limits().to_vec() };
+    let service = Arc::new(wire.serve(reception.clone(), shape)?);
+    let endpoints = settings.daemon.zenoh.listen.join(", ");
+    tracing::info!(robot = name, endpoints, "ready: try `reflexctl status`");
+    spectacle.show(&service)?;
+    let telling = tokio::spawn(tell_world(Arc::clone(&service), chain, tidings));
+    wait_for_signal().await;
+    telling.abort();
+    Ok(())
+}
+
+async fn tell_world(
+    service: Arc<Service>,
+    chain: ToolChain,
+    mut tidings: channel::Receiver<Tidings>,
+) {
+    while let Some(news) = tidings.recv().await {
+        let told = match news {
+            Tidings::Tick(present) => {
+                let tool = chain.x_base_tool(&present.tick.state.position);
+                service.publish_present(&present, Some(tool))
+            }
+            Tidings::Timing(timing) => service.publish_timing(&timing),
+            Tidings::Event(kind, event) => service.publish_event(kind, &event),
+        };
+        if let Err(error) = told {
+            tracing::warn!("not told: {error}");
+        }
+    }
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be waited for: stopping");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: coming to rest"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: coming to rest"),
+    }
+}
+
+/// The robot is brought to rest before the loop ends.
+async fn come_to_rest(desk: &Desk) -> Option<()> {
+    desk.command(Command::Disarm, "reflexd").await;
+    let at_rest = async {
+        loop {
+            let present = desk.present()?;
+            if !matches!(present.tick.mode, Mode::Moving { .. } | Mode::Stopping { .. }) {
+                return Some(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(REST_WITHIN, at_rest).await.ok().flatten()
+}
+
+fn end(
+    switch: &StopSwitch,
+    turns: Joined<Summary>,
+    thinking: Joined<()>,
+    listening: Joined<TimingMessage>,
+) -> TimingMessage {
+    switch.quit();
+    if turns.join().is_err() || thinking.join().is_err() {
+        tracing::error!("a thread panicked");
+    }
+    listening.join().unwrap_or_default()
 }

@@ -1,0 +1,132 @@
+//! Who answers at the door: passes commands to the desk, and keeps the audit trail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use reflex::Clock;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::{
+    config::Settings,
+    decision::{Decision, Verdict},
+    operator::{Answer, Command, Desk, Present},
+    skill::registry::Registry,
+    telemetry::Tidings,
+    wire::{EventKind, EventMessage, House},
+};
+
+/// What the daemon says of itself, by topic.
+pub struct Info(BTreeMap<&'static str, Value>);
+
+impl Info {
+    /// Everything that does not change while it runs.
+    #[must_use]
+    pub(super) fn of(settings: &Settings, registry: &Registry) -> Self {
+        let heads: BTreeMap<String, Value> = registry
+            .names()
+            .filter_map(|name| Some((name.to_owned(), describe(registry, name)?)))
+            .collect();
+        let version = json!({ "name": "reflexd", "version": env!("CARGO_PKG_VERSION") });
+        let skills: Vec<&str> = registry.names().collect();
+        Self(BTreeMap::from([
+            ("version", version),
+            ("config", json!(settings)),
+            ("manifest", json!(heads)),
+            ("registry", json!({ "robot": settings.robot_settings.name, "skills": skills })),
+        ]))
+    }
+}
+
+fn describe(registry: &Registry, name: &str) -> Option<Value> {
+    let head = registry.head(name)?.lock().unwrap_or_else(PoisonError::into_inner);
+    let manifest = head.manifest();
+    Some(json!({
+        "name": manifest.name,
+        "sha256": manifest.sha256,
+        "chunk_steps": manifest.timing.chunk_steps,
+        "execute_steps": manifest.timing.execute_steps,
+        "evaluation": manifest.provenance.evaluation,
+    }))
+}
+
+/// The daemon's side of the wire. Clones are one.
+#[derive(Clone)]
+pub struct Reception {
+    desk: Desk,
+    clock: Clock,
+    tidings: mpsc::Sender<Tidings>,
+    info: Arc<Info>,
+    refused: Arc<AtomicU64>,
+}
+
+impl Reception {
+    pub(super) fn new(desk: Desk, clock: Clock, tidings: mpsc::Sender<Tidings>, info: Info) -> Self {
+        let refused = desk.refused_messages();
+        Self { desk, clock, tidings, info: Arc::new(info), refused }
+    }
+
+    /// A line of the audit trail, for the log and for whoever listens.
+    fn note(&self, kind: EventKind, who: &str, key: &str, what: String, reason: Option<String>) {
+        let outcome = if reason.is_none() { "accepted" } else { "refused" };
+        match &reason {
+            None => tracing::info!(who, key, outcome, "{what}"),
+            Some(reason) => tracing::warn!(who, key, outcome, reason, "{what}"),
+        }
+        let event = EventMessage {
+            who: who.to_owned(),
+            key: key.to_owned(),
+            what,
+            outcome: outcome.to_owned(),
+            reason,
+            at_ns: self.clock.now().0,
+        };
+        // The trail is in the log already; a full queue has been counted by whoever filled it.
+        let _ = self.tidings.try_send(Tidings::Event(kind, event));
+    }
+}
+
+impl House for Reception {
+    async fn command(&self, command: Command, who: &str) -> Answer {
+        let what = format!("{command:?}");
+        let key = format!("cmd/{}", command.name());
+        let answer = self.desk.command(command, who).await;
+        self.note(EventKind::Command, who, &key, what, answer.reason.clone());
+        answer
+    }
+
+    fn estop(&self, who: &str) -> Answer {
+        let answer = self.desk.estop(who);
+        self.note(EventKind::Stop, who, "cmd/estop", "e-stop".into(), None);
+        answer
+    }
+
+    async fn decide(&self, decision: Decision, who: &str) -> Verdict {
+        let what = format!("{} {}", decision.skill, decision.decision_id);
+        let verdict = self.desk.decide(decision).await;
+        let reason = match &verdict {
+            Verdict::Accepted { .. } => None,
+            Verdict::Refused { reason } => Some(reason.clone()),
+        };
+        self.note(EventKind::Decision, who, "decision", what, reason);
+        verdict
+    }
+
+    fn present(&self) -> Option<Arc<Present>> {
+        self.desk.present()
+    }
+
+    fn info(&self, what: &str) -> Option<Value> {
+        self.info.0.get(what).cloned()
+    }
+
+    fn refused_message(&self, who: &str, key: &str, reason: &str) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.note(EventKind::Refused, who, key, "message".into(), Some(reason.to_owned()));
+    }
+}

@@ -1,0 +1,80 @@
+//! Shows a simulated world: camera pictures and where its objects are. On a thread of its own, far from the loop.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use reflex::backend::mujoco::{Camera, Spectator};
+
+use super::{DaemonError, spawn};
+use crate::{
+    config::{CameraSettings, ConfigError, Settings},
+    picture::{Frame, jpeg},
+    wire::Service,
+};
+
+/// How often it is told where the objects are.
+const OBJECTS_EVERY: Duration = Duration::from_millis(50);
+/// Quality of a camera's JPEG: text on a label stays readable.
+const JPEG_QUALITY: u8 = 85;
+
+/// Who looks, and through which cameras.
+pub(super) struct Seats {
+    spectator: Spectator,
+    cameras: Vec<(CameraSettings, Camera)>,
+}
+
+impl Seats {
+    pub(super) fn new(settings: &Settings, spectator: Spectator) -> Result<Self, DaemonError> {
+        let cameras = settings.daemon.cameras.iter().map(|wanted| {
+            let camera = spectator.camera(&wanted.name, wanted.width, wanted.height);
+            let camera = camera.map_err(|_| {
+                let remedy = "the scene has no such camera: name one that it has";
+                ConfigError::value(&settings.file, "cameras.name", &wanted.name, remedy)
+            })?;
+            Ok((wanted.clone(), camera))
+        });
+        let cameras = cameras.collect::<Result<_, DaemonError>>()?;
+        Ok(Self { spectator, cameras })
+    }
+
+    /// Until nobody holds the service any more.
+    pub(super) fn show(mut self, service: Arc<Service>) -> Result<(), DaemonError> {
+        let service = Arc::downgrade(&service);
+        spawn("reflex-cameras", move || {
+            let mut due: Vec<Instant> = self.cameras.iter().map(|_| Instant::now()).collect();
+            while let Some(service) = service.upgrade() {
+                self.look(&service, &mut due);
+                drop(service);
+                std::thread::sleep(OBJECTS_EVERY);
+            }
+        })?;
+        Ok(())
+    }
+
+    fn look(&mut self, service: &Service, due: &mut [Instant]) {
+        if !self.spectator.look() {
+            return;
+        }
+        let at_ns = self.spectator.at().map_or(0, |at| at.0);
+        let objects: BTreeMap<String, [f64; 3]> =
+            self.spectator.objects().map(|(name, at)| (name.to_owned(), at)).collect();
+        // A session that closes under us ends the daemon elsewhere; nobody is left to be told here.
+        let _ = service.publish_objects(&objects, at_ns);
+        for ((settings, camera), due) in self.cameras.iter_mut().zip(due) {
+            if Instant::now() < *due || !service.is_watched(&settings.name) {
+                continue;
+            }
+            *due += Duration::from_secs_f64(1.0 / settings.rate_hz);
+            *due = (*due).max(Instant::now() - OBJECTS_EVERY);
+            let image = self.spectator.picture(camera);
+            let frame = Frame { width: image.width as u32, height: image.height as u32, rgb: image.rgb };
+            match jpeg(&frame, JPEG_QUALITY) {
+                Ok(bytes) => drop(service.publish_camera(&settings.name, at_ns, &bytes)),
+                Err(error) => tracing::warn!(camera = settings.name, "no picture: {error}"),
+            }
+        }
+    }
+}

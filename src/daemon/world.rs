@@ -1,0 +1,89 @@
+//! Backend settings to a backend, and to those who look at it.
+
+use std::sync::Arc;
+
+use motion::Robot;
+use reflex::{Backend, backend::loopback::Loopback};
+
+use super::DaemonError;
+use crate::{
+    config::{BackendKind, Settings},
+    wire::Service,
+};
+
+/// What there is to see of a simulated world, if there is one.
+pub(super) struct Spectacle {
+    #[cfg(feature = "mujoco")]
+    pub(super) seats: Option<super::spectacle::Seats>,
+}
+
+impl Spectacle {
+    /// Starts to show it.
+    pub(super) fn show(self, service: &Arc<Service>) -> Result<(), DaemonError> {
+        #[cfg(feature = "mujoco")]
+        if let Some(seats) = self.seats {
+            return seats.show(Arc::clone(service));
+        }
+        let _ = service;
+        Ok(())
+    }
+
+    const fn nothing() -> Self {
+        Self {
+            #[cfg(feature = "mujoco")]
+            seats: None,
+        }
+    }
+}
+
+pub(super) fn build(
+    settings: &Settings,
+    robot: &Robot,
+) -> Result<(Box<dyn Backend>, Spectacle), DaemonError> {
+    match settings.daemon.backend {
+        BackendKind::Loopback => {
+            let home = settings.robot_settings.home()?;
+            Ok((Box::new(Loopback::new(home, robot.period_s())), Spectacle::nothing()))
+        }
+        #[cfg(feature = "mujoco")]
+        BackendKind::Mujoco => {
+            let scene = scene(&settings.robot_settings)?;
+            let (world, spectator) = reflex::backend::mujoco::Mujoco::new(&scene);
+            let seats = super::spectacle::Seats::new(settings, spectator)?;
+            Ok((Box::new(world), Spectacle { seats: Some(seats) }))
+        }
+        #[cfg(not(feature = "mujoco"))]
+        BackendKind::Mujoco => {
+            Err(DaemonError::NotBuilt { file: settings.file.clone(), kind: "mujoco" })
+        }
+    }
+}
+
+/// The scene of a robot's `[mujoco]` table.
+///
+/// # Errors
+/// No such table, a file that MuJoCo refuses, or a name that the model does not have.
+#[cfg(feature = "mujoco")]
+pub fn scene(
+    robot: &crate::config::RobotSettings,
+) -> Result<reflex::backend::mujoco::Scene, DaemonError> {
+    use reflex::backend::mujoco::{JointNames, Scene};
+
+    let Some(mujoco) = &robot.mujoco else {
+        let remedy = "give the robot a [mujoco] table";
+        return Err(crate::config::ConfigError::value(&robot.file, "mujoco", "absent", remedy).into());
+    };
+    let names = robot.joints.iter().filter_map(|joint| mujoco.joints.get(joint.name()));
+    let joints: Vec<JointNames> = names
+        .map(|part| JointNames {
+            joint: part.joint.clone(),
+            actuator: part.actuator.clone(),
+            scale: part.scale,
+        })
+        .collect();
+    Scene::load(&mujoco.scene, &mujoco.keyframe, &joints).map_err(|error| DaemonError::Scene {
+        scene: mujoco.scene.clone(),
+        robot: robot.file.clone(),
+        words: error.to_string(),
+    })
+}
