@@ -1,5 +1,6 @@
 //! reflexd: a real-time robot policy runtime. The modules stand in the order in which a decision becomes motion.
 
+pub mod head;
 pub mod observation;
 pub mod inference;
 pub mod action;
