@@ -1,0 +1,290 @@
+//! The manifest: what has to be known of a network before it may move a robot. One TOML file beside the ONNX file.
+
+use std::path::{Path, PathBuf};
+
+use motion::{Plan, Seam};
+use serde::Deserialize;
+
+use super::{HeadError, file};
+use crate::{
+    action::{Columns, Representation},
+    observation::{Feature, FeatureName},
+};
+
+mod check;
+
+/// The schema that this program reads.
+pub const SCHEMA: &str = "reflex.head.v1";
+
+/// Largest manifest in bytes; a shipped one with its golden vectors has a few thousand.
+const MANIFEST_MAX_BYTES: u64 = 4 << 20;
+
+/// A head's manifest, read and found sound.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The head's name.
+    pub name: String,
+    /// The robot that it was trained for.
+    pub robot: String,
+    /// The skill that it carries out.
+    pub skill: String,
+    /// The ONNX file, relative to the manifest.
+    pub onnx: PathBuf,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// When it is asked.
+    pub timing: Timing,
+    /// How its chunks are joined.
+    pub seam: SeamRule,
+    /// What it sees.
+    pub input: Input,
+    /// What it answers.
+    pub output: Output,
+    /// Observations and the actions that follow from them, to prove the engine with.
+    #[serde(default)]
+    pub golden: Vec<Golden>,
+    /// Where it comes from.
+    pub provenance: Option<Provenance>,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+/// When a head is asked and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// The loop's period that it was trained for, ms.
+    pub period_ms: f64,
+    /// Steps of each chunk.
+    pub chunk_steps: u32,
+    /// Steps that are executed before the next chunk is wanted.
+    pub execute_steps: u32,
+    /// Whether the loop waits for it.
+    pub mode: Mode,
+    /// Ticks ahead of need at which a prefetched chunk is asked for.
+    #[serde(default)]
+    pub prefetch_ticks: u32,
+    /// How long it may take, ms.
+    pub deadline_ms: f64,
+}
+
+/// Whether the loop waits for a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The chunk is wanted in the tick that asks.
+    Inline,
+    /// It is asked for some ticks ahead.
+    Prefetch,
+}
+
+/// How chunks are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeamRule {
+    /// The method.
+    pub method: SeamMethod,
+    /// Ticks that a fade takes.
+    pub ticks: Option<u32>,
+}
+
+/// The methods of [`motion::Seam`], by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeamMethod {
+    /// The new chunk counts at once.
+    Cut,
+    /// The difference fades out.
+    Fade,
+}
+
+/// What a head sees.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The tensor's name in the network.
+    pub tensor: String,
+    /// What stands in it, in order.
+    pub features: Vec<FeatureRule>,
+}
+
+/// One feature and its normalisation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureRule {
+    /// What it is made of.
+    pub name: FeatureName,
+    /// The joints, unless it is the decision.
+    pub joints: Option<Vec<String>>,
+    /// The parameters, if it is the decision.
+    pub params: Option<Vec<String>>,
+    /// Taken away from each number.
+    pub mean: Vec<f64>,
+    /// What each is divided by.
+    pub std: Vec<f64>,
+    /// The bound of the result.
+    pub clip: f64,
+}
+
+impl FeatureRule {
+    /// The key under which the items stand: `joints` or `params`.
+    #[must_use]
+    pub const fn items_key(&self) -> &'static str {
+        match self.name {
+            FeatureName::Decision => "params",
+            _ => "joints",
+        }
+    }
+
+    /// The joints or parameters.
+    #[must_use]
+    pub fn items(&self) -> &[String] {
+        let items = match self.name {
+            FeatureName::Decision => &self.params,
+            _ => &self.joints,
+        };
+        items.as_deref().unwrap_or_default()
+    }
+}
+
+/// What a head answers.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// The tensor's name in the network.
+    pub tensor: String,
+    /// The joint of each column.
+    pub joints: Vec<String>,
+    /// What a number means.
+    pub representation: Representation,
+    /// The targets of -1, if it means a place in a range.
+    pub min: Option<Vec<f64>>,
+    /// The targets of +1.
+    pub max: Option<Vec<f64>>,
+}
+
+/// One observation and the action that follows from it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// Raw numbers, SI, in the order of the features.
+    pub observation: Vec<f64>,
+    /// Joint targets, SI, one row for each step, in the order of the output's joints.
+    pub action: Vec<Vec<f64>>,
+    /// How far another engine's targets may be away.
+    pub tolerance: f64,
+}
+
+/// Where a head comes from; told, never judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The data that it learnt from.
+    pub dataset: Option<String>,
+    /// The command that made it.
+    pub command: Option<String>,
+    /// How well it did.
+    pub evaluation: Option<String>,
+    /// Under which terms it may be used.
+    pub licence: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest and checks all of it that can be checked without the robot and the network.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no manifest, or a value makes no sense.
+    pub fn load(path: &Path) -> Result<Self, HeadError> {
+        let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
+            file: path.to_path_buf(),
+            key: "manifest",
+            value: path.display().to_string(),
+            source,
+            remedy: "name the head's .toml file",
+        })?;
+        let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
+        let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
+        let mut manifest: Self =
+            toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+        manifest.path = path.to_path_buf();
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The file that it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The ONNX file.
+    #[must_use]
+    pub fn onnx_path(&self) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+    }
+
+    /// The features, for [`crate::observation::Packer::compile`].
+    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
+        self.input.features.iter().map(|feature| Feature {
+            name: feature.name,
+            items: feature.items(),
+            mean: &feature.mean,
+            std: &feature.std,
+            clip: feature.clip,
+        })
+    }
+
+    /// How many numbers the head sees.
+    #[must_use]
+    pub fn input_len(&self) -> usize {
+        self.input.features.iter().map(|feature| feature.items().len()).sum()
+    }
+
+    /// The name of one of those numbers, for errors: `joint_position.shoulder`.
+    #[must_use]
+    pub fn input_name(&self, index: usize) -> String {
+        let mut names = self.input.features.iter().flat_map(|feature| {
+            feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
+        });
+        names.nth(index).unwrap_or_else(|| format!("input {index}"))
+    }
+
+    /// The columns of the output, for [`crate::action::Lowering::compile`].
+    #[must_use]
+    pub fn columns(&self) -> Columns<'_> {
+        Columns {
+            joints: &self.output.joints,
+            representation: self.output.representation,
+            min: self.output.min.as_deref().unwrap_or_default(),
+            max: self.output.max.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The loop's period that the head was trained for, ns.
+    #[must_use]
+    pub fn period_ns(&self) -> u64 {
+        ns(self.timing.period_ms)
+    }
+
+    /// What the law has to know to follow this head, for at most `ticks_max` ticks.
+    #[must_use]
+    pub fn plan(&self, ticks_max: u64) -> Plan {
+        Plan {
+            execute: self.timing.execute_steps,
+            lead: self.timing.prefetch_ticks,
+            deadline_ns: ns(self.timing.deadline_ms),
+            seam: match self.seam.method {
+                SeamMethod::Cut => Seam::Cut,
+                SeamMethod::Fade => Seam::Fade { ticks: self.seam.ticks.unwrap_or_default() },
+            },
+            ticks_max,
+        }
+    }
+}
+
+fn ns(ms: f64) -> u64 {
+    (ms * 1e6).round() as u64
+}

@@ -1,0 +1,269 @@
+//! What a sound manifest has to fulfil. Every refusal names the key, the value and what to write instead.
+
+use std::{
+    collections::HashSet,
+    fmt::{Debug, Display},
+    path::Path,
+};
+
+use motion::{MAX_JOINTS, MAX_STEPS};
+
+use super::{Golden, Input, Manifest, Mode, Output, SCHEMA, SeamMethod, SeamRule, Timing};
+use crate::{
+    action::Representation,
+    head::HeadError,
+    observation::{FeatureName, Params},
+};
+
+type Checked = Result<(), HeadError>;
+
+/// Slowest loop that a head may be for: beyond ten seconds a tick it is a typing error.
+const PERIOD_MAX_MS: f64 = 10_000.0;
+/// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
+const CLIP_MAX: f64 = 1e6;
+/// Widest tolerance of a golden vector, rad or m. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
+const TOLERANCE_MAX: f64 = 0.01;
+
+/// Says no, in the name of a file.
+struct Refuse<'a> {
+    file: &'a Path,
+}
+
+impl Refuse<'_> {
+    fn unless(
+        &self,
+        holds: bool,
+        key: impl Display,
+        value: impl Debug,
+        remedy: impl Display,
+    ) -> Checked {
+        if holds {
+            return Ok(());
+        }
+        Err(HeadError::BadValue {
+            file: self.file.to_path_buf(),
+            key: key.to_string(),
+            value: format!("{value:?}"),
+            remedy: remedy.to_string(),
+        })
+    }
+
+    fn unless_named(&self, key: &str, value: &str) -> Checked {
+        self.unless(!value.trim().is_empty(), key, value, "give it a name")
+    }
+
+    fn unless_len(&self, key: impl Display, found: usize, wanted: usize, of: &str) -> Checked {
+        let remedy = format!("give one value for each of the {wanted} {of}");
+        let key = format!("length of {key}");
+        self.unless(found == wanted, key, found, remedy)
+    }
+
+    fn unless_finite(&self, key: impl Display, values: &[f64]) -> Checked {
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => {
+                let key = format!("{key}[{at}]");
+                self.unless(false, key, values[at], "give a finite number")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// At least one name, none empty, none twice.
+    fn unless_distinct(&self, key: impl Display, names: &[String]) -> Checked {
+        self.unless(!names.is_empty(), &key, names, "name at least one")?;
+        let mut seen = HashSet::new();
+        for name in names {
+            self.unless(!name.trim().is_empty(), &key, names, "no name may be empty")?;
+            self.unless(seen.insert(name), &key, name, "name each only once")?;
+        }
+        Ok(())
+    }
+}
+
+impl Manifest {
+    /// Checks all that needs neither robot nor network.
+    pub(super) fn check(&self) -> Checked {
+        let no = Refuse { file: &self.path };
+        let schema = format!("this program reads \"{SCHEMA}\"");
+        no.unless(self.schema == SCHEMA, "schema", &self.schema, schema)?;
+        no.unless_named("name", &self.name)?;
+        no.unless_named("robot", &self.robot)?;
+        no.unless_named("skill", &self.skill)?;
+        let is_relative = self.onnx.file_name().is_some() && self.onnx.is_relative();
+        no.unless(is_relative, "onnx", &self.onnx, "name a file, relative to the manifest")?;
+        let is_digest =
+            self.sha256.len() == 64 && self.sha256.bytes().all(|c| c.is_ascii_hexdigit());
+        no.unless(
+            is_digest,
+            "sha256",
+            &self.sha256,
+            "give the 64 hex digits that `sha256sum` prints",
+        )?;
+        self.timing.check(&no)?;
+        self.seam.check(&no, &self.timing)?;
+        self.input.check(&no)?;
+        self.output.check(&no)?;
+        no.unless(
+            !self.golden.is_empty(),
+            "golden",
+            &self.golden,
+            "add at least one [[golden]]: without it nothing proves that this engine computes what was trained",
+        )?;
+        self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))
+    }
+}
+
+impl Timing {
+    fn check(&self, no: &Refuse<'_>) -> Checked {
+        let Self { period_ms, chunk_steps, execute_steps, mode, prefetch_ticks, deadline_ms } =
+            *self;
+        no.unless(
+            period_ms > 0.0 && period_ms <= PERIOD_MAX_MS,
+            "timing.period_ms",
+            period_ms,
+            format!(
+                "give the period that the head was trained for, above 0 and up to {PERIOD_MAX_MS}"
+            ),
+        )?;
+        no.unless(
+            (1..=MAX_STEPS).contains(&(chunk_steps as usize)),
+            "timing.chunk_steps",
+            chunk_steps,
+            format!("give 1 to {MAX_STEPS} steps"),
+        )?;
+        no.unless(
+            (1..=chunk_steps).contains(&execute_steps),
+            "timing.execute_steps",
+            execute_steps,
+            format!("execute 1 to {chunk_steps} (timing.chunk_steps) steps"),
+        )?;
+        let (key, limit_ms, limit) = match mode {
+            Mode::Inline => {
+                let remedy = "leave it out, or set timing.mode = \"prefetch\"";
+                no.unless(prefetch_ticks == 0, "timing.prefetch_ticks", prefetch_ticks, remedy)?;
+                ("timing.deadline_ms", period_ms, "one period: the tick waits for the chunk")
+            }
+            Mode::Prefetch => {
+                no.unless(
+                    (1..execute_steps).contains(&prefetch_ticks),
+                    "timing.prefetch_ticks",
+                    prefetch_ticks,
+                    format!("ask at least 1 tick ahead, and less than timing.execute_steps = {execute_steps}"),
+                )?;
+                let limit_ms = f64::from(prefetch_ticks) * period_ms;
+                ("timing.deadline_ms", limit_ms, "the ticks by which it is asked ahead")
+            }
+        };
+        let remedy = format!("give more than 0 and less than {limit_ms}, {limit}");
+        no.unless(deadline_ms > 0.0 && deadline_ms < limit_ms, key, deadline_ms, remedy)
+    }
+}
+
+impl SeamRule {
+    fn check(&self, no: &Refuse<'_>, timing: &Timing) -> Checked {
+        let steps = timing.chunk_steps;
+        match (self.method, self.ticks) {
+            (SeamMethod::Cut, None) => Ok(()),
+            (SeamMethod::Cut, Some(ticks)) => {
+                no.unless(false, "seam.ticks", ticks, "a cut takes none: leave it out")
+            }
+            (SeamMethod::Fade, ticks) => no.unless(
+                ticks.is_some_and(|ticks| (1..=steps).contains(&ticks)),
+                "seam.ticks",
+                ticks.unwrap_or_default(),
+                format!("fade over 1 to {steps} (timing.chunk_steps) ticks"),
+            ),
+        }
+    }
+}
+
+impl Input {
+    fn check(&self, no: &Refuse<'_>) -> Checked {
+        no.unless_named("input.tensor", &self.tensor)?;
+        no.unless(!self.features.is_empty(), "input.features", "[]", "name at least one feature")?;
+        let mut seen = HashSet::new();
+        for (at, feature) in self.features.iter().enumerate() {
+            let key = |name| format!("input.features[{at}].{name}");
+            let (items_key, items) = (feature.items_key(), feature.items());
+            let other = match feature.name {
+                FeatureName::Decision => ("joints", &feature.joints),
+                _ => ("params", &feature.params),
+            };
+            let remedy = format!("{} takes `{items_key}`: leave it out", feature.name.as_str());
+            no.unless(other.1.is_none(), key(other.0), other.1, remedy)?;
+            no.unless_distinct(key(items_key), items)?;
+            for item in items {
+                let is_new = seen.insert((feature.name, item));
+                no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
+                let is_known =
+                    feature.name != FeatureName::Decision || Params::NAMES.contains(&item.as_str());
+                let known = format!("a decision has {:?}", Params::NAMES);
+                no.unless(is_known, key(items_key), item, known)?;
+            }
+            no.unless_len(key("mean"), feature.mean.len(), items.len(), items_key)?;
+            no.unless_len(key("std"), feature.std.len(), items.len(), items_key)?;
+            no.unless_finite(key("mean"), &feature.mean)?;
+            no.unless_finite(key("std"), &feature.std)?;
+            let positive = feature.std.iter().all(|std| *std > 0.0);
+            no.unless(positive, key("std"), &feature.std, "each has to be above 0")?;
+            let is_clip = feature.clip > 0.0 && feature.clip <= CLIP_MAX;
+            let remedy = format!("give more than 0 and up to {CLIP_MAX}");
+            no.unless(is_clip, key("clip"), feature.clip, remedy)?;
+        }
+        Ok(())
+    }
+}
+
+impl Output {
+    fn check(&self, no: &Refuse<'_>) -> Checked {
+        no.unless_named("output.tensor", &self.tensor)?;
+        no.unless_distinct("output.joints", &self.joints)?;
+        let joints = self.joints.len();
+        let remedy = format!("a robot has at most {MAX_JOINTS} joints");
+        no.unless(joints <= MAX_JOINTS, "length of output.joints", joints, remedy)?;
+        let bounds = [("output.min", &self.min), ("output.max", &self.max)];
+        match self.representation {
+            Representation::JointAbsolute => bounds.iter().try_for_each(|(key, bound)| {
+                no.unless(bound.is_none(), key, bound, "joint_absolute has no range: leave it out")
+            }),
+            Representation::JointRange => {
+                for (key, bound) in bounds {
+                    let bound = bound.as_deref().unwrap_or_default();
+                    no.unless_len(key, bound.len(), joints, "output.joints")?;
+                    no.unless_finite(key, bound)?;
+                }
+                let (min, max) = (self.min.iter().flatten(), self.max.iter().flatten());
+                for (at, (min, max)) in min.zip(max).enumerate() {
+                    let is_range = min < max && (max - min).is_finite();
+                    let remedy = format!("has to be below output.max[{at}] = {max}");
+                    no.unless(is_range, format!("output.min[{at}]"), min, remedy)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Golden {
+    fn check(&self, no: &Refuse<'_>, at: usize, manifest: &Manifest) -> Checked {
+        let key = |name: &str| format!("golden[{at}].{name}");
+        let (inputs, joints) = (manifest.input_len(), manifest.output.joints.len());
+        no.unless_len(
+            key("observation"),
+            self.observation.len(),
+            inputs,
+            "numbers of input.features",
+        )?;
+        no.unless_finite(key("observation"), &self.observation)?;
+        let steps = manifest.timing.chunk_steps as usize;
+        no.unless_len(key("action"), self.action.len(), steps, "timing.chunk_steps")?;
+        for (step, row) in self.action.iter().enumerate() {
+            let key = key(&format!("action[{step}]"));
+            no.unless_len(&key, row.len(), joints, "output.joints")?;
+            no.unless_finite(&key, row)?;
+        }
+        let is_tolerance = self.tolerance > 0.0 && self.tolerance <= TOLERANCE_MAX;
+        let remedy = format!("give more than 0 and up to {TOLERANCE_MAX}, in rad or m");
+        no.unless(is_tolerance, key("tolerance"), self.tolerance, remedy)
+    }
+}

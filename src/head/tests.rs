@@ -1,0 +1,321 @@
+//! Real networks on the real engine: what is sound loads, and each way to be broken is refused by its own name.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use motion::{ChunkId, Joints, Nanos, Seam, State};
+
+use super::*;
+use crate::inference;
+
+const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/heads").join(name)
+}
+
+fn engine() -> &'static Engine {
+    let library = inference::find_library().expect("run `make setup` first");
+    Engine::start(&library).expect("the engine starts")
+}
+
+fn load(path: &Path) -> Result<Head, HeadError> {
+    Head::load(path, "toy", &ROBOT, engine())
+}
+
+/// The good head in a folder of its own, its manifest changed; both texts have to be there for the test to mean anything.
+struct Changed {
+    folder: tempfile::TempDir,
+}
+
+impl Changed {
+    fn new(from: &str, to: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let manifest = fs::read_to_string(fixture("good.toml")).expect("a manifest");
+        assert!(manifest.contains(from), "`{from}` is not in good.toml");
+        fs::write(folder.path().join("good.toml"), manifest.replacen(from, to, 1)).expect("a file");
+        fs::copy(fixture("good.onnx"), folder.path().join("good.onnx")).expect("a copy");
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("good.toml")
+    }
+}
+
+/// The manifest so changed is refused with this code, in words that contain all of these.
+#[track_caller]
+fn refused(from: &str, to: &str, code: &str, words: &[&str]) {
+    let changed = Changed::new(from, to);
+    let error = load(&changed.path()).expect_err(to);
+    assert_eq!(error.code(), code, "{error}");
+    let text = error.to_string();
+    for word in words.iter().copied().chain(["good.toml"]) {
+        assert!(text.contains(word), "no `{word}` in: {text}");
+    }
+}
+
+fn ask(raw: &[f64]) -> (Ask, Params) {
+    let mut state = State::blank(3);
+    state.position = Joints::from_slice(&raw[..3]).expect("three joints");
+    let mut last_command = Joints::zeros(3);
+    (last_command[2], last_command[0]) = (raw[3], raw[4]);
+    let ask = Ask {
+        run: RunId(7),
+        tick: TickIndex(42),
+        at: Nanos(0),
+        state,
+        last_command,
+        last_velocity: Joints::zeros(3),
+        last_acceleration: Joints::zeros(3),
+    };
+    let params = Params {
+        target_x: raw[5],
+        target_y: raw[6],
+        object_is_berry: raw[7] > 0.5,
+        ..Params::default()
+    };
+    (ask, params)
+}
+
+fn blank_chunk() -> Chunk {
+    Chunk::empty(ChunkId(9), RunId(0), HeadDigest(0), TickIndex(0), 0)
+}
+
+#[test]
+fn a_sound_head_loads_and_proves_itself() {
+    let head = load(&fixture("good.toml")).expect("it is sound");
+    let proof = head.proof();
+    assert_eq!(proof.goldens, 3);
+    assert!(proof.worst_error <= 1e-5 && proof.worst_error > 0.0, "{proof:?}");
+    assert_eq!(proof.warm_up_runs, 20);
+    assert_eq!(proof.tolerance, 1e-5);
+    assert!(proof.median_run <= proof.slowest_run);
+    assert_eq!(format!("{:016x}", head.digest().0), head.manifest().sha256[..16]);
+    assert_eq!(head.manifest().period_ns(), 50_000_000);
+    let plan = head.manifest().plan(100);
+    assert_eq!((plan.execute, plan.lead, plan.deadline_ns), (3, 0, 10_000_000));
+    assert_eq!((plan.seam, plan.ticks_max), (Seam::Fade { ticks: 2 }, 100));
+}
+
+#[test]
+fn an_ask_is_answered_with_the_golden_action_in_the_robots_order() {
+    let mut head = load(&fixture("good.toml")).expect("it is sound");
+    for golden in head.manifest().golden.clone() {
+        let (ask, params) = ask(&golden.observation);
+        let mut chunk = blank_chunk();
+        head.infer(&ask, &params, &mut chunk).expect("it answers");
+        assert_eq!((chunk.id, chunk.run, chunk.observed), (ChunkId(9), RunId(7), TickIndex(42)));
+        assert_eq!((chunk.head, chunk.len(), chunk.joints()), (head.digest(), 4, 3));
+        for (step, row) in golden.action.iter().enumerate() {
+            let got = chunk.step(step).expect("the step is there");
+            let [gripper, base, shoulder] = row[..] else { panic!("three joints") };
+            for (got, wanted) in got.iter().zip([base, shoulder, gripper]) {
+                assert!((got - wanted).abs() < 1e-5, "{got} {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_ask_has_the_same_answer_to_the_bit() {
+    let mut head = load(&fixture("good.toml")).expect("it is sound");
+    let mut again = load(&fixture("good.toml")).expect("it is sound");
+    let (ask, params) = ask(&[0.1, 0.2, 0.03, 0.0, 0.1, 0.3, 0.1, 1.0]);
+    let (mut a, mut b, mut c) = (blank_chunk(), blank_chunk(), blank_chunk());
+    head.infer(&ask, &params, &mut a).expect("it answers");
+    head.infer(&ask, &params, &mut b).expect("it answers");
+    again.infer(&ask, &params, &mut c).expect("it answers");
+    for step in 0..a.len() {
+        assert_eq!(a.step(step), b.step(step));
+        assert_eq!(a.step(step), c.step(step));
+    }
+}
+
+#[test]
+fn a_head_answers_on_another_thread() {
+    let mut head = load(&fixture("good.toml")).expect("it is sound");
+    let answer = std::thread::spawn(move || {
+        let (ask, params) = ask(&[0.0; 8]);
+        let mut chunk = blank_chunk();
+        head.infer(&ask, &params, &mut chunk).map(|()| chunk.len())
+    });
+    assert_eq!(answer.join().expect("no panic").expect("it answers"), 4);
+}
+
+#[test]
+fn a_state_that_is_not_finite_is_not_shown_to_the_network() {
+    let mut head = load(&fixture("good.toml")).expect("it is sound");
+    let (mut ask, params) = ask(&[0.0; 8]);
+    ask.state.position[1] = f64::NAN;
+    let mut chunk = blank_chunk();
+    let error = head.infer(&ask, &params, &mut chunk).expect_err("a NaN");
+    assert_eq!(error.code(), "bad_observation");
+    assert!(error.to_string().contains("joint_position.shoulder is NaN"), "{error}");
+    assert!(chunk.is_empty());
+}
+
+#[test]
+fn a_missing_file_is_refused() {
+    let error = load(&fixture("absent.toml")).expect_err("no manifest");
+    assert_eq!(error.code(), "file_unreadable");
+    refused(
+        "onnx = \"good.onnx\"",
+        "onnx = \"gone.onnx\"",
+        "file_unreadable",
+        &["onnx", "gone.onnx"],
+    );
+}
+
+#[test]
+fn a_network_that_is_not_the_manifests_is_refused() {
+    let changed = Changed::new("clip", "clip");
+    let onnx = changed.folder.path().join("good.onnx");
+    let mut bytes = fs::read(&onnx).expect("a network");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&onnx, bytes).expect("a file");
+    let error = load(&changed.path()).expect_err("one bit");
+    assert_eq!(error.code(), "wrong_digest");
+    assert!(error.to_string().contains("sha256"), "{error}");
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    refused("[seam]", "[seam", "not_a_manifest", &[]);
+    refused("robot = \"toy\"", "robot = \"toy\"\nrobbot = 1", "not_a_manifest", &["robbot"]);
+    refused("ticks = 2", "ticks = 2\nspeed = 1", "not_a_manifest", &["speed"]);
+    refused("clip = 5.0", "clip = 5.0\nclap = 1", "not_a_manifest", &["clap"]);
+    refused("skill = \"pick_up\"\n", "", "not_a_manifest", &["skill"]);
+    refused("chunk_steps = 4", "chunk_steps = -4", "not_a_manifest", &["chunk_steps"]);
+    refused("mode = \"inline\"", "mode = \"later\"", "not_a_manifest", &["later"]);
+    refused("name = \"decision\"", "name = \"wish\"", "not_a_manifest", &["wish"]);
+    let changed = Changed::new("clip", "clip");
+    fs::write(changed.path(), b"schema = \"\xff\"").expect("a file");
+    assert_eq!(load(&changed.path()).expect_err("no UTF-8").code(), "not_a_manifest");
+    fs::write(changed.path(), vec![b'#'; 5 << 20]).expect("a file");
+    assert_eq!(load(&changed.path()).expect_err("5 MiB").code(), "file_unreadable");
+    fs::write(changed.path(), format!("a = {}", "[".repeat(100_000))).expect("a file");
+    assert_eq!(load(&changed.path()).expect_err("deep").code(), "not_a_manifest");
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
+    for (from, to, words) in [
+        ("reflex.head.v1", "reflex.head.v9", &["schema", "v9", "reflex.head.v1"][..]),
+        ("name = \"good\"", "name = \" \"", &["name"]),
+        ("onnx = \"good.onnx\"", "onnx = \"/good.onnx\"", &["onnx", "relative"]),
+        ("sha256 = \"", "sha256 = \"zz", &["sha256", "64 hex"]),
+        ("period_ms = 50", "period_ms = 0", &["timing.period_ms"]),
+        ("period_ms = 50", "period_ms = nan", &["timing.period_ms", "NaN"]),
+        ("chunk_steps = 4", "chunk_steps = 65", &["timing.chunk_steps", "65", "64"]),
+        ("chunk_steps = 4", "chunk_steps = 0", &["timing.chunk_steps"]),
+        ("chunk_steps = 4", "chunk_steps = 3", &["golden[0].action", "timing.chunk_steps"]),
+        ("execute_steps = 3", "execute_steps = 5", &["timing.execute_steps", "5", "1 to 4"]),
+        ("execute_steps = 3", "execute_steps = 0", &["timing.execute_steps"]),
+        ("mode = \"inline\"", "mode = \"prefetch\"", &["timing.prefetch_ticks", "at least 1"]),
+        ("mode = \"inline\"", "mode = \"inline\"\nprefetch_ticks = 1", &["timing.prefetch_ticks"]),
+        ("deadline_ms = 10.0", "deadline_ms = 50.0", &["timing.deadline_ms", "50"]),
+        ("deadline_ms = 10.0", "deadline_ms = inf", &["timing.deadline_ms"]),
+        ("ticks = 2", "ticks = 0", &["seam.ticks"]),
+        ("ticks = 2", "", &["seam.ticks"]),
+        ("method = \"fade\"", "method = \"cut\"", &["seam.ticks", "leave it out"]),
+        ("tensor = \"observation\"", "tensor = \"\"", &["input.tensor"]),
+        ("mean = [0.0, 1.2, 0.02]", "mean = [0.0, 1.2]", &["input.features[0].mean", "3 joints"]),
+        ("std = [0.8, 0.5, 0.01]", "std = [0.8, 0.0, 0.01]", &["input.features[0].std", "above 0"]),
+        ("std = [0.8, 0.5, 0.01]", "std = [0.8, inf, 0.01]", &["input.features[0].std[1]", "inf"]),
+        ("clip = 5.0", "clip = 0.0", &["input.features[0].clip"]),
+        ("clip = 5.0", "clip = inf", &["input.features[0].clip"]),
+        ("[\"gripper\", \"base\"]", "[\"base\", \"base\"]", &["input.features[1].joints", "once"]),
+        ("name = \"previous_action\"", "name = \"joint_position\"", &["input.features[1].joints"]),
+        ("params = [", "joints = [\"base\"]\nparams = [", &["input.features[2].joints"]),
+        ("\"target_y\"", "\"target_w\"", &["input.features[2].params", "target_w", "speed_hint"]),
+        ("[\"gripper\", \"base\"]", "[\"gripper\", \"wrist\"]", &["features[1].joints", "wrist"]),
+        ("\"base\", \"shoulder\"]\nrep", "\"base\", \"base\"]\nrep", &["output.joints", "once"]),
+        ("\"base\", \"shoulder\"]\nrep", "\"base\", \"wrist\"]\nrep", &["output.joints", "wrist"]),
+        ("\"joint_range\"", "\"joint_absolute\"", &["output.min", "leave it out"]),
+        ("min = [0.0, -2.5, -0.5]", "", &["output.min"]),
+        ("min = [0.0, -2.5, -0.5]", "min = [0.0, 2.5, -0.5]", &["output.min[1]", "2.5", "below"]),
+        ("max = [0.035, 2.5, 3.0]", "max = [0.035, nan, 3.0]", &["output.max[1]", "NaN"]),
+        ("tolerance = 1e-5", "tolerance = 0.0", &["golden[0].tolerance"]),
+        ("tolerance = 1e-5", "tolerance = 0.5", &["golden[0].tolerance", "0.5", "0.01"]),
+        ("observation = [0.1, ", "observation = [", &["golden[0].observation", "8 numbers"]),
+        ("observation = [0.1, ", "observation = [nan, ", &["golden[0].observation[0]", "NaN"]),
+    ] {
+        refused(from, to, "bad_value", words);
+    }
+}
+
+#[test]
+fn without_a_golden_vector_nothing_is_proved() {
+    let text = fs::read_to_string(fixture("good.toml")).expect("a manifest");
+    let changed = Changed::new("clip", "clip");
+    let end = text.find("[[golden]]").expect("a golden");
+    fs::write(changed.path(), &text[..end]).expect("a file");
+    let error = load(&changed.path()).expect_err("no golden");
+    assert!(error.to_string().contains("golden"), "{error}");
+    assert_eq!(error.code(), "bad_value");
+}
+
+#[test]
+fn a_prefetched_head_is_asked_ahead() {
+    let to = "mode = \"prefetch\"\nprefetch_ticks = 2";
+    let changed = Changed::new("mode = \"inline\"", to);
+    let manifest = Manifest::load(&changed.path()).expect("it is sound");
+    assert_eq!(manifest.plan(1).lead, 2);
+}
+
+#[test]
+fn another_robots_head_is_refused() {
+    let error = Head::load(&fixture("good.toml"), "piper", &ROBOT, engine()).expect_err("a toy's");
+    assert_eq!(error.code(), "other_robot");
+    let four = ["base", "shoulder", "gripper", "wrist"];
+    let error =
+        Head::load(&fixture("good.toml"), "toy", &four, engine()).expect_err("a joint more");
+    assert_eq!(error.code(), "bad_value");
+    assert!(error.to_string().contains("no column drives [\"wrist\"]"), "{error}");
+}
+
+#[test]
+fn a_golden_action_that_this_engine_does_not_give_is_refused_where_it_differs() {
+    let text = fs::read_to_string(fixture("good.toml")).expect("a manifest");
+    let golden = Manifest::load(&fixture("good.toml")).expect("it is sound").golden[1].action[2][1];
+    let (from, to) = (format!("{golden}"), format!("{}", golden + 2e-5));
+    assert_eq!(text.matches(&from).count(), 1);
+    refused(&from, &to, "golden_mismatch", &["golden[1].action[2]", "`base`", &to, "tolerance"]);
+    // A normalisation that is not the one of the training shows in the same way.
+    refused("clip = 5.0", "clip = 0.5", "golden_mismatch", &["golden[0]"]);
+}
+
+#[test]
+fn a_network_of_another_kind_is_refused() {
+    for (name, code, words) in [
+        ("double.toml", "wrong_tensor", &["input.tensor", "f32", "f64"][..]),
+        ("other_name.toml", "wrong_tensor", &["output.tensor", "`action`", "`actions`"]),
+        ("long.toml", "wrong_shape", &["output.tensor", "[1, 4, 3]", "[1, 5, 3]"]),
+        ("free_batch.toml", "wrong_shape", &["input.tensor", "[1, 8]", "[-1, 8]"]),
+        ("nan.toml", "non_finite_output", &["NaN"]),
+        ("external.toml", "engine", &["external.onnx"]),
+    ] {
+        let error = load(&fixture(name)).expect_err(name);
+        assert_eq!(error.code(), code, "{error}");
+        for word in words.iter().copied().chain([name]) {
+            assert!(error.to_string().contains(word), "no `{word}` in: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_network_is_refused() {
+    use sha2::Digest as _;
+    for bytes in [&b""[..], b"no network", &[0xff; 4096]] {
+        let digest: [u8; 32] = sha2::Sha256::digest(bytes).into();
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let manifest = Manifest::load(&fixture("good.toml")).expect("it is sound");
+        let changed = Changed::new(&manifest.sha256, &digest);
+        fs::write(changed.folder.path().join("good.onnx"), bytes).expect("a file");
+        assert_eq!(load(&changed.path()).expect_err("no network").code(), "engine");
+    }
+}
