@@ -38,6 +38,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Arm => "arm",
+            Self::Disarm => "disarm",
+            Self::Hold => "hold",
+            Self::Home { .. } => "home",
+            Self::ClearFault => "clear_fault",
+            Self::Goto { .. } => "goto",
+            Self::Skill { .. } => "skill",
+        }
+    }
+}
+
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

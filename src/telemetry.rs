@@ -3,15 +3,20 @@
 //! One thread drains the loop's reports, so that the loop never waits for anyone who looks. What cannot be kept up with
 //! is conflated (the newest present wins) and counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hdrhistogram::Histogram;
 use motion::{Event, Mode, Tick};
 use reflex::{Listener, Report, Timing};
-use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
-use crate::operator::{Desk, Present, Running, Settled, words};
+use crate::{
+    operator::{Desk, Present, Running, Settled, words},
+    wire::{EventKind, EventMessage, Quantiles, TimingMessage},
+};
 
 /// How often the histograms are told.
 const TIMING_EVERY_TICKS: u64 = 20;
@@ -26,51 +31,9 @@ pub enum Tidings {
     /// A tick.
     Tick(Arc<Present>),
     /// How punctual the loop has been.
-    Timing(Punctuality),
+    Timing(TimingMessage),
     /// Something for the audit trail.
-    Event(AuditEvent),
-}
-
-/// One line of the audit trail.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AuditEvent {
-    /// `command`, `decision`, `estop`, `refused`, `run`, `mode`, `chunk`.
-    pub kind: &'static str,
-    /// Who did it, or what it happened to.
-    pub who: String,
-    /// The key or the thing that was acted on.
-    pub what: String,
-    /// What became of it.
-    pub outcome: String,
-    /// The loop's clock, nanoseconds.
-    pub at_ns: u64,
-}
-
-/// Percentiles of one duration, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names and units say it")]
-pub struct Percentiles {
-    pub p50_us: f64,
-    pub p99_us: f64,
-    pub p99_9_us: f64,
-    pub max_us: f64,
-}
-
-/// How punctual a loop has been since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Punctuality {
-    /// Ticks that ran.
-    pub ticks: u64,
-    /// From the deadline to the start of a tick.
-    pub lateness: Percentiles,
-    /// From the start of a tick to the end of its work.
-    pub execution: Percentiles,
-    /// Periods that were skipped.
-    pub skipped: u64,
-    /// Chunks that came after their deadline.
-    pub late_chunks: u64,
-    /// Reports that were lost.
-    pub reports_dropped: u64,
+    Event(EventKind, EventMessage),
 }
 
 /// The two histograms of a loop.
@@ -105,21 +68,22 @@ impl Histograms {
 
     /// What they say so far.
     #[must_use]
-    pub fn punctuality(&self) -> Punctuality {
-        Punctuality {
+    pub fn punctuality(&self) -> TimingMessage {
+        TimingMessage {
+            release_lateness: quantiles(&self.lateness),
+            execution: quantiles(&self.execution),
             ticks: self.ticks,
-            lateness: percentiles(&self.lateness),
-            execution: percentiles(&self.execution),
             skipped: self.last.skipped,
             late_chunks: self.last.late_chunks,
-            reports_dropped: self.last.reports_dropped,
+            dropped_reports: self.last.reports_dropped,
+            refused_messages: 0,
         }
     }
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
     let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
-    Percentiles {
+    Quantiles {
         p50_us: at(0.5),
         p99_us: at(0.99),
         p99_9_us: at(0.999),
@@ -158,7 +122,7 @@ impl Herald {
     }
 
     /// Listens until the loop ends; returns how punctual it was.
-    pub fn listen(mut self, mut listener: Listener) -> Punctuality {
+    pub fn listen(mut self, mut listener: Listener) -> TimingMessage {
         loop {
             match listener.next(IDLE) {
                 Some(report) => self.take(&report),
@@ -169,7 +133,12 @@ impl Herald {
         if self.lost > 0 {
             tracing::warn!(lost = self.lost, "tidings were lost: whoever tells them was too slow");
         }
-        self.histograms.punctuality()
+        self.punctuality()
+    }
+
+    fn punctuality(&self) -> TimingMessage {
+        let refused_messages = self.desk.refused_messages().load(Ordering::Relaxed);
+        TimingMessage { refused_messages, ..self.histograms.punctuality() }
     }
 
     fn take(&mut self, report: &Report) {
@@ -186,7 +155,7 @@ impl Herald {
         }
         self.send(Tidings::Tick(present));
         if tick.tick.0 % TIMING_EVERY_TICKS == 0 {
-            self.send(Tidings::Timing(self.histograms.punctuality()));
+            self.send(Tidings::Timing(self.punctuality()));
         }
     }
 
@@ -195,7 +164,7 @@ impl Herald {
             if let Event::Ended { run, ending } = event
                 && let Some(running) = self.desk.forget(*run)
             {
-                self.tell("run", &running.source, &running.skill, words::ending(*ending), tick);
+                self.tell(EventKind::Run, &running.source, &running.skill, words::ending(*ending), tick);
                 self.last_run = Some((running, words::ending(*ending).to_owned()));
             }
         }
@@ -220,9 +189,9 @@ impl Herald {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
             Event::ChunkRefused { chunk, why } => {
-                self.tell("chunk", &chunk.0.to_string(), "adopt", &format!("{why:?}"), tick);
+                self.tell(EventKind::Run, "law", &format!("chunk {}", chunk.0), &format!("{why:?}"), tick);
             }
-            Event::RanDry => self.tell("chunk", "schedule", "due", "ran dry", tick),
+            Event::RanDry => self.tell(EventKind::Run, "law", "schedule", "ran dry", tick),
             Event::Adopted { .. } | Event::NoChunk | Event::Ended { .. } => {}
         }
     }
@@ -234,18 +203,20 @@ impl Herald {
             Some(trouble) => tracing::error!(mode = now, tick = tick.tick.0, "{trouble}"),
             None => tracing::info!(mode = now, from = before, tick = tick.tick.0, "mode"),
         }
-        let outcome = present.trouble.clone().unwrap_or_else(|| now.to_owned());
-        self.tell("mode", before, now, &outcome, tick);
+        let kind = if present.trouble.is_some() { EventKind::Fault } else { EventKind::Mode };
+        let outcome = present.trouble.as_deref().unwrap_or(now);
+        self.tell(kind, "law", &format!("{before} to {now}"), outcome, tick);
     }
 
-    fn tell(&mut self, kind: &'static str, who: &str, what: &str, outcome: &str, tick: &Tick) {
-        self.send(Tidings::Event(AuditEvent {
-            kind,
+    fn tell(&mut self, kind: EventKind, who: &str, what: &str, outcome: &str, tick: &Tick) {
+        let event = EventMessage {
             who: who.to_owned(),
             what: what.to_owned(),
             outcome: outcome.to_owned(),
             at_ns: tick.at.0,
-        }));
+            ..EventMessage::default()
+        };
+        self.send(Tidings::Event(kind, event));
     }
 
     fn send(&mut self, tidings: Tidings) {

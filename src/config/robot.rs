@@ -9,6 +9,7 @@ use motion::{JointLimits, Joints, LimitError, Robot, Rules};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, parse};
+use crate::operator::JointNames;
 
 
 /// `config/robots/<name>.toml`.
@@ -235,7 +236,7 @@ impl RobotSettings {
 
     /// Names of the joints, in joint order.
     #[must_use]
-    pub fn joint_names(&self) -> std::sync::Arc<[String]> {
+    pub fn joint_names(&self) -> JointNames {
         self.joints.iter().map(|joint| joint.name().to_owned()).collect()
     }
 

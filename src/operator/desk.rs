@@ -1,7 +1,7 @@
 //! The one desk at which commands and decisions are taken, and where their answers come back from the loop.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -78,9 +78,10 @@ struct Inner {
     commander: Mutex<Commander>,
     assignments: Mutex<mpsc::Sender<Assignment>>,
     clerk: Mutex<Clerk>,
-    pending: Mutex<HashMap<OrderId, oneshot::Sender<Settled>>>,
+    pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
     stoppers: Mutex<Vec<String>>,
+    refused_messages: Arc<AtomicU64>,
     ids: AtomicU64,
 }
 
@@ -108,6 +109,7 @@ impl Desk {
                 pending: Mutex::default(),
                 runs: Mutex::default(),
                 stoppers: Mutex::default(),
+                refused_messages: Arc::default(),
                 ids: AtomicU64::new(1),
             }),
         }
@@ -123,6 +125,12 @@ impl Desk {
     #[must_use]
     pub fn joints(&self) -> &JointNames {
         &self.inner.joints
+    }
+
+    /// How many messages were not understood.
+    #[must_use]
+    pub fn refused_messages(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.inner.refused_messages)
     }
 
     /// Raises the stop flag. Waits for nothing: not for a tick, not for another command.

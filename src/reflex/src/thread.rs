@@ -34,7 +34,7 @@ pub struct Loop {
 }
 
 /// What a loop has to say at its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
     /// Its last totals.
     pub timing: Timing,

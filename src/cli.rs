@@ -1,0 +1,191 @@
+//! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
+
+#[cfg(feature = "mujoco")]
+mod demo;
+#[cfg(feature = "mujoco")]
+mod eval;
+mod head;
+mod host;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{ConfigError, Settings},
+    daemon::{self, DaemonError},
+    head::HeadError,
+    inference::EngineError,
+};
+
+/// How the daemon ends. systemd's unit and scripts know these numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// It was done, and the answer is no: an episode failed, a host is bad, a head is refused.
+    No = 1,
+    /// The command line was not understood.
+    Usage = 2,
+    /// Something outside went wrong.
+    Failed = 3,
+    /// The configuration, or a file that it names, is broken: restarting does not help.
+    Config = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The daemon, or what it is made of.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    /// A head.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// In words.
+    #[error("{0}")]
+    Words(String),
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code that says so.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_)
+            | Self::Head(_)
+            | Self::Daemon(
+                DaemonError::Config(_)
+                | DaemonError::Chain(_)
+                | DaemonError::Head(_)
+                | DaemonError::Scene { .. }
+                | DaemonError::NotBuilt { .. },
+            ) => Exit::Config,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// A real-time robot policy runtime: decides nothing, does it on time.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = "Examples:
+  reflexd run                              the daemon on a simulated Piper
+  reflexd demo --out out/demo              watch it pick up a berry
+  reflexd eval --skill pick_up --episodes 100 --seed 1
+  reflexd doctor                           is this machine fit for real time?
+
+Operators use reflexctl: try `reflexctl --help`.")]
+pub struct Arguments {
+    /// Log lines as JSON, for machines.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGINT or SIGTERM; the robot is brought to rest first.
+    #[command(after_help = "Example:\n  reflexd run --config config/daemon.toml --listen tcp/0.0.0.0:7447")]
+    Run(RunArguments),
+    /// Start a daemon on the simulated robot, have it pick up a berry, and make pictures of it.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Example:\n  reflexd demo --out out/demo --seed 7")]
+    Demo(demo::DemoArguments),
+    /// Run episodes of a skill in lockstep, much faster than real time, and count successes.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd eval --skill pick_up --episodes 100 --seed 1
+  reflexd eval --skill pick_up --episodes 1 --seed 42 --execute 8 --json")]
+    Eval(eval::EvalArguments),
+    /// Look at heads.
+    #[command(subcommand)]
+    Head(head::HeadCommand),
+    /// Grade this machine for real-time work, and say how to mend what is found.
+    Doctor(host::DoctorArguments),
+    /// Print the configuration as it was understood.
+    Config(ConfigArguments),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The daemon's configuration.
+    #[arg(long, value_name = "FILE", default_value = "config/daemon.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Listen on these zenoh endpoints instead of the configuration's.
+    #[arg(long, value_name = "ENDPOINT")]
+    listen: Vec<String>,
+}
+
+/// Sends log lines to standard error: `RUST_LOG` chooses, `info` is the default.
+pub fn log_to_stderr(arguments: &Arguments) {
+    let quiet = !matches!(arguments.command, Command::Run(_));
+    let default = if quiet { "warn" } else { "info,zenoh=warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    // A second subscriber in one process is refused; the first one goes on.
+    let _ = if arguments.log_json { log.json().try_init() } else { log.try_init() };
+}
+
+/// Carries out a command line.
+///
+/// # Errors
+/// What kept it from being carried out.
+pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError> {
+    match &arguments.command {
+        Command::Run(arguments) => run_daemon(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Demo(arguments) => demo::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Eval(arguments) => eval::run(arguments, out),
+        Command::Head(command) => head::run(command, out),
+        Command::Doctor(arguments) => host::run(arguments, out),
+        Command::Config(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            writeln!(out, "{}", json(&settings)?)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, CliError> {
+    let mut settings = Settings::load(&arguments.config.config)?;
+    if !arguments.listen.is_empty() {
+        settings.daemon.zenoh.listen.clone_from(&arguments.listen);
+    }
+    let timing = daemon::run(&settings)?;
+    writeln!(out, "{}", json(&timing)?)?;
+    Ok(Exit::Done)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
+    serde_json::to_string_pretty(value).map_err(|error| CliError::Words(error.to_string()))
+}

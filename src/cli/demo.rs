@@ -1,0 +1,261 @@
+//! `reflexd demo`: a daemon as a process of its own, commanded over zenoh like any other, and pictures of what it did.
+
+use std::{
+    fs::File,
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{CliError, ConfigArguments, Exit};
+use crate::{
+    config::Settings,
+    evaluation::Task,
+    picture::{Frame, Shot, animation, contact_sheet, decode_jpeg},
+    wire::{Client, Watch, WireError},
+};
+
+/// A daemon that is not there after so long does not come.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+/// Pictures on the contact sheet, and in a row of it.
+const SHEET: (usize, usize) = (12, 4);
+/// A frame of the animation is shown so long.
+const FRAME_MS: u32 = 100;
+
+/// Arguments of `reflexd demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The folder for the pictures.
+    #[arg(long, value_name = "FOLDER", default_value = "out/demo")]
+    out: PathBuf,
+    /// The skill to show.
+    #[arg(long, default_value = "pick_up")]
+    skill: String,
+}
+
+pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exit, CliError> {
+    let settings = Settings::load(&arguments.config.config)?;
+    let (Some(mujoco), Some(camera)) =
+        (&settings.robot_settings.mujoco, settings.daemon.cameras.first())
+    else {
+        let words = "the demo needs a robot with a [mujoco] table and a daemon with a [[cameras]] table";
+        return Err(CliError::Words(format!("{}: {words}", settings.file.display())));
+    };
+    let task = Task::load(&mujoco.scene, &arguments.skill)?;
+    std::fs::create_dir_all(&arguments.out).map_err(|error| {
+        CliError::Words(format!("--out {}: cannot be made: {error}", arguments.out.display()))
+    })?;
+    let log = arguments.out.join("daemon.log");
+    let endpoint = free_endpoint()?;
+    writeln!(out, "starting the daemon on {endpoint} (its log: {})", log.display())?;
+    let mut daemon = Daemon::start(&arguments.config.config, &endpoint, &log)?;
+    let client = daemon.connect(&settings.robot_settings.name, &endpoint, &log)?;
+    let mut show = Show {
+        objects: watch(&client, "sim/objects")?,
+        pictures: watch(&client, &format!("camera/{}", camera.name))?,
+        state: watch(&client, "state/*")?,
+        client,
+        task: &task,
+        shots: Vec::new(),
+        mode: String::new(),
+        height_m: task.z_m,
+    };
+    let verdict = show.play(&arguments.skill, out)?;
+    drop(daemon);
+    show.develop(&arguments.out, out)?;
+    let success = verdict.is_some();
+    match verdict {
+        Some(seconds) => writeln!(out, "verdict: SUCCESS, the {} is held up after {seconds:.1} s", task.object)?,
+        None => writeln!(out, "verdict: FAILURE, the {} was not held up", task.object)?,
+    }
+    Ok(if success { Exit::Done } else { Exit::No })
+}
+
+fn words(error: impl std::fmt::Display) -> CliError {
+    CliError::Words(error.to_string())
+}
+
+fn watch(client: &Client, pattern: &str) -> Result<Watch, CliError> {
+    client.watch(pattern).map_err(words)
+}
+
+/// A port that nobody uses at the moment, so that a demo does not disturb a daemon at work.
+fn free_endpoint() -> Result<String, CliError> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    Ok(format!("tcp/{}", listener.local_addr()?))
+}
+
+/// A daemon that ends with the demo.
+struct Daemon(Child);
+
+impl Daemon {
+    fn start(config: &Path, endpoint: &str, log: &Path) -> Result<Self, CliError> {
+        let log = File::create(log)?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["run", "--listen", endpoint, "--config"])
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    fn connect(&mut self, robot: &str, endpoint: &str, log: &Path) -> Result<Client, CliError> {
+        let began = Instant::now();
+        let endpoints = [endpoint.to_owned()];
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(CliError::Words(format!("the daemon ended with {status}:\n{said}")));
+            }
+            let client = Client::connect(robot, &endpoints, Duration::from_secs(2));
+            match client.and_then(|client| client.read("state/mode").map(|_| client)) {
+                Ok(client) => return Ok(client),
+                Err(error) if began.elapsed() > START_WITHIN => return Err(words(error)),
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A polite end first: it brings the robot to rest and prints how punctual it was.
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(8) {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Show<'a> {
+    client: Client,
+    task: &'a Task,
+    objects: Watch,
+    pictures: Watch,
+    state: Watch,
+    shots: Vec<Shot>,
+    mode: String,
+    height_m: f64,
+}
+
+impl Show<'_> {
+    /// Seconds until the object was held up for long enough; `None` if it never was.
+    fn play(&mut self, skill: &str, out: &mut impl Write) -> Result<Option<f64>, CliError> {
+        let target = self.find(Duration::from_secs(5))?;
+        writeln!(out, "the {} lies at x {:.3}, y {:.3}, z {:.3} m", self.task.object, target[0], target[1], target[2])?;
+        self.command(out, "cmd/arm", &json!({ "operator": "demo" }))?;
+        let decision = json!({
+            "v": 1,
+            "decision_id": format!("demo-{}", std::process::id()),
+            "skill": skill,
+            "params": {
+                "target_x": target[0], "target_y": target[1], "target_z": target[2],
+                "radius": self.task.radius_m, "speed_hint": 1.0, "object_is_berry": true,
+            },
+            "ttl_ms": 2000,
+            "source": "demo",
+        });
+        self.command(out, "decision", &decision)?;
+        let (began, mut told) = (Instant::now(), Instant::now());
+        let mut up_since = None;
+        while began.elapsed().as_secs_f64() < self.task.time_max_s {
+            self.look(began);
+            let seconds = began.elapsed().as_secs_f64();
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                let lift_cm = (self.height_m - self.task.z_m) * 100.0;
+                writeln!(out, "  {seconds:4.1} s  {:<9} {} {lift_cm:+5.1} cm", self.mode, self.task.object)?;
+            }
+            if self.height_m - self.task.z_m < self.task.lift_m {
+                up_since = None;
+            } else if up_since.get_or_insert_with(Instant::now).elapsed().as_secs_f64() >= self.task.hold_s {
+                self.command(out, "cmd/hold", &json!({ "operator": "demo" }))?;
+                return Ok(Some(seconds));
+            }
+        }
+        Ok(None)
+    }
+
+    fn find(&mut self, within: Duration) -> Result<[f64; 3], CliError> {
+        let began = Instant::now();
+        while began.elapsed() < within {
+            if let Some((_, message)) = self.objects.next(Duration::from_millis(200))
+                && let Some(position) = position(&message, &self.task.object)
+            {
+                return Ok(position);
+            }
+        }
+        Err(CliError::Words(format!("sim/objects tells of no {:?}", self.task.object)))
+    }
+
+    fn command(&self, out: &mut impl Write, key: &str, payload: &Value) -> Result<(), CliError> {
+        let answer = self.client.ask(key, payload).map_err(words)?;
+        let accepted = answer["accepted"] == true || answer["verdict"] == "accepted";
+        writeln!(out, "{key}: {}", if accepted { "accepted" } else { "refused" })?;
+        if accepted {
+            return Ok(());
+        }
+        Err(CliError::Words(format!("{key} was refused: {}", answer["reason"].as_str().unwrap_or("no reason given"))))
+    }
+
+    fn look(&mut self, began: Instant) {
+        if let Some((_, jpeg)) = self.pictures.next_bytes(Duration::from_millis(50))
+            && let Ok(frame) = decode_jpeg(&jpeg)
+        {
+            let caption = format!("{:4.1} s  {}", began.elapsed().as_secs_f64(), self.mode);
+            self.shots.push(Shot { frame, caption });
+        }
+        while let Some((_, message)) = self.objects.next(Duration::ZERO) {
+            if let Some([_, _, z]) = position(&message, &self.task.object) {
+                self.height_m = z;
+            }
+        }
+        while let Some((name, message)) = self.state.next(Duration::ZERO) {
+            if name == "state/joints"
+                && let Some(mode) = message["mode"].as_str()
+            {
+                mode.clone_into(&mut self.mode);
+            }
+        }
+    }
+
+    fn develop(&self, folder: &Path, out: &mut impl Write) -> Result<(), CliError> {
+        if self.shots.is_empty() {
+            return Err(CliError::Words("the camera showed nothing: no pictures".into()));
+        }
+        let last = self.shots.len() - 1;
+        let (count, columns) = SHEET;
+        let chosen: Vec<Shot> =
+            (0..count).map(|k| self.shots[last * k / (count - 1)].clone()).collect();
+        let sheet = folder.join("contact_sheet.png");
+        contact_sheet(&sheet, &chosen, columns).map_err(words)?;
+        let film = folder.join("episode.gif");
+        animation(&film, &self.shots, FRAME_MS).map_err(words)?;
+        writeln!(out, "contact sheet: {}", sheet.display())?;
+        writeln!(out, "animation:     {}", film.display())?;
+        Ok(())
+    }
+}
+
+fn position(message: &Value, object: &str) -> Option<[f64; 3]> {
+    let position = message["position_m"][object].as_array()?;
+    let number = |axis: usize| position.get(axis)?.as_f64();
+    Some([number(0)?, number(1)?, number(2)?])
+}
