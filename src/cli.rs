@@ -5,7 +5,6 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod eval;
 mod head;
-mod host;
 
 use std::{
     io::{IsTerminal, Write},
@@ -121,8 +120,6 @@ enum Command {
     /// Look at heads.
     #[command(subcommand)]
     Head(head::HeadCommand),
-    /// Grade this machine for real-time work, and say how to mend what is found.
-    Doctor(host::DoctorArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -167,7 +164,6 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         #[cfg(feature = "mujoco")]
         Command::Eval(arguments) => eval::run(arguments, out),
         Command::Head(command) => head::run(command, out),
-        Command::Doctor(arguments) => host::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;

@@ -30,11 +30,11 @@ use crate::{
     config::{ConfigError, Pace, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
-    kinematics::{ChainError, ToolChain},
+    kinematics::{self, ChainError, ToolChain},
     operator::{Command, Desk, DeskParts},
     skill::{Assignment, registry::Registry, think},
     telemetry::{Herald, Tidings},
-    wire::{Service, Shape, TimingMessage, Wire, WireError, WireSettings},
+    wire::{Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
 };
 
 /// Why a daemon does not start.
@@ -278,8 +278,9 @@ async fn tell_world(
     while let Some(news) = tidings.recv().await {
         let told = match news {
             Tidings::Tick(present) => {
-                let tool = chain.x_base_tool(&present.tick.state.position);
-                service.publish_present(&present, Some(tool))
+                let kinematics::Pose { position_m, quaternion_xyzw } =
+                    chain.x_base_tool(&present.tick.state.position);
+                service.publish_present(&present, Some(Pose { position_m, quaternion_xyzw }))
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),

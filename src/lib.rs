@@ -2,6 +2,8 @@
 
 pub mod config;
 
+pub mod wire;
+
 pub mod decision;
 pub mod operator;
 pub mod skill;
@@ -13,5 +15,12 @@ pub mod action;
 
 pub mod kinematics;
 
+pub mod telemetry;
+pub mod picture;
+
+pub mod daemon;
 #[cfg(feature = "mujoco")]
 pub mod evaluation;
+
+pub mod cli;
+pub mod ctl;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     operator::{Desk, Present, Running, Settled, words},
-    wire::{EventKind, EventMessage, Quantiles, TimingMessage},
+    wire::{EventMessage, Quantiles, TimingMessage},
 };
 
 /// How often the histograms are told.
@@ -33,7 +33,7 @@ pub enum Tidings {
     /// How punctual the loop has been.
     Timing(TimingMessage),
     /// Something for the audit trail.
-    Event(EventKind, EventMessage),
+    Event(&'static str, EventMessage),
 }
 
 /// The two histograms of a loop.
@@ -70,12 +70,12 @@ impl Histograms {
     #[must_use]
     pub fn punctuality(&self) -> TimingMessage {
         TimingMessage {
-            release_lateness: quantiles(&self.lateness),
+            lateness: quantiles(&self.lateness),
             execution: quantiles(&self.execution),
             ticks: self.ticks,
             skipped: self.last.skipped,
             late_chunks: self.last.late_chunks,
-            dropped_reports: self.last.reports_dropped,
+            reports_dropped: self.last.reports_dropped,
             refused_messages: 0,
         }
     }
@@ -164,7 +164,7 @@ impl Herald {
             if let Event::Ended { run, ending } = event
                 && let Some(running) = self.desk.forget(*run)
             {
-                self.tell(EventKind::Run, &running.source, &running.skill, words::ending(*ending), tick);
+                self.tell("run", &running.source, &running.skill, words::ending(*ending), tick);
                 self.last_run = Some((running, words::ending(*ending).to_owned()));
             }
         }
@@ -189,9 +189,9 @@ impl Herald {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
             Event::ChunkRefused { chunk, why } => {
-                self.tell(EventKind::Run, "law", &format!("chunk {}", chunk.0), &format!("{why:?}"), tick);
+                self.tell("run", "law", &format!("chunk {}", chunk.0), &format!("{why:?}"), tick);
             }
-            Event::RanDry => self.tell(EventKind::Run, "law", "schedule", "ran dry", tick),
+            Event::RanDry => self.tell("run", "law", "schedule", "ran dry", tick),
             Event::Adopted { .. } | Event::NoChunk | Event::Ended { .. } => {}
         }
     }
@@ -203,12 +203,12 @@ impl Herald {
             Some(trouble) => tracing::error!(mode = now, tick = tick.tick.0, "{trouble}"),
             None => tracing::info!(mode = now, from = before, tick = tick.tick.0, "mode"),
         }
-        let kind = if present.trouble.is_some() { EventKind::Fault } else { EventKind::Mode };
+        let kind = if present.trouble.is_some() { "fault" } else { "mode" };
         let outcome = present.trouble.as_deref().unwrap_or(now);
         self.tell(kind, "law", &format!("{before} to {now}"), outcome, tick);
     }
 
-    fn tell(&mut self, kind: EventKind, who: &str, what: &str, outcome: &str, tick: &Tick) {
+    fn tell(&mut self, kind: &'static str, who: &str, what: &str, outcome: &str, tick: &Tick) {
         let event = EventMessage {
             who: who.to_owned(),
             what: what.to_owned(),

@@ -16,8 +16,8 @@ use super::{CliError, ConfigArguments, Exit};
 use crate::{
     config::Settings,
     evaluation::Task,
-    picture::{Frame, Shot, animation, contact_sheet, decode_jpeg},
-    wire::{Client, Watch, WireError},
+    picture::{Shot, animation, contact_sheet, decode_jpeg},
+    wire::{Client, Watch},
 };
 
 /// A daemon that is not there after so long does not come.

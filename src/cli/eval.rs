@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
 
 fn table(skill: &str, standard: u32, tallies: &[Tally]) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED);
+    table.load_style(UTF8_FULL_CONDENSED);
     table.set_header([
         "steps executed",
         "succeeded",

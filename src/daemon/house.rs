@@ -18,11 +18,11 @@ use crate::{
     operator::{Answer, Command, Desk, Present},
     skill::registry::Registry,
     telemetry::Tidings,
-    wire::{EventKind, EventMessage, House},
+    wire::{EventMessage, House},
 };
 
 /// What the daemon says of itself, by topic.
-pub struct Info(BTreeMap<&'static str, Value>);
+pub(super) struct Info(BTreeMap<&'static str, Value>);
 
 impl Info {
     /// Everything that does not change while it runs.
@@ -51,7 +51,7 @@ fn describe(registry: &Registry, name: &str) -> Option<Value> {
         "sha256": manifest.sha256,
         "chunk_steps": manifest.timing.chunk_steps,
         "execute_steps": manifest.timing.execute_steps,
-        "evaluation": manifest.provenance.evaluation,
+        "evaluation": manifest.provenance.as_ref().map(|provenance| &provenance.evaluation),
     }))
 }
 
@@ -72,7 +72,7 @@ impl Reception {
     }
 
     /// A line of the audit trail, for the log and for whoever listens.
-    fn note(&self, kind: EventKind, who: &str, key: &str, what: String, reason: Option<String>) {
+    fn note(&self, kind: &'static str, who: &str, key: &str, what: String, reason: Option<String>) {
         let outcome = if reason.is_none() { "accepted" } else { "refused" };
         match &reason {
             None => tracing::info!(who, key, outcome, "{what}"),
@@ -96,13 +96,13 @@ impl House for Reception {
         let what = format!("{command:?}");
         let key = format!("cmd/{}", command.name());
         let answer = self.desk.command(command, who).await;
-        self.note(EventKind::Command, who, &key, what, answer.reason.clone());
+        self.note("command", who, &key, what, answer.reason.clone());
         answer
     }
 
     fn estop(&self, who: &str) -> Answer {
         let answer = self.desk.estop(who);
-        self.note(EventKind::Stop, who, "cmd/estop", "e-stop".into(), None);
+        self.note("stop", who, "cmd/estop", "e-stop".into(), None);
         answer
     }
 
@@ -113,7 +113,7 @@ impl House for Reception {
             Verdict::Accepted { .. } => None,
             Verdict::Refused { reason } => Some(reason.clone()),
         };
-        self.note(EventKind::Decision, who, "decision", what, reason);
+        self.note("decision", who, "decision", what, reason);
         verdict
     }
 
@@ -127,6 +127,6 @@ impl House for Reception {
 
     fn refused_message(&self, who: &str, key: &str, reason: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        self.note(EventKind::Refused, who, key, "message".into(), Some(reason.to_owned()));
+        self.note("refused", who, key, "message".into(), Some(reason.to_owned()));
     }
 }

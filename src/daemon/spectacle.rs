@@ -70,7 +70,7 @@ impl Seats {
             *due += Duration::from_secs_f64(1.0 / settings.rate_hz);
             *due = (*due).max(Instant::now() - OBJECTS_EVERY);
             let image = self.spectator.picture(camera);
-            let frame = Frame { width: image.width as u32, height: image.height as u32, rgb: image.rgb };
+            let frame = Frame { width: image.width, height: image.height, rgb: image.rgb };
             match jpeg(&frame, JPEG_QUALITY) {
                 Ok(bytes) => drop(service.publish_camera(&settings.name, at_ns, &bytes)),
                 Err(error) => tracing::warn!(camera = settings.name, "no picture: {error}"),
