@@ -1,5 +1,8 @@
 //! reflexd: a real-time robot policy runtime. The modules stand in the order in which a decision becomes motion.
 
+pub mod wire;
+
 pub mod decision;
 pub mod observation;
 pub mod operator;
+

@@ -1,1 +1,3 @@
-fn main(){}
+//! The promises of the house, in one binary.
+
+mod wire;
