@@ -6,3 +6,4 @@ pub mod decision;
 pub mod observation;
 pub mod operator;
 
+pub mod ctl;

@@ -1,3 +1,4 @@
 //! The promises of the house, in one binary.
 
+mod ctl;
 mod wire;
