@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::time::Duration;
+
+use crate::wire::DEFAULT_ENDPOINT;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  reflexctl arm
+  reflexctl goto --joint joint1=0.2 --joint joint2=0.8 --speed 0.5
+  reflexctl decide pick_up --target 0.3,0.1,0.02
+  reflexctl status --json
+  reflexctl --connect tcp/robot.local:7447 --robot piper estop
+
+Exit codes: 0 accepted, 1 refused by the daemon, 2 usage, 3 no daemon reached or no answer.";
+
+/// Commands a robot through its reflexd.
+#[derive(Debug, Parser)]
+#[command(name = "reflexctl", version, after_help = EXAMPLES)]
+pub(super) struct Cli {
+    /// The robot's name.
+    #[arg(long, global = true, default_value = "piper")]
+    pub(super) robot: String,
+    /// Where its daemon listens.
+    #[arg(long, global = true, default_value = DEFAULT_ENDPOINT, value_name = "ENDPOINT")]
+    pub(super) connect: String,
+    /// Who you are, for the audit trail; your login name if left out.
+    #[arg(long, global = true, value_name = "NAME")]
+    operator: Option<String>,
+    /// How long to wait for an answer.
+    #[arg(long, global = true, default_value_t = 2000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    timeout_ms: u64,
+    /// Print what the daemon said, as JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Act {
+    /// Take hold of the robot where it stands.
+    Arm,
+    /// Come to rest, then let go.
+    Disarm,
+    /// Come to rest and stand.
+    Hold,
+    /// Go to the home pose.
+    Home {
+        #[command(flatten)]
+        speed: Speed,
+    },
+    /// Forget a fault or an e-stop; arm again afterwards.
+    ClearFault,
+    /// Stop at once, and latch.
+    Estop,
+    /// Go to joint positions, rad or m.
+    #[command(after_help = "Examples:\n  reflexctl goto --joint joint1=0.2 --joint gripper=0.03\n  \
+                            reflexctl goto --joints 0,1.2,-1,0,0.5,0,0.03 --speed 0.3")]
+    Goto {
+        /// One joint; the others stay.
+        #[arg(long, value_name = "NAME=POSITION", value_parser = joint, required_unless_present = "joints")]
+        joint: Vec<(String, f64)>,
+        /// Every joint, in the robot's order.
+        #[arg(long, value_name = "POSITIONS", value_delimiter = ',', allow_hyphen_values = true,
+              value_parser = number, conflicts_with = "joint")]
+        joints: Vec<f64>,
+        #[command(flatten)]
+        speed: Speed,
+    },
+    /// Run a skill as an operator's own decision.
+    Skill {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        target: MaybeTarget,
+    },
+    /// Decide as a router would.
+    #[command(after_help = "Example:\n  reflexctl decide pick_up --target 0.3,0.1,0.02 --instruction 'eat the berry'")]
+    Decide {
+        /// The skill.
+        skill: String,
+        #[command(flatten)]
+        target: Target,
+        /// The instruction that is followed.
+        #[arg(long)]
+        instruction: Option<String>,
+        /// How long the decision may wait to be begun.
+        #[arg(long, default_value_t = 1000)]
+        ttl_ms: u64,
+        /// Its id; a new one if left out.
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Mode, run, joints, limits and timing, once.
+    Status,
+    /// The state as it goes by, a line a tick, until Ctrl-C.
+    Watch {
+        /// Stop after so many lines.
+        #[arg(long)]
+        count: Option<u64>,
+    },
+    /// The audit trail as it grows, until Ctrl-C.
+    Events {
+        /// Stop after so many lines.
+        #[arg(long)]
+        count: Option<u64>,
+    },
+    /// Which daemon this is.
+    Version,
+    /// What the daemon says of itself.
+    Info {
+        /// About what.
+        #[arg(default_value = "version")]
+        what: Info,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Info {
+    Version,
+    Config,
+    Manifest,
+    Registry,
+}
+
+impl Info {
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Version => "info/version",
+            Self::Config => "info/config",
+            Self::Manifest => "info/manifest",
+            Self::Registry => "info/registry",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Speed {
+    /// Fraction of the planned motion's speed limit, in (0, 1].
+    #[arg(long)]
+    pub(super) speed: Option<f64>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// Where, in metres in the robot's base frame.
+    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point)]
+    pub(super) target: [f64; 3],
+    #[command(flatten)]
+    pub(super) shape: TargetShape,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MaybeTarget {
+    /// Where, in metres in the robot's base frame.
+    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point)]
+    pub(super) target: Option<[f64; 3]>,
+    #[command(flatten)]
+    pub(super) shape: TargetShape,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct TargetShape {
+    /// The target's radius in metres.
+    #[arg(long, requires = "target")]
+    pub(super) radius: Option<f64>,
+    /// Fraction of full speed, in (0, 1].
+    #[arg(long, requires = "target")]
+    pub(super) speed_hint: Option<f64>,
+}
+
+impl Cli {
+    pub(super) const fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+
+    pub(super) fn operator(&self) -> String {
+        let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
+        self.operator.clone().or_else(login).unwrap_or_else(|| "reflexctl".into())
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let value: f64 = text.trim().parse().map_err(|_| format!("{text:?} is no number"))?;
+    if value.is_finite() { Ok(value) } else { Err(format!("{text:?} is not finite")) }
+}
+
+fn joint(text: &str) -> Result<(String, f64), String> {
+    let (name, position) = text.split_once('=').ok_or("want NAME=POSITION, such as joint1=0.2")?;
+    Ok((name.to_owned(), number(position)?))
+}
+
+fn point(text: &str) -> Result<[f64; 3], String> {
+    let values = text.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
+    values.try_into().map_err(|_| "want three numbers, X,Y,Z, such as 0.3,0.1,0.02".to_owned())
+}

@@ -1,0 +1,174 @@
+//! The message that each sub-command sends.
+
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Trouble,
+    args::{Act, Cli, TargetShape},
+};
+
+/// A message to a key.
+#[derive(Debug, PartialEq)]
+pub(super) struct Request {
+    pub(super) key: &'static str,
+    pub(super) payload: Value,
+}
+
+impl Act {
+    /// The message of a sub-command that sends one. `names` asks the daemon for its joints.
+    pub(super) fn request(
+        &self,
+        cli: &Cli,
+        names: impl FnOnce() -> Result<Vec<String>, Trouble>,
+    ) -> Result<Request, Trouble> {
+        let operator = cli.operator();
+        let mut payload = Map::new();
+        let mut say = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                payload.insert(name.to_owned(), value);
+            }
+        };
+        let key = match self {
+            Self::Arm => "cmd/arm",
+            Self::Disarm => "cmd/disarm",
+            Self::Hold => "cmd/hold",
+            Self::ClearFault => "cmd/clear_fault",
+            Self::Estop => "cmd/estop",
+            Self::Home { speed } => {
+                say("speed", speed.speed.map(Value::from));
+                "cmd/home"
+            }
+            Self::Goto { joint, joints, speed } => {
+                let named = if joints.is_empty() { once_each(joint)? } else { in_order(joints, names()?)? };
+                say("joints", Some(json!(named)));
+                say("speed", speed.speed.map(Value::from));
+                "cmd/goto"
+            }
+            Self::Skill { name, target } => {
+                say("name", Some(json!(name)));
+                say("params", target.target.map(|at| target_params(at, &target.shape)));
+                "cmd/skill"
+            }
+            Self::Decide { skill, target, instruction, ttl_ms, id } => {
+                say("v", Some(json!(1)));
+                say("decision_id", Some(json!(id.clone().unwrap_or_else(new_id))));
+                say("skill", Some(json!(skill)));
+                say("params", Some(target_params(target.target, &target.shape)));
+                say("instruction", instruction.as_ref().map(|text| json!(text)));
+                say("ttl_ms", Some(json!(ttl_ms)));
+                say("source", Some(json!(operator)));
+                return Ok(Request { key: "decision", payload: payload.into() });
+            }
+            Self::Status | Self::Watch { .. } | Self::Events { .. } | Self::Version | Self::Info { .. } => {
+                return Err(Trouble::Usage("this sub-command sends nothing".into()));
+            }
+        };
+        payload.insert("operator".into(), json!(operator));
+        Ok(Request { key, payload: payload.into() })
+    }
+}
+
+fn target_params([x, y, z]: [f64; 3], shape: &TargetShape) -> Value {
+    let mut params = json!({ "target_x": x, "target_y": y, "target_z": z });
+    if let Some(radius) = shape.radius {
+        params["radius"] = json!(radius);
+    }
+    if let Some(speed_hint) = shape.speed_hint {
+        params["speed_hint"] = json!(speed_hint);
+    }
+    params
+}
+
+fn once_each(joints: &[(String, f64)]) -> Result<BTreeMap<String, f64>, Trouble> {
+    let mut named = BTreeMap::new();
+    for (name, position) in joints {
+        if named.insert(name.clone(), *position).is_some() {
+            return Err(Trouble::Usage(format!("--joint {name} is given twice")));
+        }
+    }
+    Ok(named)
+}
+
+fn in_order(positions: &[f64], names: Vec<String>) -> Result<BTreeMap<String, f64>, Trouble> {
+    if positions.len() != names.len() {
+        return Err(Trouble::Usage(format!(
+            "--joints has {} positions, the robot has {} joints: {}",
+            positions.len(),
+            names.len(),
+            names.join(", ")
+        )));
+    }
+    Ok(names.into_iter().zip(positions.iter().copied()).collect())
+}
+
+/// An id that nobody else gives: the moment and the process.
+fn new_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("reflexctl-{}-{}", now.as_nanos(), std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn request(args: &[&str]) -> Result<Request, Trouble> {
+        let args = ["reflexctl", "--operator", "ada"].iter().chain(args);
+        let cli = Cli::try_parse_from(args).map_err(|error| Trouble::Usage(error.to_string()))?;
+        cli.act.request(&cli, || Ok(vec!["a".into(), "b".into()]))
+    }
+
+    fn payload(args: &[&str]) -> Value {
+        request(args).expect("a good command line").payload
+    }
+
+    #[test]
+    fn command_lines_become_messages() {
+        assert_eq!(payload(&["arm"]), json!({ "operator": "ada" }));
+        assert_eq!(payload(&["home", "--speed", "0.5"]), json!({ "speed": 0.5, "operator": "ada" }));
+        assert_eq!(
+            payload(&["goto", "--joint", "a=-0.5", "--joint", "b=1"]),
+            json!({ "joints": { "a": -0.5, "b": 1.0 }, "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["goto", "--joints", "-1,0.5"]),
+            json!({ "joints": { "a": -1.0, "b": 0.5 }, "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["skill", "reach", "--target", "-0.1,0,1", "--radius", "0.02"])["params"],
+            json!({ "target_x": -0.1, "target_y": 0.0, "target_z": 1.0, "radius": 0.02 })
+        );
+        assert_eq!(payload(&["skill", "rest"]), json!({ "name": "rest", "operator": "ada" }));
+    }
+
+    #[test]
+    fn every_message_is_one_that_the_daemon_understands() {
+        let args = ["decide", "pick_up", "--target", "0.3,0.1,0.02", "--instruction", "eat", "--ttl-ms", "500"];
+        let text = payload(&args).to_string();
+        let decision = crate::wire::decision_message(text.as_bytes()).expect("understood");
+        assert_eq!((decision.params.target_x, decision.ttl_ms, decision.source.as_str()), (0.3, 500, "ada"));
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error() {
+        for args in [
+            &["goto"][..],
+            &["goto", "--joint", "a"],
+            &["goto", "--joint", "a=nan"],
+            &["goto", "--joint", "a=1", "--joint", "a=2"],
+            &["goto", "--joint", "a=1", "--joints", "1,2"],
+            &["goto", "--joints", "1,2,3"],
+            &["decide", "pick_up"],
+            &["decide", "pick_up", "--target", "1,2"],
+            &["skill", "rest", "--radius", "1"],
+            &["fly"],
+        ] {
+            assert!(matches!(request(args), Err(Trouble::Usage(_))), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What commands and decisions are answered with.
+
+use serde::{Deserialize, Serialize};
+
+use super::messages::VERSION;
+use crate::{decision::Verdict, operator::Answer};
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandAnswer {
+    /// 1.
+    pub v: u64,
+    /// Whether it was carried out.
+    pub accepted: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The tick whose state already shows its effect; none before the first tick.
+    pub state_seq: Option<u64>,
+}
+
+/// The answer to a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionAnswer {
+    /// 1.
+    pub v: u64,
+    /// Whose answer this is; none if the message was not understood.
+    pub decision_id: Option<String>,
+    /// `accepted` or `refused`. How an accepted one ends, `state/skill` tells.
+    pub verdict: String,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The run that it became.
+    pub run: Option<u64>,
+    /// The run that it took over from.
+    pub superseded_run: Option<u64>,
+    /// The newest tick; none before the first.
+    pub state_seq: Option<u64>,
+}
+
+impl CommandAnswer {
+    pub(super) fn refused(reason: String, state_seq: Option<u64>) -> Self {
+        Self { v: VERSION, accepted: false, reason: Some(reason), state_seq }
+    }
+}
+
+impl From<Answer> for CommandAnswer {
+    fn from(answer: Answer) -> Self {
+        let Answer { accepted, reason, state_seq } = answer;
+        Self { v: VERSION, accepted, reason, state_seq: Some(state_seq) }
+    }
+}
+
+impl DecisionAnswer {
+    pub(super) fn new(decision_id: Option<String>, verdict: Verdict, seq: Option<u64>) -> Self {
+        let (verdict, reason, run, superseded_run) = match verdict {
+            Verdict::Accepted { run, superseded } => ("accepted", None, Some(run), superseded),
+            Verdict::Refused { reason } => ("refused", Some(reason), None, None),
+        };
+        let verdict = verdict.into();
+        Self { v: VERSION, decision_id, verdict, reason, run, superseded_run, state_seq: seq }
+    }
+}

@@ -1,0 +1,147 @@
+//! The other side of the doors: how a program asks a daemon. Without an asynchronous runtime.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use zenoh::{
+    Session, Wait,
+    handlers::FifoChannelHandler,
+    pubsub::Subscriber,
+    query::{QueryTarget, Reply},
+    sample::Sample,
+};
+
+use super::{Keys, WireError, publish::json_of, session};
+
+/// A connection to one robot's daemon.
+#[derive(Debug)]
+pub struct Client {
+    session: Session,
+    keys: Keys,
+    timeout: Duration,
+}
+
+/// Messages as they come.
+#[derive(Debug)]
+pub struct Watch {
+    subscriber: Subscriber<FifoChannelHandler<Sample>>,
+    keys: Keys,
+}
+
+impl Client {
+    /// Connects; fails at once when nobody listens.
+    ///
+    /// # Errors
+    /// A bad name; nobody at the endpoints.
+    pub fn connect(robot: &str, endpoints: &[String], timeout: Duration) -> Result<Self, WireError> {
+        let keys = Keys::new(robot)?;
+        Ok(Self { session: session::dial(endpoints, timeout)?, keys, timeout })
+    }
+
+    /// Sends a payload to a key and returns the answer.
+    ///
+    /// # Errors
+    /// No answer in time: the robot's name may be wrong, and whether the command was carried out is not known.
+    pub fn ask(&self, name: &str, payload: &Value) -> Result<Value, WireError> {
+        let key = self.keys.full(name);
+        let replies = self
+            .session
+            .get(&key)
+            .payload(payload.to_string())
+            .encoding(json_of("reflex.request.v1"))
+            .timeout(self.timeout)
+            .wait()
+            .map_err(|error| WireError::zenoh(format!("ask {key}"), error))?;
+        let mut answers = self.collect(&key, &replies);
+        answers.pop().map_or_else(|| Err(self.silence(&key)), |(_, answer)| answer)
+    }
+
+    /// What the keys that match a pattern say now, by name. Those that have nothing to say are left out.
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub fn read(&self, pattern: &str) -> Result<BTreeMap<String, Value>, WireError> {
+        let key = self.keys.full(pattern);
+        let replies = self
+            .session
+            .get(&key)
+            .target(QueryTarget::All)
+            .timeout(self.timeout)
+            .wait()
+            .map_err(|error| WireError::zenoh(format!("read {key}"), error))?;
+        let answers = self.collect(&key, &replies);
+        if answers.is_empty() {
+            return Err(self.silence(&key));
+        }
+        let named =
+            |(full, answer): (String, Result<Value, _>)| Some((self.keys.name(&full)?.to_owned(), answer.ok()?));
+        Ok(answers.into_iter().filter_map(named).collect())
+    }
+
+    /// Listens to the keys that match a pattern.
+    ///
+    /// # Errors
+    /// Zenoh's.
+    pub fn watch(&self, pattern: &str) -> Result<Watch, WireError> {
+        let key = self.keys.full(pattern);
+        let subscriber = self
+            .session
+            .declare_subscriber(&key)
+            .wait()
+            .map_err(|error| WireError::zenoh(format!("subscribe {key}"), error))?;
+        Ok(Watch { subscriber, keys: self.keys.clone() })
+    }
+
+    /// Names of the robots whose daemons can be seen from here.
+    #[must_use]
+    pub fn robots(&self) -> Vec<String> {
+        let asked = self.session.liveliness().get("reflex/*/alive").timeout(self.timeout).wait();
+        let Ok(replies) = asked else { return Vec::new() };
+        let name = |reply: Reply| {
+            let sample = reply.into_result().ok()?;
+            Some(sample.key_expr().as_str().split('/').nth(1)?.to_owned())
+        };
+        self.until_done(&replies).into_iter().filter_map(name).collect()
+    }
+
+    /// Answers with the keys that they came from; a refusal to answer comes as the error that it is.
+    fn collect(&self, asked: &str, replies: &FifoChannelHandler<Reply>) -> Vec<(String, Result<Value, WireError>)> {
+        let answer = |reply: Reply| match reply.into_result() {
+            Ok(sample) => {
+                let key = sample.key_expr().as_str().to_owned();
+                let answer = serde_json::from_slice(&sample.payload().to_bytes());
+                (key, answer.map_err(|error| WireError::zenoh(format!("answer on {asked}"), error)))
+            }
+            Err(error) => {
+                let reason = serde_json::from_slice::<Value>(&error.payload().to_bytes()).unwrap_or_default();
+                let reason = reason["reason"].as_str().unwrap_or("no answer in time").to_owned();
+                (String::new(), Err(WireError::Declined { key: asked.to_owned(), reason }))
+            }
+        };
+        self.until_done(replies).into_iter().map(answer).collect()
+    }
+
+    /// Replies until zenoh says that there are no more, or the time is up.
+    fn until_done(&self, replies: &FifoChannelHandler<Reply>) -> Vec<Reply> {
+        let deadline = Instant::now() + self.timeout;
+        let next = || replies.recv_deadline(deadline).ok().flatten();
+        std::iter::from_fn(next).collect()
+    }
+
+    fn silence(&self, key: &str) -> WireError {
+        WireError::NoAnswer { key: key.to_owned(), waited_ms: self.timeout.as_millis() }
+    }
+}
+
+impl Watch {
+    /// The next message and the name of its key; nothing if none comes in time.
+    #[must_use]
+    pub fn next(&self, timeout: Duration) -> Option<(String, Value)> {
+        let sample = self.subscriber.recv_timeout(timeout).ok().flatten()?;
+        let name = self.keys.name(sample.key_expr().as_str())?.to_owned();
+        Some((name, serde_json::from_slice(&sample.payload().to_bytes()).ok()?))
+    }
+}

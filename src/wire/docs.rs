@@ -1,0 +1,200 @@
+//! `docs/zenoh.md`, made from the table, so that it cannot tell of another daemon.
+
+use std::fmt::Write;
+
+use super::{Key, Kind, TABLE};
+
+const HEAD: &str = "# reflexd on zenoh
+
+<!-- Made from src/wire/keys.rs. After a change: REFLEX_WRITE_DOCS=1 cargo test --test it docs -->
+
+Every key begins with `reflex/<robot>/`. Payloads are JSON, at most 64 KiB, units in the field names; the encoding names
+the schema, as in `application/json;schema=reflex.goto.v1`. The daemon listens on `tcp/127.0.0.1:7447` unless its
+configuration says otherwise, and looks for nobody by itself.
+
+**Commands** are best sent as queries (`get` with a payload): each is answered with
+`{\"v\":1,\"accepted\":true,\"reason\":null,\"state_seq\":123}`, where `state_seq` is the tick whose state already shows the
+effect. A `put` does the same without an answer. An empty payload is an empty object. A message that is too long, not
+UTF-8, not JSON, of another version (`v`, if given, is 1), or with an unknown field or a value out of range moves
+nothing; it is counted, logged with sender and key, and answered with the reason. So is a wildcard: looking around with
+`reflex/**` commands nothing. No answer at all means that nobody carried it out *or* that the answer was lost: look at
+`state/mode`.
+
+**Decisions** are answered with
+`{\"v\":1,\"decision_id\":\"...\",\"verdict\":\"accepted\",\"reason\":null,\"run\":7,\"superseded_run\":null,\"state_seq\":123}`;
+the verdict is `accepted` or `refused`. `superseded_run` is the run that this one took over from; that a run was itself
+superseded, `state/skill` tells as its ending.
+
+**State** carries `v`, `seq` (the tick) and `at_ns` (the loop's clock). A `get` on its key has the present at once; values
+that are not finite are `null`. Units are rad and rad/s for revolute joints, m and m/s for prismatic ones, metres in the
+robot's base frame for positions.
+";
+
+/// The documentation of every key.
+#[must_use]
+pub fn docs() -> String {
+    let mut page = String::from(HEAD);
+    for (title, kinds) in SECTIONS {
+        table(&mut page, title, |key| kinds.contains(&key.kind));
+    }
+    page.push_str("\n## Examples\n");
+    for key in TABLE.iter().filter(|key| key.kind != Kind::Alive && !key.schema.is_empty()) {
+        example(&mut page, key);
+    }
+    page
+}
+
+const SECTIONS: [(&str, &[Kind]); 3] = [
+    ("In", &[Kind::Stop, Kind::Command, Kind::Decision]),
+    ("Out", &[Kind::Stream, Kind::Present, Kind::Happening]),
+    ("About itself", &[Kind::Info, Kind::Alive]),
+];
+
+// Writing to a String cannot fail.
+fn table(page: &mut String, title: &str, belongs: impl Fn(&Key) -> bool) {
+    let _ = write!(page, "\n## {title}\n\n| key | kind | schema | what |\n|---|---|---|---|\n");
+    for key in TABLE.iter().filter(|key| belongs(key)) {
+        let schema = if key.schema.is_empty() { "" } else { &format!("`{}`", key.schema) };
+        let _ = writeln!(page, "| `{}` | {} | {schema} | {} |", key.name, key.kind.describe(), key.what);
+    }
+}
+
+fn example(page: &mut String, key: &Key) {
+    let _ = write!(page, "\n`{}`\n```json\n{}\n```\n", key.name, (key.example)());
+}
+
+/// Examples that are made by the code that makes the real ones.
+pub(super) mod samples {
+    use std::collections::BTreeMap;
+
+    use motion::{
+        ChunkId, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, RunId, Source,
+        State, Tick, TickIndex,
+    };
+
+    use crate::{
+        observation::Params,
+        operator::{Present, Running},
+        wire::{EventMessage, Pose, Quantiles, Shape, TimingMessage, state},
+    };
+
+    pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","confidence":0.97,"instruction":"eat the berry","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
+
+    pub(in crate::wire) const SKILL: &str =
+        r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
+
+    fn shape() -> Shape {
+        let limits = JointLimits {
+            position_min: -2.6,
+            position_max: 2.6,
+            velocity_max: 3.0,
+            acceleration_max: 8.0,
+            jerk_max: 80.0,
+            step_max: 0.5,
+            divergence_max: 0.3,
+            gripper: false,
+        };
+        Shape { joints: ["joint1".to_owned(), "joint2".to_owned()].into(), limits: vec![limits; 2] }
+    }
+
+    fn present() -> Present {
+        let run = |run, decision_id: Option<&str>| Running {
+            run,
+            skill: "pick_up".into(),
+            params: Params {
+                target_x: 0.3,
+                target_y: 0.1,
+                target_z: 0.02,
+                radius: 0.018,
+                speed_hint: 1.0,
+                object_is_berry: true,
+            },
+            decision_id: decision_id.map(Into::into),
+            source: "router".into(),
+        };
+        let joints = |values: [f64; 2]| Joints::from_slice(&values).unwrap_or(Joints::zeros(2));
+        let mut limited_by = [Limits::default(); MAX_JOINTS];
+        limited_by[1] = Limits::VELOCITY;
+        Present {
+            tick: Tick {
+                tick: TickIndex(1234),
+                at: Nanos(61_700_000_000),
+                mode: Mode::Moving { run: RunId(7) },
+                epoch: Epoch(3),
+                drive: Drive::On,
+                state: State {
+                    sampled_at: Nanos(61_699_000_000),
+                    position: joints([0.21, 0.79]),
+                    velocity: joints([0.1, 0.5]),
+                    ..State::blank(2)
+                },
+                requested: joints([0.22, 0.95]),
+                applied: joints([0.22, 0.94]),
+                limited_by,
+                source: Source::Chunk { chunk: ChunkId(88), head: HeadDigest(0x3f2a_91c0_77de_0b15), step: 3 },
+                events: Events::default(),
+            },
+            run: Some(run(7, Some("router-42"))),
+            last_run: Some((run(6, None), "superseded".into())),
+            trouble: None,
+        }
+    }
+
+    fn told(name: &str, present: &Present) -> String {
+        state::tell(name, present, &shape()).map_or_else(String::new, |body| state::stamp(&body, present))
+    }
+
+    pub(in crate::wire) fn joints() -> String {
+        told("state/joints", &present())
+    }
+
+    pub(in crate::wire) fn chunk() -> String {
+        told("state/chunk", &present())
+    }
+
+    pub(in crate::wire) fn mode() -> String {
+        told("state/mode", &present())
+    }
+
+    pub(in crate::wire) fn fault() -> String {
+        let mut present = present();
+        present.tick.mode = Mode::Faulted { why: motion::Fault::GrossJump { joint: 1 }, at: TickIndex(1230) };
+        present.trouble = Some("joint2 was asked to jump; look at the head, then `reflexctl clear-fault`".into());
+        told("state/fault", &present)
+    }
+
+    pub(in crate::wire) fn skill() -> String {
+        told("state/skill", &present())
+    }
+
+    pub(in crate::wire) fn limits() -> String {
+        told("state/limits", &present())
+    }
+
+    pub(in crate::wire) fn tool() -> String {
+        let pose = Pose { position_m: [0.3, 0.1, 0.2], quaternion_xyzw: [0.0, 1.0, 0.0, 0.0] };
+        state::stamp(&pose, &present())
+    }
+
+    pub(in crate::wire) fn timing() -> String {
+        let lateness = Quantiles { p50_us: 61.0, p99_us: 88.0, p99_9_us: 140.0, max_us: 212.0 };
+        let execution = Quantiles { p50_us: 210.0, p99_us: 390.0, p99_9_us: 480.0, max_us: 505.0 };
+        state::version(&TimingMessage { lateness, execution, ticks: 1235, ..Default::default() })
+    }
+
+    pub(in crate::wire) fn event() -> String {
+        state::version(&EventMessage {
+            who: "ada".into(),
+            key: "reflex/piper/cmd/arm".into(),
+            what: "arm".into(),
+            outcome: "accepted".into(),
+            reason: None,
+            at_ns: 61_700_000_000,
+        })
+    }
+
+    pub(in crate::wire) fn objects() -> String {
+        let positions_m = BTreeMap::from([("berry".to_owned(), [0.3, 0.1, 0.018])]);
+        state::version(&state::objects(&positions_m, 61_700_000_000))
+    }
+}

@@ -1,0 +1,319 @@
+//! Every key of the robot, as one table. `docs/zenoh.md` is made from it.
+
+use super::{WireError, docs::samples};
+
+/// How a key is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In. A queryable that answers, and a subscriber for clients that can only put.
+    Command,
+    /// In. As a command, but latches whatever the payload, on the network's own thread.
+    Stop,
+    /// In. As a command, answered with a verdict.
+    Decision,
+    /// Out. Published every tick; a query is answered with the newest.
+    Stream,
+    /// Out. Published on change and once a second; a query is answered with the present, for those who join late.
+    Present,
+    /// Out. Published when there is something to tell; the last part of the key says what.
+    Happening,
+    /// Out. Answered on query only.
+    Info,
+    /// A liveliness token: there while the daemon is. Presence, not a dead-man: a frozen peer keeps it for a while.
+    Alive,
+}
+
+impl Kind {
+    /// Whether clients send to it.
+    #[must_use]
+    pub const fn is_in(self) -> bool {
+        matches!(self, Self::Command | Self::Stop | Self::Decision)
+    }
+
+    /// Whether the daemon answers queries for it out of what it knows.
+    #[must_use]
+    pub const fn is_asked(self) -> bool {
+        matches!(self, Self::Stream | Self::Present | Self::Info)
+    }
+
+    /// In words, for the documentation.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Command | Self::Stop | Self::Decision => "queryable + subscriber",
+            Self::Stream => "publisher + queryable",
+            Self::Present => "publisher (on change, 1 Hz) + queryable",
+            Self::Happening => "publisher",
+            Self::Info => "queryable",
+            Self::Alive => "liveliness token",
+        }
+    }
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name beneath `reflex/<robot>/`; `*` stands for one name that is given elsewhere.
+    pub name: &'static str,
+    /// How it is served.
+    pub kind: Kind,
+    /// The schema that its encoding names, `application/json;schema=...`; empty where the payload is not JSON.
+    pub schema: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+    /// A payload, as it really crosses.
+    pub example: fn() -> String,
+}
+
+/// The schema of what commands are answered with.
+pub(super) const ANSWER_SCHEMA: &str = "reflex.answer.v1";
+
+/// The schema of what decisions are answered with.
+pub(super) const VERDICT_SCHEMA: &str = "reflex.verdict.v1";
+
+/// Every key, in the order of the documentation.
+pub const TABLE: &[Key] = &[
+    Key {
+        name: "cmd/estop",
+        kind: Kind::Stop,
+        schema: "reflex.command.v1",
+        what: "Stops the robot within its limits and latches. Any message does it, even one that makes no sense or is \
+               far too large; from anyone who may connect. It does not wait for the tick, nor for other messages.",
+        example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/arm",
+        kind: Kind::Command,
+        schema: "reflex.command.v1",
+        what: "Takes hold of the robot where it stands.",
+        example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/disarm",
+        kind: Kind::Command,
+        schema: "reflex.command.v1",
+        what: "Comes to rest, then lets go.",
+        example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/hold",
+        kind: Kind::Command,
+        schema: "reflex.command.v1",
+        what: "Comes to rest and stands.",
+        example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/home",
+        kind: Kind::Command,
+        schema: "reflex.home.v1",
+        what: "Goes to the robot's home pose. `speed` is a fraction of the planned motion's limit, in (0, 1]; 1 if \
+               left out.",
+        example: || r#"{"speed":0.5,"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/clear_fault",
+        kind: Kind::Command,
+        schema: "reflex.command.v1",
+        what: "Forgets a fault or an e-stop. Leaves the robot disarmed: arming is another act.",
+        example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/goto",
+        kind: Kind::Command,
+        schema: "reflex.goto.v1",
+        what: "Goes to joint positions, rad or m; joints that are not named stay. `speed` as in `cmd/home`.",
+        example: || r#"{"joints":{"joint1":0.2,"joint2":0.8},"speed":0.5,"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/skill",
+        kind: Kind::Command,
+        schema: "reflex.skill.v1",
+        what: "Runs a skill, as an operator's own decision. `params` as in `decision`; a skill without a target needs \
+               none.",
+        example: || samples::SKILL.into(),
+    },
+    Key {
+        name: "decision",
+        kind: Kind::Decision,
+        schema: "reflex.decision.v1",
+        what: "A router's choice of a skill and what it acts on. Begins it, unless it is stale, a duplicate, out of \
+               order or unknown.",
+        example: || samples::DECISION.into(),
+    },
+    Key {
+        name: "state/joints",
+        kind: Kind::Stream,
+        schema: "reflex.joints.v1",
+        what: "What was measured, requested and commanded in a tick, and which limits made the difference; arrays in \
+               the order of `names`.",
+        example: samples::joints,
+    },
+    Key {
+        name: "state/tool",
+        kind: Kind::Stream,
+        schema: "reflex.tool.v1",
+        what: "The tool's pose in the robot's base frame, of the measured joints.",
+        example: samples::tool,
+    },
+    Key {
+        name: "state/chunk",
+        kind: Kind::Stream,
+        schema: "reflex.chunk.v1",
+        what: "Where the requested set-point came from: `rest`, `waiting`, `chunk`, `extrapolated` or `dry`; for a \
+               chunk also which one, its step, and the first eight bytes of its head's SHA-256.",
+        example: samples::chunk,
+    },
+    Key {
+        name: "state/mode",
+        kind: Kind::Present,
+        schema: "reflex.mode.v1",
+        what: "`booting`, `disarmed`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that moves \
+               it; why it stands, and who stopped it (`by`: the daemon's number for them, `why` has the name).",
+        example: samples::mode,
+    },
+    Key {
+        name: "state/fault",
+        kind: Kind::Present,
+        schema: "reflex.fault.v1",
+        what: "What is wrong, and how to mend it; nulls if nothing is.",
+        example: samples::fault,
+    },
+    Key {
+        name: "state/skill",
+        kind: Kind::Present,
+        schema: "reflex.running.v1",
+        what: "The skill that runs, and how the last one ended.",
+        example: samples::skill,
+    },
+    Key {
+        name: "state/limits",
+        kind: Kind::Present,
+        schema: "reflex.limits.v1",
+        what: "The limits that every set-point keeps; arrays in the order of `names`.",
+        example: samples::limits,
+    },
+    Key {
+        name: "diag/timing",
+        kind: Kind::Present,
+        schema: "reflex.timing.v1",
+        what: "How punctual the loop is, and what was skipped, late, dropped or refused since the start. Once a second.",
+        example: samples::timing,
+    },
+    Key {
+        name: "event/*",
+        kind: Kind::Happening,
+        schema: "reflex.event.v1",
+        what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault` and `chunk`.",
+        example: samples::event,
+    },
+    Key {
+        name: "camera/*",
+        kind: Kind::Happening,
+        schema: "",
+        what: "Frames of a camera: JPEG, encoding `image/jpeg`, with `{\"at_ns\":...}` as the attachment.",
+        example: || "(JPEG)".into(),
+    },
+    Key {
+        name: "sim/objects",
+        kind: Kind::Happening,
+        schema: "reflex.objects.v1",
+        what: "Where the simulated objects are, m; simulated robots only. No head sees this.",
+        example: samples::objects,
+    },
+    Key {
+        name: "info/version",
+        kind: Kind::Info,
+        schema: "reflex.version.v1",
+        what: "Which program this is.",
+        example: || r#"{"name":"reflexd","version":"0.1.0"}"#.into(),
+    },
+    Key {
+        name: "info/config",
+        kind: Kind::Info,
+        schema: "reflex.config.v1",
+        what: "The configuration as it was understood.",
+        example: || r#"{"robot":"piper","period_ms":50}"#.into(),
+    },
+    Key {
+        name: "info/manifest",
+        kind: Kind::Info,
+        schema: "reflex.manifest.v1",
+        what: "The heads and what each wants to see.",
+        example: || r#"{"piper_pick_up":{"chunk_steps":16}}"#.into(),
+    },
+    Key {
+        name: "info/registry",
+        kind: Kind::Info,
+        schema: "reflex.registry.v1",
+        what: "The skills, by every name that they answer to.",
+        example: || r#"{"pick_up":{"head":"piper_pick_up"}}"#.into(),
+    },
+    Key {
+        name: "alive",
+        kind: Kind::Alive,
+        schema: "",
+        what: "Says that the daemon is there.",
+        example: || "(none)".into(),
+    },
+];
+
+/// Full keys of one robot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    root: String,
+}
+
+impl Keys {
+    /// Keys of the robot with this name.
+    ///
+    /// # Errors
+    /// A name that would not be one part of a key: `/` and `*` would make it address something else.
+    pub fn new(robot: &str) -> Result<Self, WireError> {
+        if !is_name(robot) {
+            return Err(WireError::Name(robot.into()));
+        }
+        Ok(Self { root: format!("reflex/{robot}") })
+    }
+
+    /// The full key of a name.
+    #[must_use]
+    pub fn full(&self, name: &str) -> String {
+        format!("{}/{name}", self.root)
+    }
+
+    /// The name of a full key, if it is one of this robot.
+    #[must_use]
+    pub fn name<'a>(&self, full: &'a str) -> Option<&'a str> {
+        full.strip_prefix(&self.root)?.strip_prefix('/')
+    }
+}
+
+/// Whether `name` may be one part of a key.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=64).contains(&name.len()) && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_robots_name_is_one_part_of_a_key() {
+        for bad in ["", "a/b", "*", "**", "a b", "$x", "é", "@x", "x?y", &"x".repeat(65)] {
+            assert!(Keys::new(bad).is_err(), "{bad:?}");
+        }
+        let keys = Keys::new("piper-2").expect("a good name");
+        assert_eq!(keys.full("cmd/arm"), "reflex/piper-2/cmd/arm");
+        assert_eq!(keys.name("reflex/piper-2/cmd/arm"), Some("cmd/arm"));
+        assert_eq!(keys.name("reflex/piper-22/cmd/arm"), None);
+    }
+
+    #[test]
+    fn no_key_stands_twice() {
+        for (k, key) in TABLE.iter().enumerate() {
+            assert!(TABLE[..k].iter().all(|other| other.name != key.name), "{}", key.name);
+        }
+    }
+}

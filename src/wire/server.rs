@@ -1,0 +1,308 @@
+//! Every door of the table, opened: commands, decisions, the e-stop, and answers about the present.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use zenoh::{
+    Session, Wait,
+    query::Query,
+    sample::{Sample, SampleKind, SourceInfo},
+};
+
+use super::{
+    CommandAnswer, DecisionAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape, TABLE, Wire, WireError,
+    keys::{ANSWER_SCHEMA, VERDICT_SCHEMA},
+    lane::Lane,
+    messages,
+    publish::{Door, Newest, json_of, locked},
+    sender::Peek,
+    state,
+};
+use crate::decision::Verdict;
+
+/// Commands that may wait or be in work at once. More than any team of operators sends; few enough to answer in time.
+const COMMANDS_AT_ONCE: usize = 32;
+
+/// Decisions have their own room: a router that floods must not keep an operator out.
+const DECISIONS_AT_ONCE: usize = 8;
+
+/// After so long the sender is told that there is no answer: a lane must not silt up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// A message as it came, and whom to answer, if anyone.
+struct Message {
+    key: &'static Key,
+    payload: Vec<u8>,
+    session: Option<String>,
+    query: Option<Query>,
+}
+
+/// What every door shares.
+#[derive(Clone)]
+struct Hall<H> {
+    house: H,
+    keys: Keys,
+    shape: Arc<Shape>,
+    newest: Newest,
+}
+
+pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Service, WireError> {
+    let runtime = Handle::try_current().map_err(|_| WireError::NoRuntime)?;
+    if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Err(WireError::NoRuntime);
+    }
+    let Wire { session, keys } = wire;
+    let newest = Newest::default();
+    let shape = Arc::new(shape);
+    let hall = Hall { house, keys: keys.clone(), shape: shape.clone(), newest: newest.clone() };
+    let commands = Lane::open(&runtime, COMMANDS_AT_ONCE, work(&hall, Hall::obey));
+    let decisions = Lane::open(&runtime, DECISIONS_AT_ONCE, work(&hall, Hall::weigh));
+    let mut doors = Vec::new();
+    for key in TABLE {
+        let full = keys.full(key.name);
+        match key.kind {
+            Kind::Stop => open_in(&session, &full, key, &mut doors, &hall, None)?,
+            Kind::Command => open_in(&session, &full, key, &mut doors, &hall, Some(&commands))?,
+            Kind::Decision => open_in(&session, &full, key, &mut doors, &hall, Some(&decisions))?,
+            kind if kind.is_asked() => {
+                let hall = hall.clone();
+                let asked = session.declare_queryable(&full).callback(move |query| hall.tell(key, &query));
+                doors.push(Door::Queryable(asked.wait().map_err(declaring(&full))?));
+            }
+            Kind::Alive => {
+                let token = session.liveliness().declare_token(&full).wait();
+                doors.push(Door::Alive(token.map_err(declaring(&full))?));
+            }
+            _ => {}
+        }
+    }
+    Ok(Service { session, keys, shape, newest, said: Mutex::new(BTreeMap::new()), doors })
+}
+
+/// Opens a key for those who ask and for those who can only put. Without a lane it is the e-stop's.
+fn open_in<H: House>(
+    session: &Session,
+    full: &str,
+    key: &'static Key,
+    doors: &mut Vec<Door>,
+    hall: &Hall<H>,
+    lane: Option<&Lane<Message>>,
+) -> Result<(), WireError> {
+    let (asked, put) = ((hall.clone(), lane.cloned()), (hall.clone(), lane.cloned()));
+    let queryable = session
+        .declare_queryable(full)
+        .callback(move |query| {
+            let (hall, lane) = &asked;
+            match lane {
+                Some(lane) => hall.admit_query(key, query, lane),
+                None => hall.stop_by_query(key, query),
+            }
+        })
+        .wait()
+        .map_err(declaring(full))?;
+    let subscriber = session
+        .declare_subscriber(full)
+        .callback(move |sample| {
+            let (hall, lane) = &put;
+            match lane {
+                Some(lane) => hall.admit_put(key, &sample, lane),
+                None => hall.stop_by_put(key, &sample),
+            }
+        })
+        .wait()
+        .map_err(declaring(full))?;
+    doors.extend([Door::Queryable(queryable), Door::Subscriber(subscriber)]);
+    Ok(())
+}
+
+fn declaring(full: &str) -> impl FnOnce(zenoh::Error) -> WireError {
+    move |error| WireError::zenoh(format!("declare {full}"), error)
+}
+
+/// What a lane does with each message: `then`, but not for ever.
+fn work<H: House, F: Future<Output = ()> + Send + 'static>(
+    hall: &Hall<H>,
+    then: impl Fn(Hall<H>, Arc<Message>) -> F + Send + 'static,
+) -> impl Fn(Message) -> BoxedWork + Send + 'static {
+    let hall = hall.clone();
+    move |message| {
+        let (hall, message) = (hall.clone(), Arc::new(message));
+        let doing = then(hall.clone(), message.clone());
+        Box::pin(async move {
+            if tokio::time::timeout(ANSWER_WITHIN, doing).await.is_err() {
+                let reason = "no answer within 10 s; look at state/mode before you try again";
+                hall.refuse(&message, reason);
+            }
+        })
+    }
+}
+
+type BoxedWork = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<H: House> Hall<H> {
+    fn admit_query(&self, key: &'static Key, query: Query, lane: &Lane<Message>) {
+        let why_not = if query.key_expr().as_str() != self.keys.full(key.name) {
+            // Someone who looks around with `reflex/**` must not arm a robot.
+            Some("a wildcard commands nothing: name the key")
+        } else if query.parameters().iter().any(|(name, _)| !name.starts_with('_')) {
+            Some("parameters of the selector are not read: put them into the payload")
+        } else {
+            None
+        };
+        let bytes = query.payload().map_or(0, |payload| payload.len());
+        let payload = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
+        let payload = payload.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
+        let session = query.source_info().map(zid);
+        let message = Message { key, payload, session, query: Some(query) };
+        self.admit(message, bytes, why_not, lane);
+    }
+
+    fn admit_put(&self, key: &'static Key, sample: &Sample, lane: &Lane<Message>) {
+        let why_not = if sample.key_expr().as_str() != self.keys.full(key.name) {
+            Some("a wildcard commands nothing: name the key")
+        } else if sample.kind() == SampleKind::Delete {
+            // It has no payload, and an empty payload can be a command.
+            Some("a delete commands nothing: put")
+        } else {
+            None
+        };
+        let bytes = sample.payload().len();
+        let payload = if bytes > MESSAGE_BYTES_MAX { Vec::new() } else { sample.payload().to_bytes().into_owned() };
+        let session = sample.source_info().map(zid);
+        self.admit(Message { key, payload, session, query: None }, bytes, why_not, lane);
+    }
+
+    fn admit(&self, message: Message, bytes: usize, why_not: Option<&str>, lane: &Lane<Message>) {
+        if let Some(reason) = why_not {
+            self.refuse(&message, reason);
+        } else if bytes > MESSAGE_BYTES_MAX {
+            self.refuse(&message, &messages::BadMessage::Oversized(bytes).to_string());
+        } else if let Err(message) = lane.offer(message) {
+            self.refuse(&message, "busy: too many messages are waiting; try again");
+        }
+    }
+
+    /// Carries out a command.
+    async fn obey(self, message: Arc<Message>) {
+        let verb = message.key.name.strip_prefix("cmd/").unwrap_or(message.key.name);
+        match messages::command(verb, &message.payload) {
+            Ok(command) => {
+                let answer = self.house.command(command, &message.who()).await;
+                self.reply(&message, ANSWER_SCHEMA, state::encode(&CommandAnswer::from(answer)));
+            }
+            Err(bad) => self.refuse(&message, &bad.to_string()),
+        }
+    }
+
+    /// Takes or refuses a decision.
+    async fn weigh(self, message: Arc<Message>) {
+        match messages::decision_message(&message.payload) {
+            Ok(decision) => {
+                let id = decision.decision_id.clone();
+                let verdict = self.house.decide(decision, &message.who()).await;
+                let answer = DecisionAnswer::new(Some(id), verdict, self.seq());
+                self.reply(&message, VERDICT_SCHEMA, state::encode(&answer));
+            }
+            Err(bad) => self.refuse(&message, &bad.to_string()),
+        }
+    }
+
+    fn stop_by_query(&self, key: &'static Key, query: Query) {
+        let bytes = query.payload().map_or(0, |payload| payload.len());
+        let read = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
+        let payload = read.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
+        let asked = query.key_expr().as_str().to_owned();
+        let session = query.source_info().map(zid);
+        let message = Message { key, payload, session, query: Some(query) };
+        // `reflex/*/cmd/estop` means it; `reflex/**` looks around.
+        if asked.ends_with("/cmd/estop") {
+            self.stop(&message, bytes);
+        } else {
+            self.refuse(&message, "a wildcard stops nothing: name the key, or reflex/*/cmd/estop");
+        }
+    }
+
+    fn stop_by_put(&self, key: &'static Key, sample: &Sample) {
+        let bytes = sample.payload().len();
+        let payload = if bytes > MESSAGE_BYTES_MAX { Vec::new() } else { sample.payload().to_bytes().into_owned() };
+        let session = sample.source_info().map(zid);
+        self.stop(&Message { key, payload, session, query: None }, bytes);
+    }
+
+    /// Latches first; what was wrong with the message is told afterwards.
+    fn stop(&self, message: &Message, bytes: usize) {
+        let who = message.who();
+        let mut answer = CommandAnswer::from(self.house.estop(&who));
+        let complaint = match messages::plain(&message.payload) {
+            _ if bytes > MESSAGE_BYTES_MAX => Some(messages::BadMessage::Oversized(bytes).to_string()),
+            Ok(_) => None,
+            Err(bad) => Some(bad.to_string()),
+        };
+        if let Some(complaint) = complaint {
+            self.house.refused_message(&who, &self.keys.full(message.key.name), &complaint);
+            let told = answer.reason.map(|reason| format!("{reason}; ")).unwrap_or_default();
+            answer.reason = Some(format!("{told}the stop holds, but its message was not understood: {complaint}"));
+        }
+        self.reply(message, ANSWER_SCHEMA, state::encode(&answer));
+    }
+
+    /// Answers a question about the present.
+    fn tell(&self, key: &'static Key, query: &Query) {
+        let full = self.keys.full(key.name);
+        let known = match key.name.strip_prefix("info/") {
+            Some(what) => self.house.info(what).map(|info| state::encode(&info)),
+            None => self.of_now(key.name).or_else(|| locked(&self.newest).get(key.name).cloned()),
+        };
+        // The asker may be gone by now: nobody is there to be told of an error.
+        let _ = match known {
+            Some(message) => query.reply(&full, message).encoding(json_of(key.schema)).wait(),
+            None => {
+                let reason = serde_json::json!({ "reason": "not known yet, or not by this robot" });
+                query.reply_err(reason.to_string()).encoding(json_of(ANSWER_SCHEMA)).wait()
+            }
+        };
+    }
+
+    fn of_now(&self, name: &str) -> Option<String> {
+        let present = self.house.present()?;
+        Some(state::stamp(&state::tell(name, &present, &self.shape)?, &present))
+    }
+
+    fn seq(&self) -> Option<u64> {
+        self.house.present().map(|present| present.tick.tick.0)
+    }
+
+    /// A message that leads to nothing: told to the house, and to the sender.
+    fn refuse(&self, message: &Message, reason: &str) {
+        self.house.refused_message(&message.who(), &self.keys.full(message.key.name), reason);
+        let reason = reason.to_owned();
+        if message.key.kind == Kind::Decision {
+            let answer = DecisionAnswer::new(None, Verdict::Refused { reason }, self.seq());
+            self.reply(message, VERDICT_SCHEMA, state::encode(&answer));
+        } else {
+            self.reply(message, ANSWER_SCHEMA, state::encode(&CommandAnswer::refused(reason, self.seq())));
+        }
+    }
+
+    fn reply(&self, message: &Message, schema: &str, answer: String) {
+        if let Some(query) = &message.query {
+            // The asker may be gone by now: nobody is there to be told of an error.
+            let _ = query.reply(self.keys.full(message.key.name), answer).encoding(json_of(schema)).wait();
+        }
+    }
+}
+
+impl Message {
+    fn who(&self) -> String {
+        Peek::at(&self.payload).who(self.session.as_deref())
+    }
+}
+
+fn zid(source: &SourceInfo) -> String {
+    source.source_id().zid().to_string()
+}

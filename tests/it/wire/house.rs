@@ -1,0 +1,207 @@
+//! A house that writes down what it is asked, and a client that can send anything.
+
+use std::{
+    future::pending,
+    net::TcpListener,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use motion::{
+    Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source, State, Tick, TickIndex,
+};
+use reflexd::{
+    decision::{Decision, Verdict},
+    operator::{Answer, Command, Present},
+    wire::{House, Service, Shape, Wire, WireSettings},
+};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use zenoh::{Session, Wait};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything that a house was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Diary {
+    pub(crate) commands: Vec<(Command, String)>,
+    pub(crate) stops: Vec<String>,
+    pub(crate) decisions: Vec<(Decision, String)>,
+    /// Who, key, reason.
+    pub(crate) refused: Vec<(String, String, String)>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakeHouse {
+    diary: Arc<Mutex<Diary>>,
+    /// Whether commands are taken and never answered.
+    pub(crate) is_stuck: Arc<AtomicBool>,
+    pub(crate) present: Arc<Mutex<Option<Arc<Present>>>>,
+}
+
+impl FakeHouse {
+    pub(crate) fn diary(&self) -> MutexGuard<'_, Diary> {
+        self.diary.lock().expect("no panic while it was held")
+    }
+}
+
+impl House for FakeHouse {
+    async fn command(&self, command: Command, who: &str) -> Answer {
+        let refused = command == Command::ClearFault;
+        self.diary().commands.push((command, who.into()));
+        if self.is_stuck.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+        let reason = refused.then(|| "there is nothing to clear".into());
+        Answer { accepted: !refused, reason, state_seq: 7 }
+    }
+
+    fn estop(&self, who: &str) -> Answer {
+        self.diary().stops.push(who.into());
+        Answer { accepted: true, reason: None, state_seq: 7 }
+    }
+
+    async fn decide(&self, decision: Decision, who: &str) -> Verdict {
+        let known = decision.skill == "pick_up";
+        self.diary().decisions.push((decision, who.into()));
+        if known {
+            Verdict::Accepted { run: 5, superseded: Some(4) }
+        } else {
+            Verdict::Refused { reason: "no such skill".into() }
+        }
+    }
+
+    fn present(&self) -> Option<Arc<Present>> {
+        self.present.lock().expect("no panic while it was held").clone()
+    }
+
+    fn info(&self, what: &str) -> Option<Value> {
+        (what == "version").then(|| json!({ "name": "reflexd", "version": "0.0.0" }))
+    }
+
+    fn refused_message(&self, who: &str, key: &str, reason: &str) {
+        self.diary().refused.push((who.into(), key.into(), reason.into()));
+    }
+}
+
+/// A tick in which nothing happens.
+pub(crate) fn present(seq: u64, mode: Mode) -> Present {
+    let joints = Joints::from_slice(&[0.1, 0.2]).expect("two joints");
+    let mut limited_by = [Limits::default(); MAX_JOINTS];
+    limited_by[0] = Limits::VELOCITY;
+    Present {
+        tick: Tick {
+            tick: TickIndex(seq),
+            at: Nanos(seq * 50_000_000),
+            mode,
+            epoch: Epoch(1),
+            drive: Drive::On,
+            state: State { position: joints, ..State::blank(2) },
+            requested: joints,
+            applied: joints,
+            limited_by,
+            source: Source::Rest,
+            events: Events::default(),
+        },
+        run: None,
+        last_run: None,
+        trouble: None,
+    }
+}
+
+/// A house behind open doors on a port of its own.
+pub(crate) struct Street {
+    pub(crate) house: FakeHouse,
+    pub(crate) service: Service,
+    pub(crate) endpoint: String,
+    _runtime: Runtime,
+}
+
+impl Street {
+    pub(crate) fn open() -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let _inside = runtime.enter();
+        let endpoint = free_endpoint();
+        let settings = WireSettings { listen: vec![endpoint.clone()], ..WireSettings::local("piper") };
+        let house = FakeHouse::default();
+        let wire = Wire::open(&settings).expect("the port was free");
+        let service = wire.serve(house.clone(), shape()).expect("the keys are good");
+        drop(_inside);
+        Self { house, service, endpoint, _runtime: runtime }
+    }
+
+    /// Any zenoh client.
+    pub(crate) fn stranger(&self) -> Stranger {
+        let mut config = zenoh::Config::default();
+        for (key, value) in [
+            ("mode", json!("client")),
+            ("connect/endpoints", json!([self.endpoint])),
+            ("scouting/multicast/enabled", json!(false)),
+        ] {
+            config.insert_json5(key, &value.to_string()).expect("a zenoh setting");
+        }
+        Stranger(zenoh::open(config).wait().expect("the house listens"))
+    }
+}
+
+fn shape() -> Shape {
+    let limits = JointLimits {
+        position_min: -1.0,
+        position_max: 1.0,
+        velocity_max: 1.0,
+        acceleration_max: 1.0,
+        jerk_max: 1.0,
+        step_max: 1.0,
+        divergence_max: 1.0,
+        gripper: false,
+    };
+    Shape { joints: ["joint1".to_owned(), "joint2".to_owned()].into(), limits: vec![limits; 2] }
+}
+
+pub(crate) fn free_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("tcp/{}", listener.local_addr().expect("it is bound"))
+}
+
+/// A client that sends whatever it is told to.
+pub(crate) struct Stranger(pub(crate) Session);
+
+impl Stranger {
+    /// Every answer to a query, as JSON; what could not be answered is `{"error": ...}`.
+    pub(crate) fn ask_all(&self, selector: &str, payload: Option<&[u8]>) -> Vec<Value> {
+        let get = self.0.get(selector).timeout(PATIENCE);
+        let get = match payload {
+            Some(payload) => get.payload(payload),
+            None => get,
+        };
+        let replies = get.wait().expect("the session is open");
+        let json = |reply: zenoh::query::Reply| match reply.result() {
+            Ok(sample) => serde_json::from_slice(&sample.payload().to_bytes()).expect("answers are JSON"),
+            Err(error) => json!({ "error": String::from_utf8_lossy(&error.payload().to_bytes()) }),
+        };
+        std::iter::from_fn(|| replies.recv().ok()).map(json).collect()
+    }
+
+    /// The one answer.
+    pub(crate) fn ask(&self, key: &str, payload: &[u8]) -> Value {
+        let mut answers = self.ask_all(key, Some(payload));
+        assert_eq!(answers.len(), 1, "{key}: {answers:?}");
+        answers.remove(0)
+    }
+
+    pub(crate) fn put(&self, key: &str, payload: &[u8]) {
+        self.0.put(key, payload).wait().expect("the session is open");
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "still not so: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
