@@ -137,11 +137,18 @@ impl Client {
 }
 
 impl Watch {
+    /// The next message as it came, such as a camera's picture, and the name of its key.
+    #[must_use]
+    pub fn next_bytes(&self, timeout: Duration) -> Option<(String, Vec<u8>)> {
+        let sample = self.subscriber.recv_timeout(timeout).ok().flatten()?;
+        let name = self.keys.name(sample.key_expr().as_str())?.to_owned();
+        Some((name, sample.payload().to_bytes().into_owned()))
+    }
+
     /// The next message and the name of its key; nothing if none comes in time.
     #[must_use]
     pub fn next(&self, timeout: Duration) -> Option<(String, Value)> {
-        let sample = self.subscriber.recv_timeout(timeout).ok().flatten()?;
-        let name = self.keys.name(sample.key_expr().as_str())?.to_owned();
-        Some((name, serde_json::from_slice(&sample.payload().to_bytes()).ok()?))
+        let (name, bytes) = self.next_bytes(timeout)?;
+        Some((name, serde_json::from_slice(&bytes).ok()?))
     }
 }

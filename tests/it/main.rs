@@ -2,7 +2,9 @@
 
 mod allocation;
 mod conformance;
+mod ctl;
 mod punctual;
 mod rig;
 #[cfg(feature = "mujoco")]
 mod twins;
+mod wire;
