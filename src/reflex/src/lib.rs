@@ -1,1 +1,15 @@
+//! The real-time side of reflexd: doing on time what was decided.
+//!
+//! On the loop's thread nothing allocates, frees, locks, logs or waits without a bound. Orders, chunks and stops come in
+//! through [`ports`], a [`Backend`] reads and writes the robot, [`Loop`] does both once in every period.
 
+pub mod backend;
+pub mod clock;
+pub mod conformance;
+pub mod ports;
+pub mod thread;
+
+pub use backend::Backend;
+pub use clock::Clock;
+pub use ports::{Commander, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports};
+pub use thread::{Loop, Summary};

@@ -1,0 +1,278 @@
+//! TOML to settings to the things that run: the only reader of configuration files.
+//!
+//! Keys carry their units, unknown keys are refused, and every complaint names file, key, value and remedy. Relative
+//! paths are relative to the file that they stand in.
+
+mod robot;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}; check the path and its permissions", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a key that is unknown, missing or of the wrong type.
+    #[error("{}: {words}", file.display())]
+    Malformed {
+        /// Which file.
+        file: PathBuf,
+        /// The parser's words: line, column, key.
+        words: String,
+    },
+    /// A value makes no sense.
+    #[error("{}: {key} = {value}: {remedy}", file.display())]
+    Value {
+        /// Which file.
+        file: PathBuf,
+        /// Which key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What to write instead.
+        remedy: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn value(
+        file: &Path,
+        key: impl Into<String>,
+        value: impl std::fmt::Debug,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Value {
+            file: file.to_owned(),
+            key: key.into(),
+            value: format!("{value:?}"),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// What a daemon is told: one file for the daemon, one for its robot.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    /// The daemon's own settings.
+    #[serde(flatten)]
+    pub daemon: DaemonSettings,
+    /// Its robot.
+    pub robot_settings: RobotSettings,
+    /// The file that it was read from.
+    pub file: PathBuf,
+}
+
+/// `config/daemon.toml`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonSettings {
+    /// The robot's file.
+    pub robot: PathBuf,
+    /// What the robot is made of today.
+    pub backend: BackendKind,
+    /// The real-time loop.
+    #[serde(default, rename = "loop")]
+    pub loop_: LoopSettings,
+    /// Where zenoh listens and connects.
+    #[serde(default)]
+    pub zenoh: ZenohSettings,
+    /// ONNX Runtime.
+    #[serde(default)]
+    pub inference: InferenceSettings,
+    /// Skills that run a head.
+    #[serde(default)]
+    pub skills: Vec<SkillSettings>,
+    /// Cameras of a simulated scene that are published.
+    #[serde(default)]
+    pub cameras: Vec<CameraSettings>,
+}
+
+/// Which backend drives the robot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// A robot without a body.
+    Loopback,
+    /// The scene in the robot's `[mujoco]` table.
+    Mujoco,
+}
+
+/// Whose time the loop keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pace {
+    /// The wall's.
+    #[default]
+    Realtime,
+    /// Virtual: as fast as the machine allows; simulated backends only.
+    Lockstep,
+}
+
+/// The `[loop]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoopSettings {
+    /// Milliseconds between two ticks; the shipped heads are trained for 50.
+    pub period_ms: u32,
+    /// Whose time it keeps.
+    pub pace: Pace,
+    /// SCHED_FIFO priority, 1 to 98; absent asks for none.
+    pub fifo_priority: Option<i32>,
+    /// The processor that it is pinned to; absent pins it nowhere.
+    pub cpu: Option<usize>,
+    /// Lock memory, so that no page fault delays a tick.
+    pub lock_memory: bool,
+    /// Refuse to start if the host refuses any of these.
+    pub enforce_realtime: bool,
+}
+
+impl Default for LoopSettings {
+    fn default() -> Self {
+        Self {
+            period_ms: 50,
+            pace: Pace::Realtime,
+            fifo_priority: Some(80),
+            cpu: None,
+            lock_memory: true,
+            enforce_realtime: false,
+        }
+    }
+}
+
+/// The `[zenoh]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ZenohSettings {
+    /// Endpoints to listen on.
+    pub listen: Vec<String>,
+    /// Endpoints to connect to.
+    pub connect: Vec<String>,
+}
+
+impl Default for ZenohSettings {
+    /// This host only: who opens a robot to a network says so.
+    fn default() -> Self {
+        Self { listen: vec!["tcp/127.0.0.1:7447".into()], connect: Vec::new() }
+    }
+}
+
+/// The `[inference]` table.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InferenceSettings {
+    /// libonnxruntime.so; absent looks where `make setup` puts it.
+    pub library: Option<PathBuf>,
+}
+
+/// One `[[skills]]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkillSettings {
+    /// What decisions call it.
+    pub name: String,
+    /// Its head's manifest.
+    pub head: PathBuf,
+    /// The run is ended, and the pose held, after so long.
+    pub duration_max_s: f64,
+    /// Targets outside this box are refused: lowest corner, metres in the base frame.
+    pub target_min_m: [f64; 3],
+    /// Highest corner.
+    pub target_max_m: [f64; 3],
+}
+
+/// One `[[cameras]]` table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraSettings {
+    /// Its name in the scene, and in its topic.
+    pub name: String,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Pictures a second.
+    pub rate_hz: f64,
+}
+
+impl Settings {
+    /// Reads a daemon's file and its robot's.
+    ///
+    /// # Errors
+    /// The first thing in either that is wrong, by file, key, value and remedy.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let mut daemon: DaemonSettings = parse(file)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        daemon.robot = folder.join(&daemon.robot);
+        for skill in &mut daemon.skills {
+            skill.head = folder.join(&skill.head);
+        }
+        daemon.inference.library = daemon.inference.library.map(|library| folder.join(library));
+        let robot_settings = RobotSettings::load(&daemon.robot)?;
+        let settings = Self { daemon, robot_settings, file: file.to_owned() };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key: &str, value: &dyn std::fmt::Debug, remedy: &str| {
+            Err(ConfigError::value(&self.file, key, value, remedy))
+        };
+        let daemon = &self.daemon;
+        let period = daemon.loop_.period_ms;
+        if !(1..=1000).contains(&period) {
+            return wrong("loop.period_ms", &period, "choose 1 to 1000");
+        }
+        if let Some(priority) = daemon.loop_.fifo_priority
+            && !(1..=98).contains(&priority)
+        {
+            return wrong("loop.fifo_priority", &priority, "choose 1 to 98; 99 belongs to the kernel");
+        }
+        if daemon.backend == BackendKind::Mujoco && self.robot_settings.mujoco.is_none() {
+            let remedy = "give the robot's file a [mujoco] table, or choose another backend";
+            return wrong("backend", &"mujoco", remedy);
+        }
+        for skill in &daemon.skills {
+            if !(skill.duration_max_s > 0.0 && skill.duration_max_s <= 3600.0) {
+                let key = format!("skills.{}.duration_max_s", skill.name);
+                return wrong(&key, &skill.duration_max_s, "choose more than 0, at most 3600");
+            }
+            let corners = skill.target_min_m.iter().zip(&skill.target_max_m);
+            if corners.into_iter().any(|(min, max)| !(min < max)) {
+                let key = format!("skills.{}.target_min_m", skill.name);
+                return wrong(&key, &skill.target_min_m, "it must lie below target_max_m on every axis");
+            }
+            if daemon.skills.iter().filter(|other| other.name == skill.name).count() > 1 {
+                return wrong("skills.name", &skill.name, "give every skill a name of its own");
+            }
+        }
+        for camera in &daemon.cameras {
+            let small = (1..=1920).contains(&camera.width) && (1..=1080).contains(&camera.height);
+            if !small || !(camera.rate_hz > 0.0 && camera.rate_hz <= 60.0) {
+                let key = format!("cameras.{}", camera.name);
+                let value = (camera.width, camera.height, camera.rate_hz);
+                return wrong(&key, &value, "choose up to 1920 x 1080 at up to 60 Hz");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a TOML file.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+        file: file.to_owned(),
+        words: format!("{error}; see docs/configuration.md"),
+    })
+}

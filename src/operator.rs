@@ -1,0 +1,86 @@
+//! Operators' commands and their answers. Knows no zenoh.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use motion::Tick;
+
+use crate::observation::Params;
+
+/// What an operator may ask for. An e-stop is none of these: it does not queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Take hold of the robot where it stands.
+    Arm,
+    /// Come to rest, let go.
+    Disarm,
+    /// Come to rest, stand.
+    Hold,
+    /// Go to the robot's home pose.
+    Home {
+        /// Fraction of the planned motion's speed limit, in (0, 1].
+        speed: f64,
+    },
+    /// Forget a fault or an e-stop.
+    ClearFault,
+    /// Go to these joint positions; joints that are not named stay.
+    Goto {
+        /// Joint name to position, rad or m.
+        joints: BTreeMap<String, f64>,
+        /// Fraction of the planned motion's speed limit, in (0, 1].
+        speed: f64,
+    },
+    /// Run a skill, as a decision of the operator's own.
+    Skill {
+        /// Its name.
+        name: String,
+        /// What it acts on.
+        params: Params,
+    },
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it was carried out.
+    pub accepted: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The tick whose state already shows its effect.
+    pub state_seq: u64,
+}
+
+/// The newest tick and what the asynchronous side knows about it.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// The newest tick.
+    pub tick: Tick,
+    /// The run being followed.
+    pub run: Option<Running>,
+    /// How the last run ended: its skill and the ending in words.
+    pub last_run: Option<(Running, String)>,
+    /// A fault or e-stop in words, with who or what and a remedy.
+    pub trouble: Option<String>,
+}
+
+/// A run in words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// Its number.
+    pub run: u64,
+    /// The skill.
+    pub skill: String,
+    /// What it acts on.
+    pub params: Params,
+    /// The decision that it came from, if it came from one.
+    pub decision_id: Option<String>,
+    /// Who asked for it.
+    pub source: String,
+}
+
+/// Names of a robot's joints, in joint order.
+pub type JointNames = Arc<[String]>;
+
+mod desk;
+pub mod words;
+
+pub use desk::{Desk, DeskParts, Settled};

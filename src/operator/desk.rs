@@ -1,0 +1,341 @@
+//! The one desk at which commands and decisions are taken, and where their answers come back from the loop.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use motion::{
+    Epoch, Joints, Mode, Nanos, Order, OrderId, Refusal, Robot, Run, RunId, StopSource, What,
+};
+use reflex::{Clock, Commander, StopSwitch};
+use tokio::sync::{oneshot, watch};
+
+use super::{Answer, Command, JointNames, Present, Running, words};
+use crate::{
+    decision::{self, Clerk, Decision, Verdict},
+    observation::Params,
+    skill::{Assignment, Skill, planned::Planned, registry::Registry},
+};
+
+/// An order that no tick has settled after so long was never heard: the loop is stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A run that an operator asked for is begun within this, or not at all.
+const BEGIN_WITHIN_NS: u64 = 2_000_000_000;
+
+/// What a desk is made of.
+pub struct DeskParts {
+    /// The robot under the law.
+    pub robot: Robot,
+    /// Names of its joints.
+    pub joints: JointNames,
+    /// Where `home` goes.
+    pub home: Joints,
+    /// The skills that decisions may choose.
+    pub registry: Registry,
+    /// The loop's clock.
+    pub clock: Clock,
+    /// The way down to the loop.
+    pub commander: Commander,
+    /// The way that does not queue.
+    pub switch: StopSwitch,
+    /// The way to the thinker.
+    pub assignments: mpsc::Sender<Assignment>,
+    /// The newest tick.
+    pub present: watch::Receiver<Option<Arc<Present>>>,
+}
+
+/// What a tick made of an order.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled {
+    /// Whether it was carried out.
+    pub outcome: Result<(), Refusal>,
+    /// The mode after that tick.
+    pub mode: Mode,
+    /// The tick.
+    pub seq: u64,
+}
+
+/// Takes commands and decisions. Clones share one desk.
+#[derive(Clone)]
+pub struct Desk {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    robot: Robot,
+    joints: JointNames,
+    home: Joints,
+    registry: Registry,
+    clock: Clock,
+    switch: StopSwitch,
+    present: watch::Receiver<Option<Arc<Present>>>,
+    commander: Mutex<Commander>,
+    assignments: Mutex<mpsc::Sender<Assignment>>,
+    clerk: Mutex<Clerk>,
+    pending: Mutex<HashMap<OrderId, oneshot::Sender<Settled>>>,
+    runs: Mutex<BTreeMap<RunId, Running>>,
+    stoppers: Mutex<Vec<String>>,
+    ids: AtomicU64,
+}
+
+/// A panic elsewhere must not make the e-stop panic too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Desk {
+    /// Opens the desk.
+    #[must_use]
+    pub fn new(parts: DeskParts) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                robot: parts.robot,
+                joints: parts.joints,
+                home: parts.home,
+                registry: parts.registry,
+                clock: parts.clock,
+                switch: parts.switch,
+                present: parts.present,
+                commander: Mutex::new(parts.commander),
+                assignments: Mutex::new(parts.assignments),
+                clerk: Mutex::default(),
+                pending: Mutex::default(),
+                runs: Mutex::default(),
+                stoppers: Mutex::default(),
+                ids: AtomicU64::new(1),
+            }),
+        }
+    }
+
+    /// The newest tick, if there was one.
+    #[must_use]
+    pub fn present(&self) -> Option<Arc<Present>> {
+        self.inner.present.borrow().clone()
+    }
+
+    /// Names of the joints, in joint order.
+    #[must_use]
+    pub fn joints(&self) -> &JointNames {
+        &self.inner.joints
+    }
+
+    /// Raises the stop flag. Waits for nothing: not for a tick, not for another command.
+    pub fn estop(&self, who: &str) -> Answer {
+        let source = {
+            let mut stoppers = lock(&self.inner.stoppers);
+            let known = stoppers.iter().position(|name| name == who).unwrap_or_else(|| {
+                stoppers.push(who.to_owned());
+                stoppers.len() - 1
+            });
+            StopSource(u32::try_from(known + 1).unwrap_or(u32::MAX))
+        };
+        self.inner.switch.raise(source);
+        let state_seq = self.present().map_or(0, |present| present.tick.tick.0 + 1);
+        Answer { accepted: true, reason: None, state_seq }
+    }
+
+    /// Who pulled an e-stop.
+    #[must_use]
+    pub fn stopper(&self, source: StopSource) -> String {
+        let stoppers = lock(&self.inner.stoppers);
+        let known = (source.0 as usize).checked_sub(1).and_then(|index| stoppers.get(index));
+        known.cloned().unwrap_or_else(|| "unknown".into())
+    }
+
+    /// Carries out a command and waits for the tick that settles it.
+    pub async fn command(&self, command: Command, who: &str) -> Answer {
+        let settled = match command {
+            Command::Arm => self.order(What::Arm).await,
+            Command::Disarm => self.order(What::Disarm).await,
+            Command::Hold => self.order(What::Hold).await,
+            Command::ClearFault => self.clear_fault().await,
+            Command::Home { speed } => self.go(self.inner.home, speed, "home", who).await,
+            Command::Goto { joints, speed } => match self.goal(&joints) {
+                Ok(goal) => self.go(goal, speed, "goto", who).await,
+                Err(reason) => Err(reason),
+            },
+            Command::Skill { name, params } => self.run_skill(&name, params, who).await,
+        };
+        self.answer(settled)
+    }
+
+    /// Checks a decision, begins its skill, and says what became of it.
+    pub async fn decide(&self, decision: Decision) -> Verdict {
+        match self.begin_decision(&decision).await {
+            Ok((run, superseded)) => Verdict::Accepted { run, superseded },
+            Err(reason) => Verdict::Refused { reason },
+        }
+    }
+
+    async fn begin_decision(&self, decision: &Decision) -> Result<(u64, Option<u64>), String> {
+        let present = self.present().ok_or("the robot has not been seen yet: wait for its first state")?;
+        let clock = decision::Present {
+            now_ns: self.inner.clock.now().0,
+            tick: present.tick.tick.0,
+            period_ns: self.period_ns(),
+        };
+        let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
+        let skill = self.inner.registry.make(&decision.skill, decision.params)?;
+        let superseded = present.run.as_ref().map(|running| running.run);
+        let running = Running {
+            run: self.id(),
+            skill: decision.skill.clone(),
+            params: decision.params,
+            decision_id: Some(decision.decision_id.clone()),
+            source: decision.source.clone(),
+        };
+        let expires = Nanos(observed_ns).after(decision.ttl_ms.saturating_mul(1_000_000));
+        let run = running.run;
+        let settled = self.begin(skill, running, expires).await?;
+        settled.outcome.map_err(|refusal| self.words(refusal, &settled.mode))?;
+        lock(&self.inner.clerk).remember(decision, observed_ns);
+        Ok((run, superseded))
+    }
+
+    async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
+        let skill = self.inner.registry.make(name, params)?;
+        self.begin_for(skill, name, params, who).await
+    }
+
+    async fn go(&self, goal: Joints, speed: f64, name: &str, who: &str) -> Result<Settled, String> {
+        if !(speed > 0.0 && speed <= 1.0) {
+            return Err(format!("speed {speed} is not in (0, 1]"));
+        }
+        let skill = Box::new(Planned::new(self.inner.robot, goal, speed));
+        self.begin_for(skill, name, Params::default(), who).await
+    }
+
+    async fn begin_for(
+        &self,
+        skill: Box<dyn Skill>,
+        name: &str,
+        params: Params,
+        who: &str,
+    ) -> Result<Settled, String> {
+        let running = Running {
+            run: self.id(),
+            skill: name.to_owned(),
+            params,
+            decision_id: None,
+            source: who.to_owned(),
+        };
+        let expires = self.inner.clock.now().after(BEGIN_WITHIN_NS);
+        self.begin(skill, running, expires).await
+    }
+
+    /// Hands the skill to the thinker first: it must be there when the loop asks.
+    async fn begin(
+        &self,
+        skill: Box<dyn Skill>,
+        running: Running,
+        expires: Nanos,
+    ) -> Result<Settled, String> {
+        let run = Run { id: RunId(running.run), plan: skill.plan(), expires };
+        lock(&self.inner.assignments)
+            .send(Assignment { run: run.id, skill })
+            .map_err(|_| "the skills' thread has ended: restart the daemon".to_owned())?;
+        lock(&self.inner.runs).insert(run.id, running);
+        let settled = self.order(What::Begin(run)).await;
+        if !settled.as_ref().is_ok_and(|settled| settled.outcome.is_ok()) {
+            lock(&self.inner.runs).remove(&run.id);
+        }
+        settled
+    }
+
+    fn goal(&self, joints: &BTreeMap<String, f64>) -> Result<Joints, String> {
+        if joints.is_empty() {
+            return Err(format!("no joints given; the robot has {}", self.inner.joints.join(", ")));
+        }
+        let present = self.present().ok_or("the robot has not been seen yet")?;
+        let mut goal = present.tick.applied;
+        for (name, position) in joints {
+            let Some(joint) = self.inner.joints.iter().position(|joint| joint == name) else {
+                let known = self.inner.joints.join(", ");
+                return Err(format!("joint {name:?} is unknown; the robot has {known}"));
+            };
+            let limits = &self.inner.robot.limits()[joint];
+            if !(limits.position_min..=limits.position_max).contains(position) {
+                let (min, max) = (limits.position_min, limits.position_max);
+                return Err(format!("{name} = {position} is outside its limits {min} to {max}"));
+            }
+            goal[joint] = *position;
+        }
+        Ok(goal)
+    }
+
+    /// The flag is lowered first, and only if the law has taken it in: a stop that comes in between stays.
+    async fn clear_fault(&self) -> Result<Settled, String> {
+        if let Some(seen) = self.inner.switch.raised()
+            && !self.inner.switch.lower(seen)
+        {
+            return Err("an e-stop was pulled this very moment: look before clearing it".into());
+        }
+        self.order(What::ClearFault).await
+    }
+
+    async fn order(&self, what: What) -> Result<Settled, String> {
+        let id = OrderId(self.id());
+        let epoch = self.present().map_or(Epoch(0), |present| present.tick.epoch);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.inner.pending).insert(id, sender);
+        if !lock(&self.inner.commander).send(Order { id, epoch, what }) {
+            lock(&self.inner.pending).remove(&id);
+            return Err("too many orders are waiting: try again".into());
+        }
+        match tokio::time::timeout(PATIENCE, receiver).await {
+            Ok(Ok(settled)) => Ok(settled),
+            _ => {
+                lock(&self.inner.pending).remove(&id);
+                Err("the loop did not answer within 2 s: look at diag/timing".into())
+            }
+        }
+    }
+
+    /// Takes in what a tick made of an order.
+    pub fn settle(&self, id: OrderId, settled: Settled) {
+        if let Some(waiting) = lock(&self.inner.pending).remove(&id) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(settled);
+        }
+    }
+
+    /// What is known of a run.
+    #[must_use]
+    pub fn running(&self, run: RunId) -> Option<Running> {
+        lock(&self.inner.runs).get(&run).cloned()
+    }
+
+    /// Forgets a run that has ended.
+    pub fn forget(&self, run: RunId) -> Option<Running> {
+        lock(&self.inner.runs).remove(&run)
+    }
+
+    fn answer(&self, settled: Result<Settled, String>) -> Answer {
+        let seq = || self.present().map_or(0, |present| present.tick.tick.0);
+        match settled {
+            Err(reason) => Answer { accepted: false, reason: Some(reason), state_seq: seq() },
+            Ok(Settled { outcome, mode, seq }) => {
+                let reason = outcome.err().map(|refusal| self.words(refusal, &mode));
+                Answer { accepted: reason.is_none(), reason, state_seq: seq }
+            }
+        }
+    }
+
+    fn words(&self, refusal: Refusal, mode: &Mode) -> String {
+        words::refusal(refusal, mode, &self.inner.joints)
+    }
+
+    fn id(&self) -> u64 {
+        self.inner.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn period_ns(&self) -> u64 {
+        (self.inner.robot.period_s() * 1e9).round() as u64
+    }
+}

@@ -1,0 +1,80 @@
+//! The law's terse reasons, in words that an operator can act on.
+
+use motion::{Ending, Fault, Mode, Refusal};
+
+/// A mode's name on the wire.
+#[must_use]
+pub fn mode(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::Booting => "booting",
+        Mode::Disarmed => "disarmed",
+        Mode::Holding => "holding",
+        Mode::Moving { .. } => "moving",
+        Mode::Stopping { .. } => "stopping",
+        Mode::Faulted { .. } => "faulted",
+        Mode::EStopped { .. } => "estopped",
+    }
+}
+
+/// How a run ended.
+#[must_use]
+pub const fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "done",
+        Ending::TimeUp => "time_up",
+        Ending::Superseded => "superseded",
+        Ending::Stopped => "stopped",
+        Ending::RanDry => "ran_dry",
+    }
+}
+
+/// What was wrong, and what to do about it.
+#[must_use]
+pub fn fault(fault: Fault, joints: &[String]) -> String {
+    let name = |joint: usize| joints.get(joint).map_or("?", String::as_str);
+    match fault {
+        Fault::RequestNotFinite { joint } => {
+            format!("a set-point of {} was not finite: look at the skill that sent it", name(joint))
+        }
+        Fault::GrossJump { joint } => format!(
+            "a set-point of {} jumped further than step_max: look at the skill that sent it",
+            name(joint)
+        ),
+        Fault::StateNotFinite { joint } => {
+            format!("the measured {} is not finite: look at the backend", name(joint))
+        }
+        Fault::StateShape => "the backend measures another number of joints: look at the robot's file".into(),
+        Fault::StateStale => "the measured state is too old: look at the robot's connection".into(),
+        Fault::BackendLost => "the backend lost the robot: look at its power and connection".into(),
+        Fault::Diverged { joint } => format!(
+            "{} does not follow its set-points: free it, or look for a collision",
+            name(joint)
+        ),
+    }
+}
+
+/// Why an order was refused, in the mode that refused it.
+#[must_use]
+pub fn refusal(refusal: Refusal, present: &Mode, joints: &[String]) -> String {
+    match refusal {
+        Refusal::Mode => {
+            let remedy = match present {
+                Mode::Booting => "wait for the robot's first state",
+                Mode::Disarmed => "arm it first",
+                Mode::Stopping { .. } => "wait until it has come to rest",
+                Mode::Faulted { .. } | Mode::EStopped { .. } => "clear_fault once it rests, then arm",
+                Mode::Holding => "there is nothing to clear",
+                Mode::Moving { .. } => "hold it first",
+            };
+            format!("not while {}: {remedy}", mode(present))
+        }
+        Refusal::Stale => "it was given before the robot was last stopped: give it again".into(),
+        Refusal::Expired => "its time to live was over before it could begin".into(),
+        Refusal::OutsideLimits { joint } => format!(
+            "{} stands outside its limits: move it inside by hand",
+            joints.get(joint).map_or("?", String::as_str)
+        ),
+        Refusal::StillFaulty => "the trouble is still there".into(),
+        Refusal::NoSuchRun => "no such run is being followed".into(),
+    }
+}

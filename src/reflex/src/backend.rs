@@ -1,0 +1,20 @@
+//! A robot, as the loop sees it.
+
+pub mod loopback;
+#[cfg(feature = "mujoco")]
+pub mod mujoco;
+
+use motion::{Command, Nanos, State};
+
+/// A robot that can be read and commanded, whatever it is made of.
+///
+/// Units are the robot's: rad or m, in joint order. Neither method allocates, locks, logs or blocks for longer than a
+/// fraction of a period: what is not there is told through [`State::health`] and [`State::sampled_at`], not waited for.
+pub trait Backend: Send {
+    /// Fills in what was measured last, as of `now`. After trouble it says `Health::Lost` until the robot answers again.
+    fn read(&mut self, now: Nanos, state: &mut State);
+
+    /// Passes a command on. `Drive::Off` leaves the robot as it is: a backend never lets an arm fall, nor moves it, for
+    /// want of a command.
+    fn write(&mut self, now: Nanos, command: &Command);
+}

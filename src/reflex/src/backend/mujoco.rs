@@ -1,0 +1,222 @@
+//! A robot in MuJoCo: the only door to `mujoco_rs`.
+//!
+//! Physics advances in `read`, in whole time steps, to the moment that is asked for; so lockstep (virtual time) and
+//! realtime (paced by the loop) are one and the same code, and a skipped tick is physics that went on without one.
+
+mod camera;
+mod spectator;
+
+use std::{path::Path, sync::Arc};
+
+use motion::{Command, Drive, Health, Joints, Nanos, State};
+use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
+use ringbuf::{HeapProd, traits::Producer};
+
+use super::Backend;
+pub use camera::{Camera, Image};
+pub use spectator::{Snapshot, Spectator};
+
+/// A read never advances physics by more than this: after a long freeze the world is behind, not the loop.
+const CATCH_UP_MAX_NS: u64 = 500_000_000;
+
+/// A model that was loaded and matched against a robot. Cheap to clone: the model is shared.
+#[derive(Clone)]
+pub struct Scene {
+    model: Arc<MjModel>,
+    keyframe: usize,
+    joints: Vec<JointMap>,
+}
+
+/// How a robot's joint is made in a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JointNames {
+    /// The model's joint.
+    pub joint: String,
+    /// Its position actuator.
+    pub actuator: String,
+    /// Robot value per model value: 2 where a gripper's opening is twice a finger's travel.
+    pub scale: f64,
+}
+
+#[derive(Clone, Copy)]
+struct JointMap {
+    qpos: usize,
+    dof: usize,
+    actuator: usize,
+    scale: f64,
+}
+
+/// Why a scene is refused: what is missing, by its name in the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SceneError {
+    /// MuJoCo's own words about the file.
+    Load(String),
+    /// The model has no such thing.
+    Missing {
+        /// joint, actuator, keyframe, body, camera or site.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The model is too large for a snapshot.
+    TooLarge {
+        /// Its number of position coordinates.
+        coordinates: usize,
+    },
+}
+
+impl std::fmt::Display for SceneError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Load(words) => f.write_str(words),
+            Self::Missing { kind, name } => write!(f, "the model has no {kind} {name:?}"),
+            Self::TooLarge { coordinates } => {
+                write!(f, "the model has {coordinates} coordinates, more than {}", spectator::COORDINATES_MAX)
+            }
+        }
+    }
+}
+
+impl std::error::Error for SceneError {}
+
+impl Scene {
+    /// Loads a model and finds a robot's joints in it.
+    ///
+    /// # Errors
+    /// A file that MuJoCo refuses, or a name that the model does not have.
+    pub fn load(path: &Path, keyframe: &str, joints: &[JointNames]) -> Result<Self, SceneError> {
+        let model = MjModel::from_xml(path).map_err(|error| SceneError::Load(error.to_string()))?;
+        let find = |object: MjtObjBase, kind: &'static str, name: &str| {
+            let missing = SceneError::Missing { kind, name: name.into() };
+            if name.contains('\0') { Err(missing) } else { model.name_to_id(object, name).ok_or(missing) }
+        };
+        let keyframe = find(MjtObjBase::mjOBJ_KEY, "keyframe", keyframe)?;
+        let joints = joints
+            .iter()
+            .map(|names| {
+                let joint = find(MjtObjBase::mjOBJ_JOINT, "joint", &names.joint)?;
+                let actuator = find(MjtObjBase::mjOBJ_ACTUATOR, "actuator", &names.actuator)?;
+                Ok(JointMap {
+                    qpos: model.jnt_qposadr()[joint] as usize,
+                    dof: model.jnt_dofadr()[joint] as usize,
+                    actuator,
+                    scale: names.scale,
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let coordinates = model.ffi().nq as usize;
+        if coordinates > spectator::COORDINATES_MAX {
+            return Err(SceneError::TooLarge { coordinates });
+        }
+        Ok(Self { model: Arc::new(model), keyframe, joints })
+    }
+
+    /// Where a site is, and how it is turned, with the robot's joints at `pose`: position (m) and rotation (row-major)
+    /// in the world's frame.
+    ///
+    /// # Errors
+    /// A site that the model does not have.
+    pub fn site_pose(&self, site: &str, pose: &Joints) -> Result<([f64; 3], [f64; 9]), SceneError> {
+        let missing = || SceneError::Missing { kind: "site", name: site.into() };
+        let id = self.model.name_to_id(MjtObjBase::mjOBJ_SITE, site).ok_or_else(missing)?;
+        let mut data = MjData::new(Arc::clone(&self.model));
+        for (map, value) in self.joints.iter().zip(pose.iter()) {
+            data.qpos_mut()[map.qpos] = value / map.scale;
+        }
+        data.forward();
+        Ok((data.site_xpos()[id], data.site_xmat()[id]))
+    }
+
+    /// Seconds of one physics step.
+    #[must_use]
+    pub fn time_step_s(&self) -> f64 {
+        self.model.opt().timestep
+    }
+}
+
+/// The simulated robot.
+pub struct Mujoco {
+    scene: Scene,
+    data: MjData<Arc<MjModel>>,
+    step_ns: u64,
+    origin: Option<Nanos>,
+    steps: u64,
+    snapshots: HeapProd<Snapshot>,
+}
+
+impl Mujoco {
+    /// A world at its keyframe, and a spectator who sees it after every write.
+    #[must_use]
+    pub fn new(scene: &Scene) -> (Self, Spectator) {
+        let mut data = MjData::new(Arc::clone(&scene.model));
+        // The keyframe was found by name: it exists.
+        let _ = data.reset_keyframe(scene.keyframe);
+        data.forward();
+        let (snapshots, spectator) = spectator::spectator(scene);
+        let world = Self {
+            step_ns: (scene.time_step_s() * 1e9).round() as u64,
+            scene: scene.clone(),
+            data,
+            origin: None,
+            steps: 0,
+            snapshots,
+        };
+        (world, spectator)
+    }
+
+    /// Puts a free body somewhere, before the loop starts.
+    ///
+    /// # Errors
+    /// A body that the model does not have, or that is not free.
+    pub fn place(&mut self, body: &str, position_m: [f64; 3]) -> Result<(), SceneError> {
+        let address = spectator::free_joint(&self.scene.model, body)
+            .ok_or_else(|| SceneError::Missing { kind: "free body", name: body.into() })?;
+        self.data.qpos_mut()[address..address + 3].copy_from_slice(&position_m);
+        self.data.forward();
+        Ok(())
+    }
+
+    /// Puts the robot's joints somewhere and commands them to stay there, before the loop starts.
+    pub fn pose(&mut self, pose: &Joints) {
+        for (map, value) in self.scene.joints.iter().zip(pose.iter()) {
+            self.data.qpos_mut()[map.qpos] = value / map.scale;
+            self.data.ctrl_mut()[map.actuator] = value / map.scale;
+        }
+        self.data.forward();
+    }
+
+    fn advance(&mut self, now: Nanos) {
+        let origin = *self.origin.get_or_insert(now);
+        let due = now.since(origin) / self.step_ns;
+        let steps = due.saturating_sub(self.steps).min(CATCH_UP_MAX_NS / self.step_ns);
+        for _ in 0..steps {
+            self.data.step();
+        }
+        self.steps = due;
+    }
+}
+
+impl Backend for Mujoco {
+    fn read(&mut self, now: Nanos, state: &mut State) {
+        self.advance(now);
+        let finite = self.data.qpos().iter().all(|value| value.is_finite());
+        state.health = if finite { Health::Good } else { Health::Lost };
+        state.sampled_at = self.origin.unwrap_or(now).after(self.steps * self.step_ns);
+        let joints = self.scene.joints.iter();
+        let values = state.position.iter_mut().zip(state.velocity.iter_mut());
+        for (map, (position, velocity)) in joints.zip(values) {
+            *position = self.data.qpos()[map.qpos] * map.scale;
+            *velocity = self.data.qvel()[map.dof] * map.scale;
+        }
+    }
+
+    fn write(&mut self, now: Nanos, command: &Command) {
+        if command.drive() == Drive::On {
+            for (map, value) in self.scene.joints.iter().zip(command.position().iter()) {
+                self.data.ctrl_mut()[map.actuator] = value / map.scale;
+            }
+        }
+        // Nobody has to look: a full ring only means that the spectator is slow.
+        let _ = self.snapshots.try_push(Snapshot::of(now, self.data.qpos()));
+    }
+}

@@ -1,0 +1,133 @@
+//! Pictures cast with MuJoCo's own rays: no display, no GPU, no GL, and the same pixels on every machine.
+
+use std::sync::Arc;
+
+use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
+
+use super::SceneError;
+
+/// Where the light comes from, metres in the world's frame.
+const LIGHT_M: [f64; 3] = [0.4, -1.2, 2.4];
+/// Brightness of what no light reaches.
+const AMBIENT: f64 = 0.38;
+/// Brightness that remains in a cast shadow, of the diffuse part.
+const SHADOW: f64 = 0.25;
+/// Colour where a ray hits nothing, at the horizon and at the zenith.
+const SKY: [[f64; 3]; 2] = [[0.86, 0.89, 0.92], [0.55, 0.66, 0.78]];
+/// Rays are cast no further than this.
+const FAR_M: f64 = 50.0;
+
+/// An RGB picture, row by row from the top left, one byte a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height * 3` bytes.
+    pub rgb: Vec<u8>,
+}
+
+/// A camera of a scene, and its rays.
+pub struct Camera {
+    id: usize,
+    width: usize,
+    height: usize,
+    /// Ray directions in the camera's frame, unit length.
+    rays: Vec<[f64; 3]>,
+    colours: Vec<[f32; 4]>,
+}
+
+impl Camera {
+    pub(super) fn new(
+        model: &MjModel,
+        name: &str,
+        width: usize,
+        height: usize,
+    ) -> Result<Self, SceneError> {
+        let missing = || SceneError::Missing { kind: "camera", name: name.into() };
+        let id = model.name_to_id(MjtObjBase::mjOBJ_CAMERA, name).ok_or_else(missing)?;
+        let half = (model.cam_fovy()[id].to_radians() / 2.0).tan();
+        let aspect = width as f64 / height as f64;
+        let mut rays = Vec::with_capacity(width * height);
+        for row in 0..height {
+            for column in 0..width {
+                let x = (2.0 * (column as f64 + 0.5) / width as f64 - 1.0) * half * aspect;
+                let y = (1.0 - 2.0 * (row as f64 + 0.5) / height as f64) * half;
+                rays.push(unit([x, y, -1.0]));
+            }
+        }
+        Ok(Self { id, width, height, rays, colours: colours(model) })
+    }
+
+    pub(super) fn cast(&mut self, data: &mut MjData<Arc<MjModel>>) -> Image {
+        let (eye, turn) = (data.cam_xpos()[self.id], data.cam_xmat()[self.id]);
+        let rays: Vec<[f64; 3]> = self.rays.iter().map(|ray| turned(&turn, ray)).collect();
+        let mut normals = vec![[0.0; 3]; rays.len()];
+        let (geoms, distances) =
+            data.multi_ray(&eye, &rays, None, true, None, FAR_M, Some(&mut normals));
+        let hits: Vec<[f64; 3]> =
+            rays.iter().zip(&distances).map(|(ray, far)| ahead(&eye, ray, *far)).collect();
+
+        let to_hits: Vec<[f64; 3]> = hits.iter().map(|hit| unit(minus(hit, &LIGHT_M))).collect();
+        let (_, lit) = data.multi_ray(&LIGHT_M, &to_hits, None, true, None, FAR_M, None);
+
+        let mut rgb = Vec::with_capacity(rays.len() * 3);
+        for (pixel, geom) in geoms.iter().enumerate() {
+            let colour = match geom {
+                None => sky(&rays[pixel]),
+                Some(geom) => {
+                    let far = length(minus(&hits[pixel], &LIGHT_M));
+                    let shadowed = lit[pixel] >= 0.0 && lit[pixel] < far - 1e-3;
+                    let facing = -dot(&normals[pixel], &to_hits[pixel]);
+                    let diffuse = facing.max(0.0) * if shadowed { SHADOW } else { 1.0 };
+                    let bright = AMBIENT + (1.0 - AMBIENT) * diffuse;
+                    self.colours[*geom].map(|channel| f64::from(channel) * bright).first_chunk::<3>().copied().unwrap_or_default()
+                }
+            };
+            rgb.extend(colour.map(|channel| (channel * 255.0).round().clamp(0.0, 255.0) as u8));
+        }
+        Image { width: self.width, height: self.height, rgb }
+    }
+}
+
+/// A geom's own colour, or its material's.
+fn colours(model: &MjModel) -> Vec<[f32; 4]> {
+    let materials = model.geom_matid();
+    let own = model.geom_rgba().iter().zip(materials);
+    own.map(|(rgba, material)| match usize::try_from(*material) {
+        Ok(material) => model.mat_rgba()[material],
+        Err(_) => *rgba,
+    })
+    .collect()
+}
+
+fn sky(ray: &[f64; 3]) -> [f64; 3] {
+    let up = ray[2].clamp(0.0, 1.0);
+    [0, 1, 2].map(|k| SKY[0][k] * (1.0 - up) + SKY[1][k] * up)
+}
+
+fn turned(turn: &[f64; 9], v: &[f64; 3]) -> [f64; 3] {
+    [0, 3, 6].map(|row| turn[row] * v[0] + turn[row + 1] * v[1] + turn[row + 2] * v[2])
+}
+
+fn ahead(from: &[f64; 3], ray: &[f64; 3], far: f64) -> [f64; 3] {
+    [0, 1, 2].map(|k| from[k] + ray[k] * far.max(0.0))
+}
+
+fn minus(a: &[f64; 3], b: &[f64; 3]) -> [f64; 3] {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+fn dot(a: &[f64; 3], b: &[f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn length(v: [f64; 3]) -> f64 {
+    dot(&v, &v).sqrt()
+}
+
+fn unit(v: [f64; 3]) -> [f64; 3] {
+    let length = length(v).max(1e-12);
+    v.map(|value| value / length)
+}

@@ -1,0 +1,108 @@
+//! Sees the simulated world from outside the loop: where objects are, and pictures of it.
+
+use std::sync::Arc;
+
+use motion::Nanos;
+use mujoco_rs::prelude::{MjData, MjModel, MjtJoint, MjtObjBase};
+use ringbuf::{HeapCons, HeapProd, HeapRb, traits::{Consumer, Split}};
+
+use super::{Camera, Image, Scene, SceneError};
+
+/// Position coordinates of the largest world that fits a snapshot.
+pub(super) const COORDINATES_MAX: usize = 128;
+/// Snapshots that may wait to be looked at.
+const SNAPSHOTS: usize = 8;
+
+/// Where everything was.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// When.
+    pub at: Nanos,
+    coordinates: [f64; COORDINATES_MAX],
+}
+
+impl Snapshot {
+    pub(super) fn of(at: Nanos, qpos: &[f64]) -> Self {
+        let mut coordinates = [0.0; COORDINATES_MAX];
+        let len = qpos.len().min(COORDINATES_MAX);
+        coordinates[..len].copy_from_slice(&qpos[..len]);
+        Self { at, coordinates }
+    }
+}
+
+/// A copy of the world that follows the loop's.
+pub struct Spectator {
+    data: MjData<Arc<MjModel>>,
+    snapshots: HeapCons<Snapshot>,
+    free_bodies: Vec<(String, usize)>,
+    at: Option<Nanos>,
+}
+
+pub(super) fn spectator(scene: &Scene) -> (HeapProd<Snapshot>, Spectator) {
+    let (sender, snapshots) = HeapRb::new(SNAPSHOTS).split();
+    let model = &scene.model;
+    let bodies = 0..model.ffi().nbody as usize;
+    let free_bodies = bodies
+        .filter_map(|body| model.id_to_name(MjtObjBase::mjOBJ_BODY, body))
+        .filter_map(|name| free_joint(model, name).map(|address| (name.to_owned(), address)))
+        .collect();
+    let data = MjData::new(Arc::clone(model));
+    (sender, Spectator { data, snapshots, free_bodies, at: None })
+}
+
+/// The first coordinate of a free body's joint.
+pub(super) fn free_joint(model: &MjModel, body: &str) -> Option<usize> {
+    let body = model.name_to_id(MjtObjBase::mjOBJ_BODY, body)?;
+    let joint = (0..model.ffi().njnt as usize).find(|joint| {
+        model.jnt_bodyid()[*joint] as usize == body
+            && model.jnt_type()[*joint] == MjtJoint::mjJNT_FREE
+    })?;
+    Some(model.jnt_qposadr()[joint] as usize)
+}
+
+impl Spectator {
+    /// Takes in the newest snapshot; `false` if there is none yet.
+    pub fn look(&mut self) -> bool {
+        if let Some(newest) = self.snapshots.pop_iter().last() {
+            let len = self.data.qpos().len();
+            self.data.qpos_mut().copy_from_slice(&newest.coordinates[..len]);
+            self.at = Some(newest.at);
+        }
+        self.at.is_some()
+    }
+
+    /// When the world looked as it is seen now.
+    #[must_use]
+    pub const fn at(&self) -> Option<Nanos> {
+        self.at
+    }
+
+    /// Names of the free bodies, and where their origins are: metres in the world's frame.
+    pub fn objects(&self) -> impl Iterator<Item = (&str, [f64; 3])> {
+        self.free_bodies.iter().map(|(name, address)| {
+            let qpos = self.data.qpos();
+            (name.as_str(), [qpos[*address], qpos[address + 1], qpos[address + 2]])
+        })
+    }
+
+    /// Where one free body is.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<[f64; 3]> {
+        self.objects().find_map(|(object, position)| (object == name).then_some(position))
+    }
+
+    /// A camera of the scene.
+    ///
+    /// # Errors
+    /// A camera that the model does not have.
+    pub fn camera(&self, name: &str, width: usize, height: usize) -> Result<Camera, SceneError> {
+        Camera::new(self.data.model(), name, width, height)
+    }
+
+    /// A picture of the world as it is seen now.
+    pub fn picture(&mut self, camera: &mut Camera) -> Image {
+        self.data.kinematics();
+        self.data.camlight();
+        camera.cast(&mut self.data)
+    }
+}

@@ -1,0 +1,1 @@
+//! The promises of a backend, checked on every one.

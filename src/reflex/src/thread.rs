@@ -1,0 +1,196 @@
+//! The loop: sleep, read, ask, tick, write, report.
+
+use std::time::Duration;
+
+use motion::{Ask, Controller, Inputs, Nanos, Order, Reply, RunId, State, TickIndex};
+use ringbuf::traits::Consumer;
+
+use crate::{
+    backend::Backend,
+    clock::Clock,
+    ports::{Ports, Raised, Report, Timing},
+};
+
+/// Orders that one tick takes; more wait for the next.
+const ORDERS_A_TICK: usize = 8;
+/// Replies that one tick takes.
+const REPLIES_A_TICK: usize = 4;
+/// In lockstep an answer is waited for, however slow the machine; longer than this nobody is thinking any more.
+const LOCKSTEP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// One robot's loop: a backend under the law, on the tick grid of a clock.
+pub struct Loop {
+    clock: Clock,
+    period_ns: u64,
+    deadline: Nanos,
+    backend: Box<dyn Backend>,
+    law: Controller,
+    ports: Ports,
+    state: State,
+    orders: Vec<Order>,
+    replies: Vec<Reply>,
+    stop_seen: Option<Raised>,
+    timing: Timing,
+}
+
+/// What a loop has to say at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// Its last totals.
+    pub timing: Timing,
+}
+
+impl Loop {
+    /// A loop whose first tick is due at once. All memory that it will ever need is taken here.
+    #[must_use]
+    pub fn new(clock: Clock, backend: Box<dyn Backend>, law: Controller, ports: Ports) -> Self {
+        let state = State::blank(law.robot().joints());
+        Self {
+            period_ns: (law.robot().period_s() * 1e9).round() as u64,
+            deadline: clock.now(),
+            clock,
+            backend,
+            law,
+            ports,
+            state,
+            orders: Vec::with_capacity(ORDERS_A_TICK),
+            replies: Vec::with_capacity(REPLIES_A_TICK),
+            stop_seen: None,
+            timing: Timing::default(),
+        }
+    }
+
+    /// Turns until it is told to quit.
+    pub fn run(mut self) -> Summary {
+        while !self.ports.quits() {
+            self.turn();
+        }
+        Summary { timing: self.timing }
+    }
+
+    /// One tick, from sleep to report.
+    pub fn turn(&mut self) {
+        self.sleep();
+        let start = self.clock.now();
+        self.backend.read(start, &mut self.state);
+        self.take_orders();
+        self.take_replies(start);
+        let stop = self.ports.stop();
+        self.stop_seen = stop.map(|(seen, _)| seen);
+        let (command, tick) = self.law.tick(&Inputs {
+            now: start,
+            state: &self.state,
+            stop: stop.map(|(_, by)| by),
+            orders: &self.orders,
+            replies: &self.replies,
+        });
+        if let Some(seen) = self.stop_seen {
+            self.ports.latch(seen);
+        }
+        self.backend.write(start, &command);
+        self.timing.execution_ns = self.clock.now().since(start);
+        let report = Report { tick, timing: self.timing };
+        if !self.ports.report(report) {
+            self.timing.reports_dropped += 1;
+        }
+        self.next_deadline();
+    }
+
+    /// Until the deadline, unless an e-stop comes that has not been seen yet.
+    fn sleep(&mut self) {
+        self.timing.early = false;
+        loop {
+            let seen = self.ports.bell().rung();
+            let stop = self.ports.stop().map(|(raised, _)| raised);
+            if stop.is_some() && stop != self.stop_seen {
+                self.timing.early = self.clock.now() < self.deadline;
+                break;
+            }
+            if self.ports.quits() || (self.clock.now() >= self.deadline) {
+                break;
+            }
+            self.clock.sleep_until(self.deadline, self.ports.bell(), seen);
+        }
+        self.timing.lateness_ns = self.clock.now().since(self.deadline);
+    }
+
+    /// The next deadline on the grid. What a tick ran over is skipped in whole periods and counted: never caught up
+    /// with in a burst, never moved off the grid.
+    fn next_deadline(&mut self) {
+        if self.timing.early {
+            return;
+        }
+        self.deadline = self.deadline.after(self.period_ns);
+        let over = self.clock.now().since(self.deadline);
+        let skipped = over.div_ceil(self.period_ns);
+        self.timing.skipped += skipped;
+        self.deadline = self.deadline.after(skipped * self.period_ns);
+    }
+
+    fn take_orders(&mut self) {
+        self.orders.clear();
+        while self.orders.len() < ORDERS_A_TICK
+            && let Some(order) = self.ports.orders.try_pop()
+        {
+            self.orders.push(order);
+        }
+    }
+
+    /// Asks if a chunk is wanted, and waits for it as long as its plan allows.
+    fn take_replies(&mut self, start: Nanos) {
+        self.replies.clear();
+        let patience_ns = self.law.patience_ns();
+        let Some(ask) = self.law.ask(start, &self.state) else {
+            self.pop_replies();
+            return;
+        };
+        if !self.ports.ask(ask) {
+            self.timing.asks_dropped += 1;
+        }
+        let lockstep = self.clock.is_virtual();
+        if !lockstep && patience_ns == 0 {
+            self.pop_replies();
+            return;
+        }
+        let patience_ns = if lockstep { LOCKSTEP_PATIENCE.as_nanos() as u64 } else { patience_ns };
+        let until = crate::clock::monotonic_now().after(patience_ns);
+        loop {
+            let seen = self.ports.bell().rung();
+            self.pop_replies();
+            if self.is_answered(&ask) || self.must_go() {
+                return;
+            }
+            if crate::clock::monotonic_now() >= until {
+                self.timing.late_chunks += 1;
+                return;
+            }
+            self.ports.bell().wait_until(seen, until);
+        }
+    }
+
+    fn pop_replies(&mut self) {
+        while self.replies.len() < REPLIES_A_TICK
+            && let Some(reply) = self.ports.replies.try_pop()
+        {
+            self.replies.push(reply);
+        }
+    }
+
+    fn is_answered(&self, ask: &Ask) -> bool {
+        self.replies.len() == REPLIES_A_TICK
+            || self.replies.iter().any(|reply| answers(reply) == (ask.run, ask.tick))
+    }
+
+    /// An e-stop or the end does not wait for a chunk.
+    fn must_go(&self) -> bool {
+        let stop = self.ports.stop().map(|(raised, _)| raised);
+        self.ports.quits() || (stop.is_some() && stop != self.stop_seen)
+    }
+}
+
+const fn answers(reply: &Reply) -> (RunId, TickIndex) {
+    match reply {
+        Reply::Chunk(chunk) => (chunk.run, chunk.observed),
+        Reply::Nothing { run, observed } => (*run, *observed),
+    }
+}

@@ -1,0 +1,92 @@
+//! What moves the robot: a skill makes chunks, one after another, until it is done.
+//!
+//! Skills run on one thread of their own, the thinker's. The loop asks, the thinker answers; a skill that is slow, fails
+//! or panics costs its own run an underrun, never the loop a tick.
+
+pub mod planned;
+pub mod policy;
+pub mod registry;
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::mpsc,
+    time::Duration,
+};
+
+use motion::{Ask, Chunk, ChunkId, HeadDigest, Plan, Reply, RunId};
+use reflex::Thinker;
+
+/// Something that makes chunks.
+pub trait Skill: Send {
+    /// How its chunks are to be asked for and joined.
+    fn plan(&self) -> Plan;
+
+    /// The head that makes them; zero for none.
+    fn digest(&self) -> HeadDigest {
+        HeadDigest::default()
+    }
+
+    /// Fills the chunk that begins at the tick of `ask`; leaving it empty says "not yet".
+    ///
+    /// # Errors
+    /// Why there is none; the run goes on without it, down the underrun ladder if it has to.
+    fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String>;
+}
+
+/// A run's skill, on its way to the thinker.
+pub struct Assignment {
+    /// The run.
+    pub run: RunId,
+    /// What makes its chunks.
+    pub skill: Box<dyn Skill>,
+}
+
+/// A skill failed to make a chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its run.
+    pub run: RunId,
+    /// Why.
+    pub reason: String,
+}
+
+/// How often an idle thinker looks whether it is to end.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody.
+pub fn think(
+    mut thinker: Thinker,
+    assignments: &mpsc::Receiver<Assignment>,
+    mut failed: impl FnMut(Failure),
+) {
+    let mut skills: Vec<Assignment> = Vec::new();
+    let mut chunks = 0;
+    while !thinker.quits() {
+        let Some(ask) = thinker.next(IDLE) else { continue };
+        skills.extend(assignments.try_iter());
+        skills.retain(|assignment| assignment.run >= ask.run);
+        chunks += 1;
+        let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
+        let reply = match skills.iter_mut().find(|assignment| assignment.run == ask.run) {
+            None => nothing,
+            Some(assignment) => {
+                answer(assignment.skill.as_mut(), &ask, ChunkId(chunks)).unwrap_or_else(|reason| {
+                    failed(Failure { run: ask.run, reason });
+                    nothing
+                })
+            }
+        };
+        if !thinker.reply(reply) {
+            failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });
+        }
+    }
+}
+
+fn answer(skill: &mut dyn Skill, ask: &Ask, id: ChunkId) -> Result<Reply, String> {
+    let joints = ask.last_command.len();
+    let mut chunk = Chunk::empty(id, ask.run, skill.digest(), ask.tick, joints);
+    std::panic::catch_unwind(AssertUnwindSafe(|| skill.next(ask, &mut chunk)))
+        .unwrap_or_else(|_| Err("the skill panicked".into()))?;
+    let not_yet = Reply::Nothing { run: ask.run, observed: ask.tick };
+    Ok(if chunk.is_empty() { not_yet } else { Reply::Chunk(chunk) })
+}

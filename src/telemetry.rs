@@ -1,0 +1,257 @@
+//! Ticks to the present, to histograms, to answers: the listener's side of the seam.
+//!
+//! One thread drains the loop's reports, so that the loop never waits for anyone who looks. What cannot be kept up with
+//! is conflated (the newest present wins) and counted.
+
+use std::{sync::Arc, time::Duration};
+
+use hdrhistogram::Histogram;
+use motion::{Event, Mode, Tick};
+use reflex::{Listener, Report, Timing};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+
+use crate::operator::{Desk, Present, Running, Settled, words};
+
+/// How often the histograms are told.
+const TIMING_EVERY_TICKS: u64 = 20;
+/// How often an idle listener looks whether it is to end.
+const IDLE: Duration = Duration::from_millis(100);
+/// Longest duration that the histograms tell apart.
+const LONGEST_NS: u64 = 60_000_000_000;
+
+/// Something to tell the world.
+#[derive(Clone, Debug)]
+pub enum Tidings {
+    /// A tick.
+    Tick(Arc<Present>),
+    /// How punctual the loop has been.
+    Timing(Punctuality),
+    /// Something for the audit trail.
+    Event(AuditEvent),
+}
+
+/// One line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditEvent {
+    /// `command`, `decision`, `estop`, `refused`, `run`, `mode`, `chunk`.
+    pub kind: &'static str,
+    /// Who did it, or what it happened to.
+    pub who: String,
+    /// The key or the thing that was acted on.
+    pub what: String,
+    /// What became of it.
+    pub outcome: String,
+    /// The loop's clock, nanoseconds.
+    pub at_ns: u64,
+}
+
+/// Percentiles of one duration, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names and units say it")]
+pub struct Percentiles {
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub p99_9_us: f64,
+    pub max_us: f64,
+}
+
+/// How punctual a loop has been since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Punctuality {
+    /// Ticks that ran.
+    pub ticks: u64,
+    /// From the deadline to the start of a tick.
+    pub lateness: Percentiles,
+    /// From the start of a tick to the end of its work.
+    pub execution: Percentiles,
+    /// Periods that were skipped.
+    pub skipped: u64,
+    /// Chunks that came after their deadline.
+    pub late_chunks: u64,
+    /// Reports that were lost.
+    pub reports_dropped: u64,
+}
+
+/// The two histograms of a loop.
+pub struct Histograms {
+    lateness: Histogram<u64>,
+    execution: Histogram<u64>,
+    ticks: u64,
+    last: Timing,
+}
+
+impl Default for Histograms {
+    fn default() -> Self {
+        let fresh = || {
+            let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
+            histogram.auto(true);
+            histogram
+        };
+        Self { lateness: fresh(), execution: fresh(), ticks: 0, last: Timing::default() }
+    }
+}
+
+impl Histograms {
+    /// Takes in a tick. One that an e-stop woke early has no lateness.
+    pub fn record(&mut self, timing: &Timing) {
+        if !timing.early {
+            self.lateness.saturating_record(timing.lateness_ns.min(LONGEST_NS));
+        }
+        self.execution.saturating_record(timing.execution_ns.min(LONGEST_NS));
+        self.ticks += 1;
+        self.last = *timing;
+    }
+
+    /// What they say so far.
+    #[must_use]
+    pub fn punctuality(&self) -> Punctuality {
+        Punctuality {
+            ticks: self.ticks,
+            lateness: percentiles(&self.lateness),
+            execution: percentiles(&self.execution),
+            skipped: self.last.skipped,
+            late_chunks: self.last.late_chunks,
+            reports_dropped: self.last.reports_dropped,
+        }
+    }
+}
+
+fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+    let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+    Percentiles {
+        p50_us: at(0.5),
+        p99_us: at(0.99),
+        p99_9_us: at(0.999),
+        max_us: histogram.max() as f64 / 1e3,
+    }
+}
+
+/// The listener's thread.
+pub struct Herald {
+    desk: Desk,
+    present: watch::Sender<Option<Arc<Present>>>,
+    tidings: mpsc::Sender<Tidings>,
+    histograms: Histograms,
+    last_run: Option<(Running, String)>,
+    mode: Mode,
+    lost: u64,
+}
+
+impl Herald {
+    /// Tells `desk` what became of its orders, `present` what is, and `tidings` what the world wants to know.
+    #[must_use]
+    pub fn new(
+        desk: Desk,
+        present: watch::Sender<Option<Arc<Present>>>,
+        tidings: mpsc::Sender<Tidings>,
+    ) -> Self {
+        Self {
+            desk,
+            present,
+            tidings,
+            histograms: Histograms::default(),
+            last_run: None,
+            mode: Mode::Booting,
+            lost: 0,
+        }
+    }
+
+    /// Listens until the loop ends; returns how punctual it was.
+    pub fn listen(mut self, mut listener: Listener) -> Punctuality {
+        loop {
+            match listener.next(IDLE) {
+                Some(report) => self.take(&report),
+                None if listener.quits() => break,
+                None => {}
+            }
+        }
+        if self.lost > 0 {
+            tracing::warn!(lost = self.lost, "tidings were lost: whoever tells them was too slow");
+        }
+        self.histograms.punctuality()
+    }
+
+    fn take(&mut self, report: &Report) {
+        self.histograms.record(&report.timing);
+        let tick = &report.tick;
+        let present = Arc::new(self.look(tick));
+        // The present first: who is answered may ask at once what became of it.
+        self.present.send_replace(Some(Arc::clone(&present)));
+        for event in tick.events.as_slice() {
+            self.settle(event, tick);
+        }
+        if tick.mode != self.mode {
+            self.tell_mode(tick, &present);
+        }
+        self.send(Tidings::Tick(present));
+        if tick.tick.0 % TIMING_EVERY_TICKS == 0 {
+            self.send(Tidings::Timing(self.histograms.punctuality()));
+        }
+    }
+
+    fn look(&mut self, tick: &Tick) -> Present {
+        for event in tick.events.as_slice() {
+            if let Event::Ended { run, ending } = event
+                && let Some(running) = self.desk.forget(*run)
+            {
+                self.tell("run", &running.source, &running.skill, words::ending(*ending), tick);
+                self.last_run = Some((running, words::ending(*ending).to_owned()));
+            }
+        }
+        Present {
+            tick: *tick,
+            run: tick.mode.run().and_then(|run| self.desk.running(run)),
+            last_run: self.last_run.clone(),
+            trouble: match tick.mode {
+                Mode::Faulted { why, .. } => Some(words::fault(why, self.desk.joints())),
+                Mode::EStopped { by, .. } => Some(format!(
+                    "e-stop by {}: look at the robot, then clear_fault and arm",
+                    self.desk.stopper(by)
+                )),
+                _ => None,
+            },
+        }
+    }
+
+    fn settle(&mut self, event: &Event, tick: &Tick) {
+        let settled = |outcome| Settled { outcome, mode: tick.mode, seq: tick.tick.0 };
+        match event {
+            Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
+            Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
+            Event::ChunkRefused { chunk, why } => {
+                self.tell("chunk", &chunk.0.to_string(), "adopt", &format!("{why:?}"), tick);
+            }
+            Event::RanDry => self.tell("chunk", "schedule", "due", "ran dry", tick),
+            Event::Adopted { .. } | Event::NoChunk | Event::Ended { .. } => {}
+        }
+    }
+
+    fn tell_mode(&mut self, tick: &Tick, present: &Present) {
+        let (before, now) = (words::mode(&self.mode), words::mode(&tick.mode));
+        self.mode = tick.mode;
+        match &present.trouble {
+            Some(trouble) => tracing::error!(mode = now, tick = tick.tick.0, "{trouble}"),
+            None => tracing::info!(mode = now, from = before, tick = tick.tick.0, "mode"),
+        }
+        let outcome = present.trouble.clone().unwrap_or_else(|| now.to_owned());
+        self.tell("mode", before, now, &outcome, tick);
+    }
+
+    fn tell(&mut self, kind: &'static str, who: &str, what: &str, outcome: &str, tick: &Tick) {
+        self.send(Tidings::Event(AuditEvent {
+            kind,
+            who: who.to_owned(),
+            what: what.to_owned(),
+            outcome: outcome.to_owned(),
+            at_ns: tick.at.0,
+        }));
+    }
+
+    fn send(&mut self, tidings: Tidings) {
+        if self.tidings.try_send(tidings).is_err() {
+            self.lost += 1;
+        }
+    }
+}
+
