@@ -3,6 +3,8 @@
 CARGO ?= cargo
 PYTHON ?= python3
 OUT ?= out/demo
+# What is set on the command line is for this file; models/training has a PYTHON of its own.
+MAKEOVERRIDES =
 # One set of features and one profile for all of them: the world is compiled once.
 FLAGS := --locked --features mujoco
 
