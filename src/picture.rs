@@ -113,9 +113,7 @@ pub fn contact_sheet(file: &Path, shots: &[Shot], columns: usize) -> Result<(), 
     let (width, height) = tiles[0].dimensions();
     let columns = columns.clamp(1, tiles.len()) as u64;
     let rows = (tiles.len() as u64).div_ceil(columns);
-    let side = |count: u64, tile: u32| {
-        count * u64::from(tile + GAP_PX) + u64::from(GAP_PX)
-    };
+    let side = |count: u64, tile: u32| count * u64::from(tile + GAP_PX) + u64::from(GAP_PX);
     let (sheet_width, sheet_height) = (side(columns, width), side(rows, height));
     if sheet_width.max(sheet_height) > SIDE_MAX_PX {
         return Err(PictureError::TooLarge {
@@ -345,7 +343,9 @@ mod tests {
                 .rgb
                 .chunks(3)
                 .zip(frame.buffer().pixels())
-                .flat_map(|(own, seen)| own.iter().zip(seen.0).map(|(a, b)| u64::from(a.abs_diff(b))))
+                .flat_map(|(own, seen)| {
+                    own.iter().zip(seen.0).map(|(a, b)| u64::from(a.abs_diff(b)))
+                })
                 .sum();
             assert!(wrong / (160 * 120 * 3) < 8, "colours are off by {wrong} in all");
         }
@@ -378,7 +378,9 @@ mod tests {
         let huge = Frame { width: usize::MAX, height: usize::MAX, rgb: Vec::new() };
         assert!(jpeg(&huge, 80).is_err());
         let many = vec![shot(160, 4, 0); 500];
-        assert!(contact_sheet(file, &many, 500).expect_err("refused").to_string().contains("too many"));
+        assert!(
+            contact_sheet(file, &many, 500).expect_err("refused").to_string().contains("too many")
+        );
         assert!(!file.exists());
     }
 

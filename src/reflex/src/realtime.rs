@@ -133,8 +133,7 @@ fn run_fifo(priority: i32) -> Outcome {
 }
 
 fn pin(cpu: usize) -> Outcome {
-    const REMEDY: &str =
-        "name a CPU that exists and that the service's cgroup may use (`nproc`, AllowedCPUs= in the unit)";
+    const REMEDY: &str = "name a CPU that exists and that the service's cgroup may use (`nproc`, AllowedCPUs= in the unit)";
     if cpu >= libc::CPU_SETSIZE as usize {
         return Outcome::Refused { errno: libc::EINVAL, remedy: REMEDY };
     }
@@ -281,7 +280,8 @@ mod tests {
     fn pins_to_the_cpu_that_was_asked_for() {
         on_a_thread(|| {
             // SAFETY: takes no arguments.
-            let here = usize::try_from(unsafe { libc::sched_getcpu() }).expect("a CPU has a number");
+            let here =
+                usize::try_from(unsafe { libc::sched_getcpu() }).expect("a CPU has a number");
             let report = enter(&Settings { cpu: Some(here), ..Settings::default() });
             assert_eq!(report.affinity, Outcome::Granted);
             assert_eq!(std::thread::available_parallelism().map(usize::from).ok(), Some(1));
