@@ -17,6 +17,7 @@ pub mod kinematics;
 
 pub mod telemetry;
 pub mod picture;
+pub mod doctor;
 
 pub mod daemon;
 #[cfg(feature = "mujoco")]

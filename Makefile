@@ -1,0 +1,53 @@
+# The few commands a newcomer needs. `make run` and `make test` set up whatever is missing first.
+
+CARGO ?= cargo
+PYTHON ?= python3
+OUT ?= out/demo
+# What is set on the command line is for this file; models/training has a PYTHON of its own.
+MAKEOVERRIDES =
+# One set of features and one profile for all of them: the world is compiled once.
+FLAGS := --locked --features mujoco
+
+export CARGO PYTHON
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint doctor setup build train check-tools clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=out/demo)
+	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --out $(OUT)
+
+test: setup ## build and run every test; each bench runs once, tiny
+	@$(PYTHON) setup/test_fetch.py
+	$(CARGO) test $(FLAGS) --workspace --benches
+	$(CARGO) test $(FLAGS) --workspace
+
+bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
+	$(CARGO) bench $(FLAGS) --workspace
+
+lint: setup ## formatting, clippy, and licences if cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(FLAGS) --workspace --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked --all-features check; \
+	else echo 'lint: cargo-deny is not installed; licences and sources were not checked'; fi
+
+doctor: build ## grade this machine for real-time work, and say how to mend what is found
+	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- doctor
+
+setup: ## fetch the native libraries into third_party/ (pinned, hash-checked, no root)
+	@setup/check-tools.sh --quiet
+	@$(PYTHON) setup/fetch.py --quiet
+
+build: setup ## build the daemon and the client
+	$(CARGO) build $(FLAGS)
+
+train: build ## train the shipped head again (about half an hour on 2 cores)
+	@$(MAKE) -C models/training train
+
+check-tools: ## say which tools are missing on this machine
+	@setup/check-tools.sh
+
+clean: ## remove what was built, fetched and written
+	$(CARGO) clean
+	rm -rf out third_party .venv*
