@@ -5,6 +5,7 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod eval;
 mod head;
+mod host;
 
 use std::{
     io::{IsTerminal, Write},
@@ -87,13 +88,17 @@ impl CliError {
 
 /// A real-time robot policy runtime: decides nothing, does it on time.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = "Examples:
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
   reflexd run                              the daemon on a simulated Piper
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd doctor                           is this machine fit for real time?
 
-Operators use reflexctl: try `reflexctl --help`.")]
+Operators use reflexctl: try `reflexctl --help`."
+)]
 pub struct Arguments {
     /// Log lines as JSON, for machines.
     #[arg(long, global = true)]
@@ -105,7 +110,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon until SIGINT or SIGTERM; the robot is brought to rest first.
-    #[command(after_help = "Example:\n  reflexd run --config config/daemon.toml --listen tcp/0.0.0.0:7447")]
+    #[command(
+        after_help = "Example:\n  reflexd run --config config/daemon.toml --listen tcp/0.0.0.0:7447"
+    )]
     Run(RunArguments),
     /// Start a daemon on the simulated robot, have it pick up a berry, and make pictures of it.
     #[cfg(feature = "mujoco")]
@@ -120,6 +127,8 @@ enum Command {
     /// Look at heads.
     #[command(subcommand)]
     Head(head::HeadCommand),
+    /// Grade this machine for real-time work, and say how to mend what is found.
+    Doctor(host::DoctorArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -164,6 +173,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         #[cfg(feature = "mujoco")]
         Command::Eval(arguments) => eval::run(arguments, out),
         Command::Head(command) => head::run(command, out),
+        Command::Doctor(arguments) => host::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;

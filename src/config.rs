@@ -235,7 +235,11 @@ impl Settings {
         if let Some(priority) = daemon.loop_.fifo_priority
             && !(1..=98).contains(&priority)
         {
-            return wrong("loop.fifo_priority", &priority, "choose 1 to 98; 99 belongs to the kernel");
+            return wrong(
+                "loop.fifo_priority",
+                &priority,
+                "choose 1 to 98; 99 belongs to the kernel",
+            );
         }
         if daemon.backend == BackendKind::Mujoco && self.robot_settings.mujoco.is_none() {
             let remedy = "give the robot's file a [mujoco] table, or choose another backend";
@@ -249,7 +253,11 @@ impl Settings {
             let corners = skill.target_min_m.iter().zip(&skill.target_max_m);
             if corners.into_iter().any(|(min, max)| !(min < max)) {
                 let key = format!("skills.{}.target_min_m", skill.name);
-                return wrong(&key, &skill.target_min_m, "it must lie below target_max_m on every axis");
+                return wrong(
+                    &key,
+                    &skill.target_min_m,
+                    "it must lie below target_max_m on every axis",
+                );
             }
             if daemon.skills.iter().filter(|other| other.name == skill.name).count() > 1 {
                 return wrong("skills.name", &skill.name, "give every skill a name of its own");

@@ -49,7 +49,11 @@ enum Trouble {
 }
 
 /// Runs reflexctl with a command line, its own name first.
-pub fn run(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(told) => {
@@ -67,8 +71,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &
         Err(trouble) => {
             let exit = match &trouble {
                 // Whoever read our output has seen enough; there is nobody to complain to.
-                Trouble::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Accepted,
-                Trouble::Usage(_) | Trouble::Output(_) | Trouble::Wire(WireError::Name(_)) => Exit::Usage,
+                Trouble::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Exit::Accepted;
+                }
+                Trouble::Usage(_) | Trouble::Output(_) | Trouble::Wire(WireError::Name(_)) => {
+                    Exit::Usage
+                }
                 Trouble::Wire(WireError::Declined { .. }) => Exit::Refused,
                 Trouble::Wire(_) => Exit::Unreachable,
             };
@@ -82,7 +90,8 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
     let client = Client::connect(&cli.robot, std::slice::from_ref(&cli.connect), cli.timeout())?;
     let exit = match &cli.act {
         Act::Status => {
-            let mut state = client.read("state/*").map_err(|error| unknown_robot(cli, &client, error))?;
+            let mut state =
+                client.read("state/*").map_err(|error| unknown_robot(cli, &client, error))?;
             // A daemon that has just started has not told its timing yet.
             state.extend(client.read("diag/timing").unwrap_or_default());
             show::status(&state, cli.json, out)?;
@@ -97,20 +106,35 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
     Ok(exit)
 }
 
-fn command(client: &Client, cli: &Cli, act: &Act, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Trouble> {
+fn command(
+    client: &Client,
+    cli: &Cli,
+    act: &Act,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, Trouble> {
     // Joints may be told by position in a list; the daemon wants names, and only it knows them.
     let names = || {
-        let joints = client.read("state/joints").map_err(|error| unknown_robot(cli, client, error))?;
+        let joints =
+            client.read("state/joints").map_err(|error| unknown_robot(cli, client, error))?;
         let names = joints.get("state/joints").map(|joints| joints["names"].clone());
-        Ok::<_, Trouble>(serde_json::from_value::<Vec<String>>(names.unwrap_or_default()).unwrap_or_default())
+        Ok::<_, Trouble>(
+            serde_json::from_value::<Vec<String>>(names.unwrap_or_default()).unwrap_or_default(),
+        )
     };
     let Request { key, payload } = act.request(cli, names)?;
     let answer = client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
     Ok(show::answer(&answer, cli.json, out, err))
 }
 
-fn info(client: &Client, cli: &Cli, what: args::Info, out: &mut dyn Write) -> Result<Exit, Trouble> {
-    let answer = client.ask(what.key(), &Value::Null).map_err(|error| unknown_robot(cli, client, error))?;
+fn info(
+    client: &Client,
+    cli: &Cli,
+    what: args::Info,
+    out: &mut dyn Write,
+) -> Result<Exit, Trouble> {
+    let answer =
+        client.ask(what.key(), &Value::Null).map_err(|error| unknown_robot(cli, client, error))?;
     show::value(&answer, cli.json, out)?;
     Ok(Exit::Accepted)
 }
@@ -123,7 +147,10 @@ fn unknown_robot(cli: &Cli, client: &Client, error: WireError) -> WireError {
         return WireError::NoAnswer { key, waited_ms };
     }
     let known = if robots.is_empty() { "none".into() } else { robots.join(", ") };
-    WireError::NoAnswer { key: format!("{key} (--robot {:?}; robots to be seen there: {known})", cli.robot), waited_ms }
+    WireError::NoAnswer {
+        key: format!("{key} (--robot {:?}; robots to be seen there: {known})", cli.robot),
+        waited_ms,
+    }
 }
 
 fn complain(cli: &Cli, trouble: &Trouble, exit: Exit, err: &mut dyn Write) -> io::Result<()> {

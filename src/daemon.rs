@@ -74,7 +74,9 @@ pub enum DaemonError {
         kind: &'static str,
     },
     /// The host refuses real time, and the configuration insists on it.
-    #[error("loop.enforce_realtime = true, but {reasons}; mend it (`reflexd doctor`), or set it to false")]
+    #[error(
+        "loop.enforce_realtime = true, but {reasons}; mend it (`reflexd doctor`), or set it to false"
+    )]
     Realtime {
         /// What was refused, and how to mend it.
         reasons: String,
@@ -112,7 +114,9 @@ pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonEr
         let head = Head::load(&skill.head, &settings.robot_settings.name, &joints, engine)?;
         let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
         if (head_ms - period_ms).abs() > 1e-6 {
-            let remedy = format!("its head is made for {head_ms} ms; set loop.period_ms, or take another head");
+            let remedy = format!(
+                "its head is made for {head_ms} ms; set loop.period_ms, or take another head"
+            );
             let key = format!("skills.{}.head", skill.name);
             return Err(ConfigError::value(&settings.file, key, period_ms, remedy).into());
         }

@@ -92,10 +92,15 @@ impl Clerk {
             ));
         }
         if self.seen.contains(&decision.decision_id) {
-            return Err(format!("duplicate: decision_id {:?} was seen before", decision.decision_id));
+            return Err(format!(
+                "duplicate: decision_id {:?} was seen before",
+                decision.decision_id
+            ));
         }
         if observed_ns < self.newest_observed_ns {
-            return Err("out of order: a decision that observed a later moment was accepted before".into());
+            return Err(
+                "out of order: a decision that observed a later moment was accepted before".into(),
+            );
         }
         Ok(observed_ns)
     }
@@ -121,9 +126,9 @@ fn observed_ns(observed: Observed, present: Present) -> Result<u64, String> {
         Observed::Tick(tick) if tick > present.tick => {
             Err(format!("observed_tick {tick} has not been yet: the newest is {}", present.tick))
         }
-        Observed::Tick(tick) => {
-            Ok(present.now_ns.saturating_sub((present.tick - tick).saturating_mul(present.period_ns)))
-        }
+        Observed::Tick(tick) => Ok(present
+            .now_ns
+            .saturating_sub((present.tick - tick).saturating_mul(present.period_ns))),
     }
 }
 
@@ -154,15 +159,22 @@ mod tests {
     #[test]
     fn stale_decisions_are_refused_by_tick_and_by_time() {
         let mut clerk = Clerk::default();
-        assert!(refusal(&mut clerk, &decision("a", Observed::Tick(189))).starts_with("stale: observed 550 ms"));
-        assert!(refusal(&mut clerk, &decision("a", Observed::AtNs(9_400_000_000))).starts_with("stale"));
+        assert!(
+            refusal(&mut clerk, &decision("a", Observed::Tick(189)))
+                .starts_with("stale: observed 550 ms")
+        );
+        assert!(
+            refusal(&mut clerk, &decision("a", Observed::AtNs(9_400_000_000))).starts_with("stale")
+        );
         assert_eq!(clerk.check(&decision("a", Observed::Tick(190)), PRESENT), Ok(9_500_000_000));
     }
 
     #[test]
     fn decisions_from_the_future_are_refused() {
         let mut clerk = Clerk::default();
-        assert!(refusal(&mut clerk, &decision("a", Observed::Tick(201))).contains("has not been yet"));
+        assert!(
+            refusal(&mut clerk, &decision("a", Observed::Tick(201))).contains("has not been yet")
+        );
         assert!(refusal(&mut clerk, &decision("a", Observed::AtNs(u64::MAX))).contains("future"));
     }
 
@@ -174,7 +186,9 @@ mod tests {
         assert_eq!(clerk.check(&first, PRESENT), Ok(at), "not accepted yet, so not a duplicate");
         clerk.remember(&first, at);
         assert!(refusal(&mut clerk, &first).starts_with("duplicate"));
-        assert!(refusal(&mut clerk, &decision("b", Observed::Tick(199))).starts_with("out of order"));
+        assert!(
+            refusal(&mut clerk, &decision("b", Observed::Tick(199))).starts_with("out of order")
+        );
     }
 
     #[test]

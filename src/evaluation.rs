@@ -60,7 +60,12 @@ impl Task {
         let path = scene.with_extension("toml");
         let mut file: File = parse(&path)?;
         if file.schema != "reflex.evaluation.v1" {
-            return Err(ConfigError::value(&path, "schema", file.schema, "write reflex.evaluation.v1"));
+            return Err(ConfigError::value(
+                &path,
+                "schema",
+                file.schema,
+                "write reflex.evaluation.v1",
+            ));
         }
         let known: Vec<String> = file.tasks.keys().cloned().collect();
         file.tasks.remove(skill).ok_or_else(|| {

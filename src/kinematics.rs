@@ -78,9 +78,8 @@ impl ToolChain {
     /// A description that is malformed, lacks a joint or the tool, or has narrower limits than the settings.
     pub fn load(robot: &RobotSettings) -> Result<Self, ChainError> {
         let file = &robot.urdf;
-        let whole = k::Chain::<f64>::from_urdf_file(file).map_err(|error| ChainError::Malformed {
-            file: file.clone(),
-            words: error.to_string(),
+        let whole = k::Chain::<f64>::from_urdf_file(file).map_err(|error| {
+            ChainError::Malformed { file: file.clone(), words: error.to_string() }
         })?;
         let missing = |kind, name: &str| ChainError::Missing {
             file: file.clone(),
@@ -92,10 +91,17 @@ impl ToolChain {
             let (name, scale) = joint.in_urdf();
             let node = whole.find(name).ok_or_else(|| missing("joint", name))?;
             if let Some(range) = node.joint().limits {
-                check_limits(file, robot, joint.name(), joint.range(), (range.min * scale, range.max * scale))?;
+                check_limits(
+                    file,
+                    robot,
+                    joint.name(),
+                    joint.range(),
+                    (range.min * scale, range.max * scale),
+                )?;
             }
         }
-        let tool = whole.find_link(&robot.tool_link).ok_or_else(|| missing("link", &robot.tool_link))?;
+        let tool =
+            whole.find_link(&robot.tool_link).ok_or_else(|| missing("link", &robot.tool_link))?;
         let chain = k::SerialChain::from_end(tool);
         let joints = chain
             .iter_joints()
@@ -112,7 +118,8 @@ impl ToolChain {
     /// The tool's pose in the robot's base frame, with its joints at `joints`.
     #[must_use]
     pub fn x_base_tool(&self, joints: &Joints) -> Pose {
-        let values: Vec<f64> = self.joints.iter().map(|(joint, scale)| joints[*joint] / scale).collect();
+        let values: Vec<f64> =
+            self.joints.iter().map(|(joint, scale)| joints[*joint] / scale).collect();
         self.chain.set_joint_positions_unchecked(&values);
         let pose = self.chain.end_transform();
         let (p, q) = (pose.translation.vector, pose.rotation.coords);

@@ -8,16 +8,16 @@ pub mod decision;
 pub mod operator;
 pub mod skill;
 
-pub mod head;
-pub mod observation;
-pub mod inference;
 pub mod action;
+pub mod head;
+pub mod inference;
+pub mod observation;
 
 pub mod kinematics;
 
-pub mod telemetry;
-pub mod picture;
 pub mod doctor;
+pub mod picture;
+pub mod telemetry;
 
 pub mod daemon;
 #[cfg(feature = "mujoco")]

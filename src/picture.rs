@@ -183,6 +183,18 @@ fn tiles(file: &Path, shots: &[Shot]) -> Result<Vec<RgbImage>, PictureError> {
         .collect()
 }
 
+/// A frame out of a JPEG, such as a camera's topic carries.
+///
+/// # Errors
+/// Bytes that are no JPEG.
+pub fn decode_jpeg(bytes: &[u8]) -> Result<Frame, PictureError> {
+    let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg)
+        .map_err(|source| encoding(Path::new("camera frame"), source))?
+        .into_rgb8();
+    let (width, height) = picture.dimensions();
+    Ok(Frame { width: width as usize, height: height as usize, rgb: picture.into_raw() })
+}
+
 fn checked(
     index: usize,
     frame: &Frame,

@@ -7,11 +7,7 @@ pub mod planned;
 pub mod policy;
 pub mod registry;
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::mpsc,
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::mpsc, time::Duration};
 
 use motion::{Ask, Chunk, ChunkId, HeadDigest, Plan, Reply, RunId};
 use reflex::Thinker;
@@ -69,12 +65,11 @@ pub fn think(
         let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
         let reply = match skills.iter_mut().find(|assignment| assignment.run == ask.run) {
             None => nothing,
-            Some(assignment) => {
-                answer(assignment.skill.as_mut(), &ask, ChunkId(chunks)).unwrap_or_else(|reason| {
+            Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
+                .unwrap_or_else(|reason| {
                     failed(Failure { run: ask.run, reason });
                     nothing
-                })
-            }
+                }),
         };
         if !thinker.reply(reply) {
             failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });

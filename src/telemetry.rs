@@ -47,7 +47,8 @@ pub struct Histograms {
 impl Default for Histograms {
     fn default() -> Self {
         let fresh = || {
-            let mut histogram = Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
+            let mut histogram =
+                Histogram::new(3).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
             histogram.auto(true);
             histogram
         };
@@ -225,4 +226,3 @@ impl Herald {
         }
     }
 }
-

@@ -30,7 +30,9 @@ pub use answers::{CommandAnswer, DecisionAnswer};
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use keys::{Key, Keys, Kind, TABLE};
-pub use messages::{BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, decision_message};
+pub use messages::{
+    BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, decision_message,
+};
 pub use publish::Service;
 pub use session::Wire;
 pub use state::{EventMessage, Pose, Quantiles, TimingMessage};
@@ -55,7 +57,12 @@ impl WireSettings {
     /// A robot that is reachable from its own machine.
     #[must_use]
     pub fn local(robot: &str) -> Self {
-        Self { robot: robot.into(), listen: vec![DEFAULT_ENDPOINT.into()], connect: Vec::new(), scouting: false }
+        Self {
+            robot: robot.into(),
+            listen: vec![DEFAULT_ENDPOINT.into()],
+            connect: Vec::new(),
+            scouting: false,
+        }
     }
 }
 
@@ -71,13 +78,21 @@ pub struct Shape {
 /// Who lives behind the doors. Knows no zenoh.
 pub trait House: Clone + Send + Sync + 'static {
     /// Carries out an operator's command. What it does before it first waits is done in the order of arrival.
-    fn command(&self, command: operator::Command, who: &str) -> impl Future<Output = operator::Answer> + Send;
+    fn command(
+        &self,
+        command: operator::Command,
+        who: &str,
+    ) -> impl Future<Output = operator::Answer> + Send;
 
     /// Latches the e-stop. Called on the network's own thread: must not block.
     fn estop(&self, who: &str) -> operator::Answer;
 
     /// Takes or refuses a decision. What it does before it first waits is done in the order of arrival.
-    fn decide(&self, decision: decision::Decision, who: &str) -> impl Future<Output = decision::Verdict> + Send;
+    fn decide(
+        &self,
+        decision: decision::Decision,
+        who: &str,
+    ) -> impl Future<Output = decision::Verdict> + Send;
 
     /// The newest tick; nothing before the first.
     fn present(&self) -> Option<Arc<operator::Present>>;
@@ -105,7 +120,9 @@ pub enum WireError {
         endpoint: String,
     },
     /// The endpoint cannot be listened on.
-    #[error("cannot listen on {endpoints}: {reason}; wire.listen wants endpoints such as tcp/127.0.0.1:7447")]
+    #[error(
+        "cannot listen on {endpoints}: {reason}; wire.listen wants endpoints such as tcp/127.0.0.1:7447"
+    )]
     Listen {
         /// The endpoints.
         endpoints: String,

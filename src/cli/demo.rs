@@ -47,7 +47,8 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
     let (Some(mujoco), Some(camera)) =
         (&settings.robot_settings.mujoco, settings.daemon.cameras.first())
     else {
-        let words = "the demo needs a robot with a [mujoco] table and a daemon with a [[cameras]] table";
+        let words =
+            "the demo needs a robot with a [mujoco] table and a daemon with a [[cameras]] table";
         return Err(CliError::Words(format!("{}: {words}", settings.file.display())));
     };
     let task = Task::load(&mujoco.scene, &arguments.skill)?;
@@ -74,7 +75,9 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
     show.develop(&arguments.out, out)?;
     let success = verdict.is_some();
     match verdict {
-        Some(seconds) => writeln!(out, "verdict: SUCCESS, the {} is held up after {seconds:.1} s", task.object)?,
+        Some(seconds) => {
+            writeln!(out, "verdict: SUCCESS, the {} is held up after {seconds:.1} s", task.object)?
+        }
         None => writeln!(out, "verdict: FAILURE, the {} was not held up", task.object)?,
     }
     Ok(if success { Exit::Done } else { Exit::No })
@@ -159,7 +162,11 @@ impl Show<'_> {
     /// Seconds until the object was held up for long enough; `None` if it never was.
     fn play(&mut self, skill: &str, out: &mut impl Write) -> Result<Option<f64>, CliError> {
         let target = self.find(Duration::from_secs(5))?;
-        writeln!(out, "the {} lies at x {:.3}, y {:.3}, z {:.3} m", self.task.object, target[0], target[1], target[2])?;
+        writeln!(
+            out,
+            "the {} lies at x {:.3}, y {:.3}, z {:.3} m",
+            self.task.object, target[0], target[1], target[2]
+        )?;
         self.command(out, "cmd/arm", &json!({ "operator": "demo" }))?;
         let decision = json!({
             "v": 1,
@@ -181,11 +188,17 @@ impl Show<'_> {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 let lift_cm = (self.height_m - self.task.z_m) * 100.0;
-                writeln!(out, "  {seconds:4.1} s  {:<9} {} {lift_cm:+5.1} cm", self.mode, self.task.object)?;
+                writeln!(
+                    out,
+                    "  {seconds:4.1} s  {:<9} {} {lift_cm:+5.1} cm",
+                    self.mode, self.task.object
+                )?;
             }
             if self.height_m - self.task.z_m < self.task.lift_m {
                 up_since = None;
-            } else if up_since.get_or_insert_with(Instant::now).elapsed().as_secs_f64() >= self.task.hold_s {
+            } else if up_since.get_or_insert_with(Instant::now).elapsed().as_secs_f64()
+                >= self.task.hold_s
+            {
                 self.command(out, "cmd/hold", &json!({ "operator": "demo" }))?;
                 return Ok(Some(seconds));
             }
@@ -212,7 +225,10 @@ impl Show<'_> {
         if accepted {
             return Ok(());
         }
-        Err(CliError::Words(format!("{key} was refused: {}", answer["reason"].as_str().unwrap_or("no reason given"))))
+        Err(CliError::Words(format!(
+            "{key} was refused: {}",
+            answer["reason"].as_str().unwrap_or("no reason given")
+        )))
     }
 
     fn look(&mut self, began: Instant) {

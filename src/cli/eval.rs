@@ -57,7 +57,8 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         let head = head.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         head.manifest().timing.execute_steps
     };
-    let mut rows = if arguments.execute.is_empty() { vec![1, 4, 8] } else { arguments.execute.clone() };
+    let mut rows =
+        if arguments.execute.is_empty() { vec![1, 4, 8] } else { arguments.execute.clone() };
     if arguments.execute.is_empty() && !rows.contains(&standard) {
         rows.push(standard);
     }
@@ -72,12 +73,14 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
             execute: Some(execute),
         };
         let mut bar = Progress::new(execute, arguments.episodes);
-        let tally = evaluation.run(arguments.seed, arguments.episodes, |episode| bar.step(episode.success));
+        let tally =
+            evaluation.run(arguments.seed, arguments.episodes, |episode| bar.step(episode.success));
         bar.end();
         tallies.push(tally.map_err(CliError::Words)?);
     }
     if arguments.json {
-        let tallies = json!({ "skill": arguments.skill, "execute_steps": standard, "rows": tallies });
+        let tallies =
+            json!({ "skill": arguments.skill, "execute_steps": standard, "rows": tallies });
         writeln!(out, "{}", super::json(&tallies)?)?;
     } else {
         write!(out, "{}", table(&arguments.skill, standard, &tallies))?;
@@ -137,8 +140,10 @@ impl Progress {
         self.done += 1;
         self.succeeded += u64::from(success);
         if self.shown {
-            let (execute, done, all, good) = (self.execute, self.done, self.episodes, self.succeeded);
-            let _ = write!(std::io::stderr(), "\r{execute} steps: {done} of {all}, {good} succeeded ");
+            let (execute, done, all, good) =
+                (self.execute, self.done, self.episodes, self.succeeded);
+            let _ =
+                write!(std::io::stderr(), "\r{execute} steps: {done} of {all}, {good} succeeded ");
         }
     }
 

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{ConfigError, parse};
 use crate::operator::JointNames;
 
-
 /// `config/robots/<name>.toml`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -250,7 +249,12 @@ impl RobotSettings {
             let key = format!("home.{}", joint.name());
             let limits = joint.limits();
             let Some(position) = self.home.get(joint.name()) else {
-                return Err(ConfigError::value(&self.file, key, "absent", "give every joint a home position"));
+                return Err(ConfigError::value(
+                    &self.file,
+                    key,
+                    "absent",
+                    "give every joint a home position",
+                ));
             };
             if !(limits.position_min..=limits.position_max).contains(position) {
                 let remedy = format!("choose {} to {}", limits.position_min, limits.position_max);
@@ -259,9 +263,12 @@ impl RobotSettings {
             *value = *position;
         }
         match self.home.keys().find(|name| self.joints.iter().all(|joint| joint.name() != *name)) {
-            Some(extra) => {
-                Err(ConfigError::value(&self.file, "home", extra, "the robot has no such joint: take it out"))
-            }
+            Some(extra) => Err(ConfigError::value(
+                &self.file,
+                "home",
+                extra,
+                "the robot has no such joint: take it out",
+            )),
             None => Ok(home),
         }
     }
@@ -284,11 +291,16 @@ impl RobotSettings {
             let (key, remedy) = match error {
                 LimitError::Count => ("joints".into(), "a robot has 1 to 48 joints"),
                 LimitError::Period => ("loop.period_ms".into(), "choose 1 to 1000"),
-                LimitError::NotFinite { joint } => (of(joint), "every limit must be a finite number"),
-                LimitError::Order { joint } => (of(joint), "position_min must lie below position_max"),
-                LimitError::NotPositive { joint } => {
-                    (of(joint), "velocity, acceleration, jerk, step and divergence must be more than 0")
+                LimitError::NotFinite { joint } => {
+                    (of(joint), "every limit must be a finite number")
                 }
+                LimitError::Order { joint } => {
+                    (of(joint), "position_min must lie below position_max")
+                }
+                LimitError::NotPositive { joint } => (
+                    of(joint),
+                    "velocity, acceleration, jerk, step and divergence must be more than 0",
+                ),
             };
             ConfigError::value(&self.file, key, error, remedy)
         })

@@ -57,8 +57,10 @@ pub(super) enum Act {
     /// Stop at once, and latch.
     Estop,
     /// Go to joint positions, rad or m.
-    #[command(after_help = "Examples:\n  reflexctl goto --joint joint1=0.2 --joint gripper=0.03\n  \
-                            reflexctl goto --joints 0,1.2,-1,0,0.5,0,0.03 --speed 0.3")]
+    #[command(
+        after_help = "Examples:\n  reflexctl goto --joint joint1=0.2 --joint gripper=0.03\n  \
+                            reflexctl goto --joints 0,1.2,-1,0,0.5,0,0.03 --speed 0.3"
+    )]
     Goto {
         /// One joint; the others stay.
         #[arg(long, value_name = "NAME=POSITION", value_parser = joint, required_unless_present = "joints")]
@@ -78,7 +80,9 @@ pub(super) enum Act {
         target: MaybeTarget,
     },
     /// Decide as a router would.
-    #[command(after_help = "Example:\n  reflexctl decide pick_up --target 0.3,0.1,0.02 --instruction 'eat the berry'")]
+    #[command(
+        after_help = "Example:\n  reflexctl decide pick_up --target 0.3,0.1,0.02 --instruction 'eat the berry'"
+    )]
     Decide {
         /// The skill.
         skill: String,

@@ -9,7 +9,12 @@ use crate::wire::{Client, WireError};
 const WAIT: Duration = Duration::from_secs(3600);
 
 /// A line a tick. A daemon that falls silent is told of: the last line must not be taken for the present.
-pub(super) fn watch(client: &Client, cli: &Cli, count: Option<u64>, out: &mut dyn Write) -> Result<Exit, Trouble> {
+pub(super) fn watch(
+    client: &Client,
+    cli: &Cli,
+    count: Option<u64>,
+    out: &mut dyn Write,
+) -> Result<Exit, Trouble> {
     let watch = client.watch("state/joints")?;
     let mut seen = 0;
     while count.is_none_or(|count| seen < count) {
@@ -30,7 +35,12 @@ pub(super) fn watch(client: &Client, cli: &Cli, count: Option<u64>, out: &mut dy
 }
 
 /// A line an event.
-pub(super) fn events(client: &Client, cli: &Cli, count: Option<u64>, out: &mut dyn Write) -> Result<Exit, Trouble> {
+pub(super) fn events(
+    client: &Client,
+    cli: &Cli,
+    count: Option<u64>,
+    out: &mut dyn Write,
+) -> Result<Exit, Trouble> {
     let watch = client.watch("event/*")?;
     let mut seen = 0;
     while count.is_none_or(|count| seen < count) {

@@ -44,7 +44,8 @@ impl Act {
                 "cmd/home"
             }
             Self::Goto { joint, joints, speed } => {
-                let named = if joints.is_empty() { once_each(joint)? } else { in_order(joints, names()?)? };
+                let named =
+                    if joints.is_empty() { once_each(joint)? } else { in_order(joints, names()?)? };
                 say("joints", Some(json!(named)));
                 say("speed", speed.speed.map(Value::from));
                 "cmd/goto"
@@ -64,7 +65,11 @@ impl Act {
                 say("source", Some(json!(operator)));
                 return Ok(Request { key: "decision", payload: payload.into() });
             }
-            Self::Status | Self::Watch { .. } | Self::Events { .. } | Self::Version | Self::Info { .. } => {
+            Self::Status
+            | Self::Watch { .. }
+            | Self::Events { .. }
+            | Self::Version
+            | Self::Info { .. } => {
                 return Err(Trouble::Usage("this sub-command sends nothing".into()));
             }
         };
@@ -130,7 +135,10 @@ mod tests {
     #[test]
     fn command_lines_become_messages() {
         assert_eq!(payload(&["arm"]), json!({ "operator": "ada" }));
-        assert_eq!(payload(&["home", "--speed", "0.5"]), json!({ "speed": 0.5, "operator": "ada" }));
+        assert_eq!(
+            payload(&["home", "--speed", "0.5"]),
+            json!({ "speed": 0.5, "operator": "ada" })
+        );
         assert_eq!(
             payload(&["goto", "--joint", "a=-0.5", "--joint", "b=1"]),
             json!({ "joints": { "a": -0.5, "b": 1.0 }, "operator": "ada" })
@@ -148,10 +156,22 @@ mod tests {
 
     #[test]
     fn every_message_is_one_that_the_daemon_understands() {
-        let args = ["decide", "pick_up", "--target", "0.3,0.1,0.02", "--instruction", "eat", "--ttl-ms", "500"];
+        let args = [
+            "decide",
+            "pick_up",
+            "--target",
+            "0.3,0.1,0.02",
+            "--instruction",
+            "eat",
+            "--ttl-ms",
+            "500",
+        ];
         let text = payload(&args).to_string();
         let decision = crate::wire::decision_message(text.as_bytes()).expect("understood");
-        assert_eq!((decision.params.target_x, decision.ttl_ms, decision.source.as_str()), (0.3, 500, "ada"));
+        assert_eq!(
+            (decision.params.target_x, decision.ttl_ms, decision.source.as_str()),
+            (0.3, 500, "ada")
+        );
     }
 
     #[test]

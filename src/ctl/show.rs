@@ -42,7 +42,11 @@ pub(super) fn value(value: &Value, json: bool, out: &mut dyn Write) -> io::Resul
 }
 
 /// Every state in one table; as JSON, one object of them by name.
-pub(super) fn status(state: &BTreeMap<String, Value>, json: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn status(
+    state: &BTreeMap<String, Value>,
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if json {
         return writeln!(out, "{}", serde_json::json!(state));
     }
@@ -131,8 +135,17 @@ pub(super) fn tick(joints: &Value) -> String {
     let limited = joints["limited_by"].as_array().into_iter().flatten().enumerate();
     let limited = limited.filter(|(_, by)| by.as_array().is_some_and(|by| !by.is_empty()));
     let limited = limited.map(|(k, _)| text(&joints["names"][k])).collect::<Vec<_>>();
-    let by = if limited.is_empty() { String::new() } else { format!("  limited: {}", limited.join(" ")) };
-    format!("{:>8}  {:9}  {}{by}", text(&joints["seq"]), text(&joints["mode"]), at.collect::<Vec<_>>().join(" "))
+    let by = if limited.is_empty() {
+        String::new()
+    } else {
+        format!("  limited: {}", limited.join(" "))
+    };
+    format!(
+        "{:>8}  {:9}  {}{by}",
+        text(&joints["seq"]),
+        text(&joints["mode"]),
+        at.collect::<Vec<_>>().join(" ")
+    )
 }
 
 fn figure(value: &Value) -> String {

@@ -66,7 +66,12 @@ pub struct Reception {
 }
 
 impl Reception {
-    pub(super) fn new(desk: Desk, clock: Clock, tidings: mpsc::Sender<Tidings>, info: Info) -> Self {
+    pub(super) fn new(
+        desk: Desk,
+        clock: Clock,
+        tidings: mpsc::Sender<Tidings>,
+        info: Info,
+    ) -> Self {
         let refused = desk.refused_messages();
         Self { desk, clock, tidings, info: Arc::new(info), refused }
     }

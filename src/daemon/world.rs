@@ -71,7 +71,9 @@ pub fn scene(
 
     let Some(mujoco) = &robot.mujoco else {
         let remedy = "give the robot a [mujoco] table";
-        return Err(crate::config::ConfigError::value(&robot.file, "mujoco", "absent", remedy).into());
+        return Err(
+            crate::config::ConfigError::value(&robot.file, "mujoco", "absent", remedy).into()
+        );
     };
     let names = robot.joints.iter().filter_map(|joint| mujoco.joints.get(joint.name()));
     let joints: Vec<JointNames> = names

@@ -182,7 +182,8 @@ impl Desk {
     }
 
     async fn begin_decision(&self, decision: &Decision) -> Result<(u64, Option<u64>), String> {
-        let present = self.present().ok_or("the robot has not been seen yet: wait for its first state")?;
+        let present =
+            self.present().ok_or("the robot has not been seen yet: wait for its first state")?;
         let clock = decision::Present {
             now_ns: self.inner.clock.now().0,
             tick: present.tick.tick.0,

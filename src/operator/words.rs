@@ -43,7 +43,9 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
         Fault::StateNotFinite { joint } => {
             format!("the measured {} is not finite: look at the backend", name(joint))
         }
-        Fault::StateShape => "the backend measures another number of joints: look at the robot's file".into(),
+        Fault::StateShape => {
+            "the backend measures another number of joints: look at the robot's file".into()
+        }
         Fault::StateStale => "the measured state is too old: look at the robot's connection".into(),
         Fault::BackendLost => "the backend lost the robot: look at its power and connection".into(),
         Fault::Diverged { joint } => format!(
@@ -62,7 +64,9 @@ pub fn refusal(refusal: Refusal, present: &Mode, joints: &[String]) -> String {
                 Mode::Booting => "wait for the robot's first state",
                 Mode::Disarmed => "arm it first",
                 Mode::Stopping { .. } => "wait until it has come to rest",
-                Mode::Faulted { .. } | Mode::EStopped { .. } => "clear_fault once it rests, then arm",
+                Mode::Faulted { .. } | Mode::EStopped { .. } => {
+                    "clear_fault once it rests, then arm"
+                }
                 Mode::Holding => "there is nothing to clear",
                 Mode::Moving { .. } => "hold it first",
             };

@@ -67,7 +67,10 @@ fn check(settings: &SkillSettings, params: &Params) -> Result<(), String> {
     let bounds = settings.target_min_m.iter().zip(&settings.target_max_m);
     for ((value, name), (min, max)) in target.iter().zip(names).zip(bounds) {
         if !(min..=max).contains(&value) {
-            return Err(format!("{name} = {value} m is out of reach of {:?}: {min} to {max} m", settings.name));
+            return Err(format!(
+                "{name} = {value} m is out of reach of {:?}: {min} to {max} m",
+                settings.name
+            ));
         }
     }
     if !(params.speed_hint > 0.0 && params.speed_hint <= 1.0) {

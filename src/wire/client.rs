@@ -36,7 +36,11 @@ impl Client {
     ///
     /// # Errors
     /// A bad name; nobody at the endpoints.
-    pub fn connect(robot: &str, endpoints: &[String], timeout: Duration) -> Result<Self, WireError> {
+    pub fn connect(
+        robot: &str,
+        endpoints: &[String],
+        timeout: Duration,
+    ) -> Result<Self, WireError> {
         let keys = Keys::new(robot)?;
         Ok(Self { session: session::dial(endpoints, timeout)?, keys, timeout })
     }
@@ -76,8 +80,9 @@ impl Client {
         if answers.is_empty() {
             return Err(self.silence(&key));
         }
-        let named =
-            |(full, answer): (String, Result<Value, _>)| Some((self.keys.name(&full)?.to_owned(), answer.ok()?));
+        let named = |(full, answer): (String, Result<Value, _>)| {
+            Some((self.keys.name(&full)?.to_owned(), answer.ok()?))
+        };
         Ok(answers.into_iter().filter_map(named).collect())
     }
 
@@ -108,7 +113,11 @@ impl Client {
     }
 
     /// Answers with the keys that they came from; a refusal to answer comes as the error that it is.
-    fn collect(&self, asked: &str, replies: &FifoChannelHandler<Reply>) -> Vec<(String, Result<Value, WireError>)> {
+    fn collect(
+        &self,
+        asked: &str,
+        replies: &FifoChannelHandler<Reply>,
+    ) -> Vec<(String, Result<Value, WireError>)> {
         let answer = |reply: Reply| match reply.into_result() {
             Ok(sample) => {
                 let key = sample.key_expr().as_str().to_owned();
@@ -116,7 +125,8 @@ impl Client {
                 (key, answer.map_err(|error| WireError::zenoh(format!("answer on {asked}"), error)))
             }
             Err(error) => {
-                let reason = serde_json::from_slice::<Value>(&error.payload().to_bytes()).unwrap_or_default();
+                let reason = serde_json::from_slice::<Value>(&error.payload().to_bytes())
+                    .unwrap_or_default();
                 let reason = reason["reason"].as_str().unwrap_or("no answer in time").to_owned();
                 (String::new(), Err(WireError::Declined { key: asked.to_owned(), reason }))
             }

@@ -55,7 +55,13 @@ fn table(page: &mut String, title: &str, belongs: impl Fn(&Key) -> bool) {
     let _ = write!(page, "\n## {title}\n\n| key | kind | schema | what |\n|---|---|---|---|\n");
     for key in TABLE.iter().filter(|key| belongs(key)) {
         let schema = if key.schema.is_empty() { "" } else { &format!("`{}`", key.schema) };
-        let _ = writeln!(page, "| `{}` | {} | {schema} | {} |", key.name, key.kind.describe(), key.what);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {schema} | {} |",
+            key.name,
+            key.kind.describe(),
+            key.what
+        );
     }
 }
 
@@ -68,8 +74,8 @@ pub(super) mod samples {
     use std::collections::BTreeMap;
 
     use motion::{
-        ChunkId, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, RunId, Source,
-        State, Tick, TickIndex,
+        ChunkId, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits, MAX_JOINTS, Mode,
+        Nanos, RunId, Source, State, Tick, TickIndex,
     };
 
     use crate::{
@@ -80,8 +86,7 @@ pub(super) mod samples {
 
     pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","confidence":0.97,"instruction":"eat the berry","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
 
-    pub(in crate::wire) const SKILL: &str =
-        r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
+    pub(in crate::wire) const SKILL: &str = r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
 
     fn shape() -> Shape {
         let limits = JointLimits {
@@ -131,7 +136,11 @@ pub(super) mod samples {
                 requested: joints([0.22, 0.95]),
                 applied: joints([0.22, 0.94]),
                 limited_by,
-                source: Source::Chunk { chunk: ChunkId(88), head: HeadDigest(0x3f2a_91c0_77de_0b15), step: 3 },
+                source: Source::Chunk {
+                    chunk: ChunkId(88),
+                    head: HeadDigest(0x3f2a_91c0_77de_0b15),
+                    step: 3,
+                },
                 events: Events::default(),
             },
             run: Some(run(7, Some("router-42"))),
@@ -141,7 +150,8 @@ pub(super) mod samples {
     }
 
     fn told(name: &str, present: &Present) -> String {
-        state::tell(name, present, &shape()).map_or_else(String::new, |body| state::stamp(&body, present))
+        state::tell(name, present, &shape())
+            .map_or_else(String::new, |body| state::stamp(&body, present))
     }
 
     pub(in crate::wire) fn joints() -> String {
@@ -158,8 +168,10 @@ pub(super) mod samples {
 
     pub(in crate::wire) fn fault() -> String {
         let mut present = present();
-        present.tick.mode = Mode::Faulted { why: motion::Fault::GrossJump { joint: 1 }, at: TickIndex(1230) };
-        present.trouble = Some("joint2 was asked to jump; look at the head, then `reflexctl clear-fault`".into());
+        present.tick.mode =
+            Mode::Faulted { why: motion::Fault::GrossJump { joint: 1 }, at: TickIndex(1230) };
+        present.trouble =
+            Some("joint2 was asked to jump; look at the head, then `reflexctl clear-fault`".into());
         told("state/fault", &present)
     }
 

@@ -26,7 +26,11 @@ impl<T> Clone for Lane<T> {
 
 impl<T: Send + 'static> Lane<T> {
     /// A lane with `room` for so many messages, waiting or in work, that ends when its last sender is gone.
-    pub(super) fn open<F>(runtime: &Handle, room: usize, work: impl Fn(T) -> F + Send + 'static) -> Self
+    pub(super) fn open<F>(
+        runtime: &Handle,
+        room: usize,
+        work: impl Fn(T) -> F + Send + 'static,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {

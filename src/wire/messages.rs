@@ -256,7 +256,12 @@ fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMessage> {
     serde_json::from_str(text).map_err(|error| BadMessage::NotUnderstood(short(&error)))
 }
 
-fn must(holds: bool, field: &'static str, value: &impl fmt::Display, must: &'static str) -> Result<(), BadMessage> {
+fn must(
+    holds: bool,
+    field: &'static str,
+    value: &impl fmt::Display,
+    must: &'static str,
+) -> Result<(), BadMessage> {
     if holds { Ok(()) } else { Err(BadMessage::Value { field, value: short(value), must }) }
 }
 
@@ -272,7 +277,8 @@ fn id(field: &'static str, value: String) -> Result<String, BadMessage> {
 }
 
 fn checked(params: ParamsMessage) -> Result<Params, BadMessage> {
-    let ParamsMessage { target_x, target_y, target_z, radius, speed_hint, object_is_berry } = params;
+    let ParamsMessage { target_x, target_y, target_z, radius, speed_hint, object_is_berry } =
+        params;
     for (field, value) in [("target_x", target_x), ("target_y", target_y), ("target_z", target_z)] {
         must(value.is_finite(), field, &value, "finite")?;
     }

@@ -38,7 +38,8 @@ fn nothing_said_means_the_defaults() {
         assert!(command("skill", empty.as_bytes()).is_err(), "it needs a name");
         assert!(decision_message(empty.as_bytes()).is_err(), "it needs nearly everything");
     }
-    let skill = command("skill", br#"{"name":"reach","params":{"target_x":1,"target_y":2,"target_z":3}}"#);
+    let skill =
+        command("skill", br#"{"name":"reach","params":{"target_x":1,"target_y":2,"target_z":3}}"#);
     let Ok(Command::Skill { params, .. }) = skill else { panic!("{skill:?}") };
     assert_eq!((params.radius, params.speed_hint, params.object_is_berry), (0.018, 1.0, true));
 }
@@ -48,7 +49,9 @@ fn a_later_version_is_refused_for_what_it_is() {
     assert_eq!(reason("arm", r#"{"v":2,"gentleness":1}"#), "v is 2; this daemon understands v = 1");
     assert!(reason("arm", r#"{"v":"1"}"#).starts_with("v is"));
     assert!(reason("arm", r#"{"v":1,"v":1}"#).contains("duplicate field"));
-    assert!(decision_with("v", "2").expect_err("of another time").to_string().starts_with("v is 2"));
+    assert!(
+        decision_with("v", "2").expect_err("of another time").to_string().starts_with("v is 2")
+    );
 }
 
 #[test]
@@ -62,7 +65,10 @@ fn what_is_meant_twice_is_not_understood() {
 #[test]
 fn values_out_of_range_are_refused_by_name() {
     for speed in ["0", "-1", "1.01"] {
-        assert!(reason("home", &format!(r#"{{"speed":{speed}}}"#)).starts_with("speed = "), "{speed}");
+        assert!(
+            reason("home", &format!(r#"{{"speed":{speed}}}"#)).starts_with("speed = "),
+            "{speed}"
+        );
     }
     for (field, value) in [
         ("confidence", "1.5"),

@@ -10,12 +10,15 @@ use zenoh::{
     Session, Wait,
     bytes::Encoding,
     liveliness::LivelinessToken,
-    pubsub::Subscriber,
+    pubsub::{Publisher, Subscriber},
     qos::{CongestionControl, Priority},
     query::Queryable,
 };
 
-use super::{EventMessage, Key, Keys, Kind, Pose, Shape, TABLE, TimingMessage, WireError, keys::is_name, state};
+use super::{
+    EventMessage, Key, Keys, Kind, Pose, Shape, TABLE, TimingMessage, WireError, keys::is_name,
+    state,
+};
 use crate::operator::Present;
 
 /// What stays as it is, is told again after so long: for those who joined without asking.
@@ -32,6 +35,7 @@ pub struct Service {
     pub(super) shape: Arc<Shape>,
     pub(super) newest: Newest,
     pub(super) said: Mutex<BTreeMap<&'static str, Said>>,
+    pub(super) cameras: Mutex<BTreeMap<String, Publisher<'static>>>,
     pub(super) doors: Vec<Door>,
 }
 
@@ -97,11 +101,26 @@ impl Service {
     ///
     /// # Errors
     /// The session is closed.
-    pub fn publish_objects(&self, positions_m: &BTreeMap<String, [f64; 3]>, at_ns: u64) -> Result<(), WireError> {
+    pub fn publish_objects(
+        &self,
+        positions_m: &BTreeMap<String, [f64; 3]>,
+        at_ns: u64,
+    ) -> Result<(), WireError> {
         match entry("sim/objects") {
-            Some(key) => self.put(key, key.name, state::version(&state::objects(positions_m, at_ns))),
+            Some(key) => {
+                self.put(key, key.name, state::version(&state::objects(positions_m, at_ns)))
+            }
             None => Ok(()),
         }
+    }
+
+    /// Whether anybody looks through a camera: a picture that nobody sees need not be made.
+    pub fn is_watched(&self, camera: &str) -> bool {
+        let watched = self.through(camera, |publisher| {
+            let status = publisher.matching_status().wait();
+            status.map_err(|error| WireError::zenoh(format!("look who watches {camera}"), error))
+        });
+        watched.is_ok_and(|status| status.matching())
     }
 
     /// Shows a camera's frame.
@@ -109,18 +128,35 @@ impl Service {
     /// # Errors
     /// A name that is no part of a key; the session is closed.
     pub fn publish_camera(&self, name: &str, at_ns: u64, jpeg: &[u8]) -> Result<(), WireError> {
-        if !is_name(name) {
-            return Err(WireError::Name(name.into()));
+        self.through(name, |publisher| {
+            let put = publisher.put(jpeg).attachment(json!({ "at_ns": at_ns }).to_string()).wait();
+            put.map_err(|error| WireError::zenoh(format!("publish camera/{name}"), error))
+        })
+    }
+
+    /// Does something with a camera's publisher, which is declared when it is first needed.
+    fn through<T>(
+        &self,
+        camera: &str,
+        act: impl FnOnce(&Publisher<'static>) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        if !is_name(camera) {
+            return Err(WireError::Name(camera.into()));
         }
-        let key = self.keys.full(&format!("camera/{name}"));
-        self.session
-            .put(&key, jpeg)
+        let mut cameras = locked(&self.cameras);
+        if let Some(publisher) = cameras.get(camera) {
+            return act(publisher);
+        }
+        let key = self.keys.full(&format!("camera/{camera}"));
+        let publisher = self
+            .session
+            .declare_publisher(key.clone())
             .encoding(Encoding::IMAGE_JPEG)
-            .attachment(json!({ "at_ns": at_ns }).to_string())
             .congestion_control(CongestionControl::Drop)
             .priority(Priority::Background)
             .wait()
-            .map_err(|error| WireError::zenoh(format!("publish {key}"), error))
+            .map_err(|error| WireError::zenoh(format!("declare {key}"), error))?;
+        act(cameras.entry(camera.to_owned()).or_insert(publisher))
     }
 
     /// Closes every door and then the session: nothing more comes in, and everyone sees that the daemon went.
@@ -156,9 +192,9 @@ impl Service {
     fn is_news(&self, name: &'static str, body: &Value, at_ns: u64) -> bool {
         let mut said = locked(&self.said);
         // A clock that stands before what was said is another clock: that is news, too.
-        let told = said
-            .get(name)
-            .is_some_and(|said| said.body == *body && at_ns >= said.at_ns && at_ns - said.at_ns < REPEAT_NS);
+        let told = said.get(name).is_some_and(|said| {
+            said.body == *body && at_ns >= said.at_ns && at_ns - said.at_ns < REPEAT_NS
+        });
         if !told {
             said.insert(name, Said { body: body.clone(), at_ns });
         }

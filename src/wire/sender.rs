@@ -40,7 +40,10 @@ impl Peek {
 
 /// A name without line breaks and the like: it goes into logs, and a log line must not be forged.
 fn tame(name: &str) -> String {
-    name.chars().take(NAME_CHARS_MAX).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    name.chars()
+        .take(NAME_CHARS_MAX)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Every door of the table, opened: commands, decisions, the e-stop, and answers about the present.
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,7 +14,8 @@ use zenoh::{
 };
 
 use super::{
-    CommandAnswer, DecisionAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape, TABLE, Wire, WireError,
+    CommandAnswer, DecisionAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape,
+    TABLE, Wire, WireError,
     keys::{ANSWER_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
     messages,
@@ -71,7 +71,8 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             Kind::Decision => open_in(&session, &full, key, &mut doors, &hall, Some(&decisions))?,
             kind if kind.is_asked() => {
                 let hall = hall.clone();
-                let asked = session.declare_queryable(&full).callback(move |query| hall.tell(key, &query));
+                let asked =
+                    session.declare_queryable(&full).callback(move |query| hall.tell(key, &query));
                 doors.push(Door::Queryable(asked.wait().map_err(declaring(&full))?));
             }
             Kind::Alive => {
@@ -81,7 +82,15 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             _ => {}
         }
     }
-    Ok(Service { session, keys, shape, newest, said: Mutex::new(BTreeMap::new()), doors })
+    Ok(Service {
+        session,
+        keys,
+        shape,
+        newest,
+        said: Mutex::default(),
+        cameras: Mutex::default(),
+        doors,
+    })
 }
 
 /// Opens a key for those who ask and for those who can only put. Without a lane it is the e-stop's.
@@ -172,7 +181,11 @@ impl<H: House> Hall<H> {
             None
         };
         let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX { Vec::new() } else { sample.payload().to_bytes().into_owned() };
+        let payload = if bytes > MESSAGE_BYTES_MAX {
+            Vec::new()
+        } else {
+            sample.payload().to_bytes().into_owned()
+        };
         let session = sample.source_info().map(zid);
         self.admit(Message { key, payload, session, query: None }, bytes, why_not, lane);
     }
@@ -229,7 +242,11 @@ impl<H: House> Hall<H> {
 
     fn stop_by_put(&self, key: &'static Key, sample: &Sample) {
         let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX { Vec::new() } else { sample.payload().to_bytes().into_owned() };
+        let payload = if bytes > MESSAGE_BYTES_MAX {
+            Vec::new()
+        } else {
+            sample.payload().to_bytes().into_owned()
+        };
         let session = sample.source_info().map(zid);
         self.stop(&Message { key, payload, session, query: None }, bytes);
     }
@@ -239,14 +256,18 @@ impl<H: House> Hall<H> {
         let who = message.who();
         let mut answer = CommandAnswer::from(self.house.estop(&who));
         let complaint = match messages::plain(&message.payload) {
-            _ if bytes > MESSAGE_BYTES_MAX => Some(messages::BadMessage::Oversized(bytes).to_string()),
+            _ if bytes > MESSAGE_BYTES_MAX => {
+                Some(messages::BadMessage::Oversized(bytes).to_string())
+            }
             Ok(_) => None,
             Err(bad) => Some(bad.to_string()),
         };
         if let Some(complaint) = complaint {
             self.house.refused_message(&who, &self.keys.full(message.key.name), &complaint);
             let told = answer.reason.map(|reason| format!("{reason}; ")).unwrap_or_default();
-            answer.reason = Some(format!("{told}the stop holds, but its message was not understood: {complaint}"));
+            answer.reason = Some(format!(
+                "{told}the stop holds, but its message was not understood: {complaint}"
+            ));
         }
         self.reply(message, ANSWER_SCHEMA, state::encode(&answer));
     }
@@ -285,14 +306,21 @@ impl<H: House> Hall<H> {
             let answer = DecisionAnswer::new(None, Verdict::Refused { reason }, self.seq());
             self.reply(message, VERDICT_SCHEMA, state::encode(&answer));
         } else {
-            self.reply(message, ANSWER_SCHEMA, state::encode(&CommandAnswer::refused(reason, self.seq())));
+            self.reply(
+                message,
+                ANSWER_SCHEMA,
+                state::encode(&CommandAnswer::refused(reason, self.seq())),
+            );
         }
     }
 
     fn reply(&self, message: &Message, schema: &str, answer: String) {
         if let Some(query) = &message.query {
             // The asker may be gone by now: nobody is there to be told of an error.
-            let _ = query.reply(self.keys.full(message.key.name), answer).encoding(json_of(schema)).wait();
+            let _ = query
+                .reply(self.keys.full(message.key.name), answer)
+                .encoding(json_of(schema))
+                .wait();
         }
     }
 }

@@ -67,9 +67,10 @@ pub(super) fn dial(endpoints: &[String], timeout: Duration) -> Result<Session, W
     let open_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     set(&mut config, "transport/unicast/open_timeout", json!(open_ms))?;
     set(&mut config, "queries_default_timeout", json!(open_ms))?;
-    zenoh::open(config)
-        .wait()
-        .map_err(|error| WireError::Connect { endpoints: endpoints.join(", "), reason: words(&error) })
+    zenoh::open(config).wait().map_err(|error| WireError::Connect {
+        endpoints: endpoints.join(", "),
+        reason: words(&error),
+    })
 }
 
 fn base(scouting: bool) -> Result<Config, WireError> {

@@ -115,12 +115,14 @@ pub(super) fn version(body: &impl Serialize) -> String {
 
 pub(super) fn encode(message: &impl Serialize) -> String {
     // Our own types have string keys and no other way to fail.
-    serde_json::to_string(message).unwrap_or_else(|error| json!({ "reason": error.to_string() }).to_string())
+    serde_json::to_string(message)
+        .unwrap_or_else(|error| json!({ "reason": error.to_string() }).to_string())
 }
 
 fn joints(present: &Present, shape: &Shape) -> Value {
     let tick = &present.tick;
-    let limited_by = tick.limited_by.iter().take(shape.joints.len()).map(|limits| names_of(*limits));
+    let limited_by =
+        tick.limited_by.iter().take(shape.joints.len()).map(|limits| names_of(*limits));
     json!({
         "mode": mode_name(tick.mode),
         "driven": tick.drive == Drive::On,
@@ -147,7 +149,9 @@ fn chunk(present: &Present) -> Value {
     let (source, of) = match present.tick.source {
         Source::Rest => ("rest", None),
         Source::Waiting => ("waiting", None),
-        Source::Chunk { chunk, head, step } => ("chunk", Some((chunk.0, format!("{:016x}", head.0), step))),
+        Source::Chunk { chunk, head, step } => {
+            ("chunk", Some((chunk.0, format!("{:016x}", head.0), step)))
+        }
         Source::Extrapolated => ("extrapolated", None),
         Source::Dry => ("dry", None),
     };

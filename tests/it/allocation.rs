@@ -82,8 +82,7 @@ fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64
             _ => {}
         }
         // Lockstep waits for an answer to every ask: give one before it can ask.
-        let mut chunk =
-            Chunk::empty(ChunkId(k), RunId(run), HeadDigest(1), TickIndex(k), count);
+        let mut chunk = Chunk::empty(ChunkId(k), RunId(run), HeadDigest(1), TickIndex(k), count);
         for s in 0..8 {
             let mut target = start;
             for value in target.iter_mut() {

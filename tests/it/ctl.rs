@@ -61,7 +61,10 @@ fn commands_are_accepted_with_0_and_refused_with_1() {
 fn joints_in_order_are_sent_by_name() {
     let street = Street::open();
     *street.house.present.lock().expect("no panic") = Some(Arc::new(present(1, Mode::Holding)));
-    assert_eq!(reflexctl(&street.endpoint, &["goto", "--joints", "-0.5,0.25"]).status.code(), Some(0));
+    assert_eq!(
+        reflexctl(&street.endpoint, &["goto", "--joints", "-0.5,0.25"]).status.code(),
+        Some(0)
+    );
     let joints = [("joint1".to_owned(), -0.5), ("joint2".to_owned(), 0.25)].into();
     assert_eq!(street.house.diary().commands[0].0, operator::Command::Goto { joints, speed: 1.0 });
     let short = reflexctl(&street.endpoint, &["goto", "--joints", "1"]);
@@ -72,30 +75,44 @@ fn joints_in_order_are_sent_by_name() {
 #[test]
 fn decisions_are_made() {
     let street = Street::open();
-    let done = reflexctl(&street.endpoint, &["decide", "pick_up", "--target", "0.3,0.1,0.02", "--id", "d1"]);
+    let done = reflexctl(
+        &street.endpoint,
+        &["decide", "pick_up", "--target", "0.3,0.1,0.02", "--id", "d1"],
+    );
     assert_eq!(
         (done.status.code(), text(&done.stdout).as_str()),
         (Some(0), "accepted, run 5 (took over from run 4)\n")
     );
     assert_eq!(street.house.diary().decisions[0].0.decision_id, "d1");
-    let refused = reflexctl(&street.endpoint, &["decide", "fly", "--target", "-0.3,0.1,0.02", "--json"]);
+    let refused =
+        reflexctl(&street.endpoint, &["decide", "fly", "--target", "-0.3,0.1,0.02", "--json"]);
     assert_eq!(refused.status.code(), Some(1));
     let answer: Value = serde_json::from_slice(&refused.stdout).expect("JSON");
-    assert_eq!((&answer["verdict"], &answer["reason"]), (&"refused".into(), &"no such skill".into()));
+    assert_eq!(
+        (&answer["verdict"], &answer["reason"]),
+        (&"refused".into(), &"no such skill".into())
+    );
 }
 
 #[test]
 fn status_shows_the_present() {
     let street = Street::open();
     *street.house.present.lock().expect("no panic") = Some(Arc::new(present(40, Mode::Holding)));
-    street.service.publish_timing(&TimingMessage { ticks: 41, ..TimingMessage::default() }).expect("open");
+    street
+        .service
+        .publish_timing(&TimingMessage { ticks: 41, ..TimingMessage::default() })
+        .expect("open");
     let shown = text(&reflexctl(&street.endpoint, &["status"]).stdout);
     for part in ["mode    holding, tick 40", "joint2", "+0.2000", "velocity", "41 ticks"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let state: Value =
-        serde_json::from_slice(&reflexctl(&street.endpoint, &["status", "--json"]).stdout).expect("JSON");
-    assert_eq!((&state["state/mode"]["mode"], &state["diag/timing"]["ticks"]), (&"holding".into(), &41.into()));
+        serde_json::from_slice(&reflexctl(&street.endpoint, &["status", "--json"]).stdout)
+            .expect("JSON");
+    assert_eq!(
+        (&state["state/mode"]["mode"], &state["diag/timing"]["ticks"]),
+        (&"holding".into(), &41.into())
+    );
     let version = reflexctl(&street.endpoint, &["version", "--json"]);
     assert_eq!(serde_json::from_slice::<Value>(&version.stdout).expect("JSON")["name"], "reflexd");
     let unknown = reflexctl(&street.endpoint, &["info", "registry"]);
@@ -105,8 +122,12 @@ fn status_shows_the_present() {
 #[test]
 fn watch_and_events_go_by_line_by_line() {
     let street = Street::open();
-    let event =
-        EventMessage { who: "ada".into(), what: "arm".into(), outcome: "accepted".into(), ..EventMessage::default() };
+    let event = EventMessage {
+        who: "ada".into(),
+        what: "arm".into(),
+        outcome: "accepted".into(),
+        ..EventMessage::default()
+    };
     let lines = |args: &'static [&'static str]| {
         let endpoint = street.endpoint.clone();
         let watching = std::thread::spawn(move || reflexctl(&endpoint, args));
@@ -121,7 +142,10 @@ fn watch_and_events_go_by_line_by_line() {
     };
     let watched = lines(&["watch", "--count", "3"]);
     assert_eq!(watched.lines().count(), 3);
-    assert!(watched.lines().all(|line| line.contains("holding") && line.contains("limited: joint1")), "{watched}");
+    assert!(
+        watched.lines().all(|line| line.contains("holding") && line.contains("limited: joint1")),
+        "{watched}"
+    );
     let events = lines(&["events", "--count", "1"]);
     assert_eq!(events, "0.000 s  command  ada  arm  accepted\n");
     let json = lines(&["watch", "--count", "1", "--json"]);

@@ -34,10 +34,14 @@ fn urdf_and_mjcf_put_the_tool_in_the_same_place() {
         }
         let by_urdf = chain.x_base_tool(&pose);
         let (position, rotation) = scene.site_pose("tool", &pose).expect("a tool site");
-        let gap = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let gap =
+            |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let apart_m = gap(&by_urdf.position_m, &position);
         let apart = gap(&matrix(by_urdf.quaternion_xyzw), &rotation);
-        assert!(apart_m < 1e-6 && apart < 1e-6, "seed {seed}, vector {k}: {apart_m} m, {apart} at {pose:?}");
+        assert!(
+            apart_m < 1e-6 && apart < 1e-6,
+            "seed {seed}, vector {k}: {apart_m} m, {apart} at {pose:?}"
+        );
     }
 }
 

@@ -30,7 +30,10 @@ fn docs_tell_of_this_daemon() {
         std::fs::write(path, docs()).expect("docs/zenoh.md can be written");
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(written == docs(), "docs/zenoh.md is out of date: REFLEX_WRITE_DOCS=1 cargo test --test it docs");
+    assert!(
+        written == docs(),
+        "docs/zenoh.md is out of date: REFLEX_WRITE_DOCS=1 cargo test --test it docs"
+    );
 }
 
 #[test]
@@ -41,7 +44,11 @@ fn every_command_is_carried_out_whether_asked_or_put() {
         let (full, payload) = (key(entry.name), (entry.example)());
         let answer = stranger.ask(&full, payload.as_bytes());
         let accepted = entry.name != "cmd/clear_fault";
-        assert_eq!((&answer["accepted"], &answer["state_seq"]), (&json!(accepted), &json!(7)), "{full}");
+        assert_eq!(
+            (&answer["accepted"], &answer["state_seq"]),
+            (&json!(accepted), &json!(7)),
+            "{full}"
+        );
         stranger.put(&full, payload.as_bytes());
         eventually("the put arrives", || street.house.diary().commands.len() == 2);
         let done = std::mem::take(&mut street.house.diary().commands);
@@ -70,9 +77,14 @@ fn decisions_are_answered_with_a_verdict() {
     let want = json!({ "v": 1, "decision_id": "router-42", "verdict": "accepted", "reason": null, "run": 5,
                        "superseded_run": 4, "state_seq": null });
     assert_eq!(answer, want);
-    let answer =
-        stranger.ask(&key("decision"), example().replace(r#""skill":"pick_up""#, r#""skill":"fly""#).as_bytes());
-    assert_eq!((&answer["verdict"], &answer["reason"]), (&json!("refused"), &json!("no such skill")));
+    let answer = stranger.ask(
+        &key("decision"),
+        example().replace(r#""skill":"pick_up""#, r#""skill":"fly""#).as_bytes(),
+    );
+    assert_eq!(
+        (&answer["verdict"], &answer["reason"]),
+        (&json!("refused"), &json!("no such skill"))
+    );
     stranger.put(&key("decision"), example().as_bytes());
     eventually("the put arrives", || street.house.diary().decisions.len() == 3);
     assert_eq!(street.house.diary().decisions[2].1, "router");
@@ -90,7 +102,10 @@ fn commands_are_begun_in_the_order_in_which_they_came() {
         }
         eventually("all arrive", || street.house.diary().commands.len() == verbs.len());
         let done = std::mem::take(&mut street.house.diary().commands);
-        let order = done.iter().map(|(command, _)| format!("{command:?}").to_lowercase()).collect::<Vec<_>>();
+        let order = done
+            .iter()
+            .map(|(command, _)| format!("{command:?}").to_lowercase())
+            .collect::<Vec<_>>();
         for (verb, done) in verbs.iter().zip(&order) {
             assert!(done.starts_with(verb), "{order:?}");
         }
@@ -115,7 +130,11 @@ fn an_estop_waits_for_nobody() {
     stranger.put(&key("cmd/estop"), b"");
     eventually("the put latches", || street.house.diary().stops == ["ada", "unknown"]);
     let example = TABLE.iter().find(|key| key.kind == Kind::Decision).expect("it is there").example;
-    assert_eq!(stranger.ask(&key("decision"), example().as_bytes())["verdict"], "accepted", "a room of its own");
+    assert_eq!(
+        stranger.ask(&key("decision"), example().as_bytes())["verdict"],
+        "accepted",
+        "a room of its own"
+    );
     assert_eq!(street.house.diary().commands.len(), 32, "not one more was begun");
 }
 
@@ -125,7 +144,11 @@ fn the_session_is_told_where_the_client_gives_it() {
     let stranger = street.stranger();
     let publisher = stranger.0.declare_publisher(key("cmd/arm")).wait().expect("a good key");
     let zid = stranger.0.zid().to_string();
-    publisher.put(r#"{"operator":"ada"}"#).source_info(SourceInfo::new(publisher.id(), 0)).wait().expect("open");
+    publisher
+        .put(r#"{"operator":"ada"}"#)
+        .source_info(SourceInfo::new(publisher.id(), 0))
+        .wait()
+        .expect("open");
     eventually("it arrives", || street.house.diary().commands.len() == 1);
     assert_eq!(street.house.diary().commands[0].1, format!("ada@{zid}"));
 }
@@ -141,14 +164,20 @@ fn who_comes_late_sees_the_present() {
     *street.house.present.lock().expect("no panic") = Some(Arc::new(now.clone()));
     let pose = Pose { position_m: [0.3, 0.0, 0.2], quaternion_xyzw: [0.0, 0.0, 0.0, 1.0] };
     street.service.publish_present(&now, Some(pose)).expect("open");
-    street.service.publish_timing(&TimingMessage { ticks: 41, ..TimingMessage::default() }).expect("open");
+    street
+        .service
+        .publish_timing(&TimingMessage { ticks: 41, ..TimingMessage::default() })
+        .expect("open");
 
     let late = street.stranger();
     let said = |name: &str| late.ask_all(&key(name), None).remove(0);
     assert_eq!(said("state/mode")["mode"], "holding");
     assert_eq!(said("state/mode")["seq"], 40);
     let joints = said("state/joints");
-    assert_eq!((&joints["names"], &joints["position_rad_or_m"]), (&json!(["joint1", "joint2"]), &json!([0.1, 0.2])));
+    assert_eq!(
+        (&joints["names"], &joints["position_rad_or_m"]),
+        (&json!(["joint1", "joint2"]), &json!([0.1, 0.2]))
+    );
     assert_eq!(joints["limited_by"], json!([["velocity"], []]));
     assert_eq!(said("state/limits")["position_max_rad_or_m"], json!([1.0, 1.0]));
     assert_eq!(
@@ -180,11 +209,15 @@ fn what_does_not_change_is_told_once_a_second() {
     let mut counts = BTreeMap::<String, u32>::new();
     while let Some(sample) = heard.recv_timeout(Duration::from_millis(500)).expect("open") {
         let name = sample.key_expr().as_str().rsplit('/').next().expect("a name").to_owned();
-        assert!(sample.encoding().to_string().starts_with("application/json;schema=reflex."), "{name}");
+        assert!(
+            sample.encoding().to_string().starts_with("application/json;schema=reflex."),
+            "{name}"
+        );
         *counts.entry(name).or_default() += 1;
     }
     // 20 ticks a second: what stays is told at 20 and 40; the mode at 20, and when it changed.
-    let want = [("chunk", 40), ("fault", 2), ("joints", 40), ("limits", 2), ("mode", 3), ("skill", 2)];
+    let want =
+        [("chunk", 40), ("fault", 2), ("joints", 40), ("limits", 2), ("mode", 3), ("skill", 2)];
     assert_eq!(counts, want.map(|(name, count)| (name.to_owned(), count)).into());
 }
 
@@ -213,7 +246,8 @@ fn events_frames_and_objects_are_told() {
     assert_eq!(frame.encoding().to_string(), "image/jpeg");
     assert_eq!(frame.attachment().expect("a time").to_bytes().as_ref(), br#"{"at_ns":5}"#);
     assert_eq!(frame.payload().to_bytes().as_ref(), [0xff, 0xd8]);
-    let objects: Value = serde_json::from_slice(&seen["sim/objects"].payload().to_bytes()).expect("JSON");
+    let objects: Value =
+        serde_json::from_slice(&seen["sim/objects"].payload().to_bytes()).expect("JSON");
     assert_eq!(objects["position_m"]["berry"], json!([0.3, 0.1, 0.02]));
     assert!(matches!(street.service.publish_camera("a/b", 5, &[]), Err(WireError::Name(_))));
     assert!(matches!(street.service.publish_event("*", &event), Err(WireError::Name(_))));
@@ -223,7 +257,8 @@ fn events_frames_and_objects_are_told() {
 fn presence_ends_with_the_service() {
     let street = Street::open();
     let stranger = street.stranger();
-    let alive = || stranger.0.liveliness().get("reflex/*/alive").wait().expect("open").iter().count();
+    let alive =
+        || stranger.0.liveliness().get("reflex/*/alive").wait().expect("open").iter().count();
     assert_eq!(alive(), 1);
     street.service.close().expect("it was open");
     eventually("it is gone", || alive() == 0);
@@ -232,12 +267,17 @@ fn presence_ends_with_the_service() {
 #[test]
 fn a_taken_port_is_named_with_a_remedy() {
     let street = Street::open();
-    let settings = WireSettings { listen: vec![street.endpoint.clone()], ..WireSettings::local("other") };
+    let settings =
+        WireSettings { listen: vec![street.endpoint.clone()], ..WireSettings::local("other") };
     let taken = Wire::open(&settings).expect_err("somebody is there");
-    assert!(matches!(&taken, WireError::PortInUse { endpoint } if *endpoint == street.endpoint), "{taken}");
-    for (listen, connect) in
-        [(vec!["smoke/signals".to_owned()], vec![]), (vec![free_endpoint()], vec!["tcp".to_owned()])]
-    {
+    assert!(
+        matches!(&taken, WireError::PortInUse { endpoint } if *endpoint == street.endpoint),
+        "{taken}"
+    );
+    for (listen, connect) in [
+        (vec!["smoke/signals".to_owned()], vec![]),
+        (vec![free_endpoint()], vec!["tcp".to_owned()]),
+    ] {
         let bad = listen.iter().chain(&connect).next_back().cloned().expect("one");
         let settings = WireSettings { listen, connect, ..WireSettings::local("piper") };
         let error = Wire::open(&settings).expect_err("no such endpoint").to_string();
@@ -248,8 +288,11 @@ fn a_taken_port_is_named_with_a_remedy() {
 
 #[test]
 fn a_router_that_is_not_there_yet_keeps_nobody_from_starting() {
-    let settings =
-        WireSettings { listen: vec![free_endpoint()], connect: vec![free_endpoint()], ..WireSettings::local("piper") };
+    let settings = WireSettings {
+        listen: vec![free_endpoint()],
+        connect: vec![free_endpoint()],
+        ..WireSettings::local("piper")
+    };
     let begun = Instant::now();
     Wire::open(&settings).expect("it is looked for in the background");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());

@@ -318,7 +318,11 @@ impl Controller {
     }
 
     fn act(&mut self, events: &mut Events) -> (Command, Step) {
-        if matches!(self.mode, Mode::Moving { .. }) { self.follow(events) } else { self.brake(Source::Rest) }
+        if matches!(self.mode, Mode::Moving { .. }) {
+            self.follow(events)
+        } else {
+            self.brake(Source::Rest)
+        }
     }
 
     fn follow(&mut self, events: &mut Events) -> (Command, Step) {

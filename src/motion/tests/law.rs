@@ -120,8 +120,10 @@ fn a_wish_inside_the_limits_is_commanded_to_the_bit() {
     let mut bench = Bench::armed();
     bench.begin(1, Seam::Cut);
     bench.tick();
-    let path: Vec<[f64; JOINTS]> =
-        (1..=30).map(|k| (f64::from(k) * 0.1).sin()).map(|s| [0.05 * s, 0.03 * s, -0.02 * s]).collect();
+    let path: Vec<[f64; JOINTS]> = (1..=30)
+        .map(|k| (f64::from(k) * 0.1).sin())
+        .map(|s| [0.05 * s, 0.03 * s, -0.02 * s])
+        .collect();
     // Approached gently first: the sine starts with a velocity of its own.
     bench.chunk(1, 3, &path, false);
     for (k, wish) in path.iter().enumerate() {
@@ -221,8 +223,7 @@ fn running_dry_extrapolates_brakes_holds_and_gives_up() {
     let mut bench = Bench::armed();
     bench.begin(1, Seam::Cut);
     bench.tick();
-    let ramp: Vec<[f64; JOINTS]> =
-        (1..=10).map(|k| [0.002 * f64::from(k * k), 0.0, 0.0]).collect();
+    let ramp: Vec<[f64; JOINTS]> = (1..=10).map(|k| [0.002 * f64::from(k * k), 0.0, 0.0]).collect();
     bench.chunk(1, 3, &ramp, false);
     let sources: Vec<Source> = (0..16).map(|_| bench.tick().1.source).collect();
     assert!(matches!(sources[9], Source::Chunk { step: 9, .. }));
@@ -325,7 +326,10 @@ fn a_robot_that_does_not_follow_faults() {
         bench.state.position[2] = 0.9;
         modes.push(bench.tick().1.mode);
     }
-    assert!(matches!(modes[5], Mode::Faulted { why: Fault::Diverged { joint: 2 }, .. }), "{modes:?}");
+    assert!(
+        matches!(modes[5], Mode::Faulted { why: Fault::Diverged { joint: 2 }, .. }),
+        "{modes:?}"
+    );
 }
 
 /// What may befall the law in one tick.

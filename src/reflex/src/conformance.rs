@@ -52,7 +52,10 @@ fn reads_are_whole_and_fresh(rig: &mut Rig, robot: &Robot) -> Result<Joints, Str
     for _ in 0..5 {
         let tick = rig.turn()?.tick;
         let state = &tick.state;
-        if state.health != Health::Good || !state.position.is_finite() || !state.velocity.is_finite() {
+        if state.health != Health::Good
+            || !state.position.is_finite()
+            || !state.velocity.is_finite()
+        {
             return Err(format!("a healthy robot reads {state:?}"));
         }
         if state.position.len() != robot.joints() || state.velocity.len() != robot.joints() {
@@ -164,7 +167,11 @@ impl Rig {
         if done(&report) {
             Ok(())
         } else {
-            Err(format!("{what:?} leads to {:?}: {:?}", report.tick.mode, report.tick.events.as_slice()))
+            Err(format!(
+                "{what:?} leads to {:?}: {:?}",
+                report.tick.mode,
+                report.tick.events.as_slice()
+            ))
         }
     }
 }

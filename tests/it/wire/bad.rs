@@ -52,8 +52,9 @@ fn bad_messages_move_nothing_and_are_answered() {
             let reason = answer["reason"].as_str().expect("a reason");
             assert!(refused && !reason.is_empty(), "{full}, {name}: {answer}");
             // Where other fields are missing as well, any one of the complaints is right.
-            let complains =
-                reason.contains(why) || reason.contains("missing field") || reason.contains("unknown field");
+            let complains = reason.contains(why)
+                || reason.contains("missing field")
+                || reason.contains("unknown field");
             assert!(complains, "{full}, {name}: {reason}");
             count += 1;
             assert_eq!(street.house.diary().refused.len(), count, "{full}, {name}: counted once");
@@ -61,12 +62,19 @@ fn bad_messages_move_nothing_and_are_answered() {
             count += 1;
             eventually(name, || street.house.diary().refused.len() == count);
             let diary = street.house.diary();
-            assert!(diary.refused[count - 2..].iter().all(|(_, key, told)| *key == full && told == reason));
+            assert!(
+                diary.refused[count - 2..]
+                    .iter()
+                    .all(|(_, key, told)| *key == full && told == reason)
+            );
         }
     }
     let diary = street.house.diary();
     assert!(diary.commands.is_empty() && diary.decisions.is_empty() && diary.stops.is_empty());
-    assert!(diary.refused.iter().any(|(who, ..)| who == "mallory"), "the sender is told where the payload says it");
+    assert!(
+        diary.refused.iter().any(|(who, ..)| who == "mallory"),
+        "the sender is told where the payload says it"
+    );
 }
 
 #[test]
@@ -98,9 +106,15 @@ fn looking_around_commands_nothing() {
     stranger.put("reflex/*/cmd/arm", b"");
     stranger.0.delete(key("cmd/arm")).wait().expect("open");
     let answer = stranger.ask(&format!("{}?speed=0.1", key("cmd/home")), b"");
-    assert!(answer["reason"].as_str().is_some_and(|reason| reason.contains("selector")), "{answer}");
+    assert!(
+        answer["reason"].as_str().is_some_and(|reason| reason.contains("selector")),
+        "{answer}"
+    );
     // Nine keys of the first, and one each.
     eventually("all are counted", || street.house.diary().refused.len() == 12);
     let diary = street.house.diary();
-    assert!(diary.commands.is_empty() && diary.decisions.is_empty() && diary.stops.is_empty(), "{diary:?}");
+    assert!(
+        diary.commands.is_empty() && diary.decisions.is_empty() && diary.stops.is_empty(),
+        "{diary:?}"
+    );
 }

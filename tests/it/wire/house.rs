@@ -11,7 +11,8 @@ use std::{
 };
 
 use motion::{
-    Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source, State, Tick, TickIndex,
+    Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source, State,
+    Tick, TickIndex,
 };
 use reflexd::{
     decision::{Decision, Verdict},
@@ -125,7 +126,8 @@ impl Street {
         let runtime = Runtime::new().expect("a runtime");
         let _inside = runtime.enter();
         let endpoint = free_endpoint();
-        let settings = WireSettings { listen: vec![endpoint.clone()], ..WireSettings::local("piper") };
+        let settings =
+            WireSettings { listen: vec![endpoint.clone()], ..WireSettings::local("piper") };
         let house = FakeHouse::default();
         let wire = Wire::open(&settings).expect("the port was free");
         let service = wire.serve(house.clone(), shape()).expect("the keys are good");
@@ -179,7 +181,9 @@ impl Stranger {
         };
         let replies = get.wait().expect("the session is open");
         let json = |reply: zenoh::query::Reply| match reply.result() {
-            Ok(sample) => serde_json::from_slice(&sample.payload().to_bytes()).expect("answers are JSON"),
+            Ok(sample) => {
+                serde_json::from_slice(&sample.payload().to_bytes()).expect("answers are JSON")
+            }
             Err(error) => json!({ "error": String::from_utf8_lossy(&error.payload().to_bytes()) }),
         };
         std::iter::from_fn(|| replies.recv().ok()).map(json).collect()

@@ -26,7 +26,8 @@ pub(super) struct Motion {
 }
 
 impl Motion {
-    pub(super) const REST: Self = Self { position: 0.0, velocity: 0.0, acceleration: 0.0, asked: 0.0 };
+    pub(super) const REST: Self =
+        Self { position: 0.0, velocity: 0.0, acceleration: 0.0, asked: 0.0 };
 
     pub(super) fn is_at_rest(&self) -> bool {
         self.velocity == 0.0 && self.acceleration == 0.0

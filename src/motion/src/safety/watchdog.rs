@@ -1,6 +1,12 @@
 //! What must hold for the robot to be moved at all, checked against the measured state in every tick.
 
-use crate::{joints::Joints, mode::Fault, robot::Robot, state::{Health, State}, time::Nanos};
+use crate::{
+    joints::Joints,
+    mode::Fault,
+    robot::Robot,
+    state::{Health, State},
+    time::Nanos,
+};
 
 /// Counts what has to persist before it is a fault.
 #[derive(Clone, Copy, Debug)]

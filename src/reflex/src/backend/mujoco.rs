@@ -71,7 +71,11 @@ impl std::fmt::Display for SceneError {
             Self::Load(words) => f.write_str(words),
             Self::Missing { kind, name } => write!(f, "the model has no {kind} {name:?}"),
             Self::TooLarge { coordinates } => {
-                write!(f, "the model has {coordinates} coordinates, more than {}", spectator::COORDINATES_MAX)
+                write!(
+                    f,
+                    "the model has {coordinates} coordinates, more than {}",
+                    spectator::COORDINATES_MAX
+                )
             }
         }
     }
@@ -88,7 +92,11 @@ impl Scene {
         let model = MjModel::from_xml(path).map_err(|error| SceneError::Load(error.to_string()))?;
         let find = |object: MjtObjBase, kind: &'static str, name: &str| {
             let missing = SceneError::Missing { kind, name: name.into() };
-            if name.contains('\0') { Err(missing) } else { model.name_to_id(object, name).ok_or(missing) }
+            if name.contains('\0') {
+                Err(missing)
+            } else {
+                model.name_to_id(object, name).ok_or(missing)
+            }
         };
         let keyframe = find(MjtObjBase::mjOBJ_KEY, "keyframe", keyframe)?;
         let joints = joints

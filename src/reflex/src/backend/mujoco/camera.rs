@@ -82,7 +82,11 @@ impl Camera {
                     let facing = -dot(&normals[pixel], &to_hits[pixel]);
                     let diffuse = facing.max(0.0) * if shadowed { SHADOW } else { 1.0 };
                     let bright = AMBIENT + (1.0 - AMBIENT) * diffuse;
-                    self.colours[*geom].map(|channel| f64::from(channel) * bright).first_chunk::<3>().copied().unwrap_or_default()
+                    self.colours[*geom]
+                        .map(|channel| f64::from(channel) * bright)
+                        .first_chunk::<3>()
+                        .copied()
+                        .unwrap_or_default()
                 }
             };
             rgb.extend(colour.map(|channel| (channel * 255.0).round().clamp(0.0, 255.0) as u8));

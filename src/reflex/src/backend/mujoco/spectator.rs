@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use motion::Nanos;
 use mujoco_rs::prelude::{MjData, MjModel, MjtJoint, MjtObjBase};
-use ringbuf::{HeapCons, HeapProd, HeapRb, traits::{Consumer, Split}};
+use ringbuf::{
+    HeapCons, HeapProd, HeapRb,
+    traits::{Consumer, Split},
+};
 
 use super::{Camera, Image, Scene, SceneError};
 
