@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A run that an operator asked for is begun within this, or not at all.
 const BEGIN_WITHIN_NS: u64 = 2_000_000_000;
 
+/// Names of those who pulled an e-stop that are remembered.
+const STOPPERS_MAX: usize = 256;
+
 /// What a desk is made of.
 pub struct DeskParts {
     /// The robot under the law.
@@ -138,6 +141,8 @@ impl Desk {
         let source = {
             let mut stoppers = lock(&self.inner.stoppers);
             let known = stoppers.iter().position(|name| name == who).unwrap_or_else(|| {
+                // Strangers may stop the robot, and must not fill its memory: the last slot is everybody else's.
+                stoppers.truncate(STOPPERS_MAX - 1);
                 stoppers.push(who.to_owned());
                 stoppers.len() - 1
             });
