@@ -1,1 +1,204 @@
-fn main() {}
+//! What a tick costs, part by part. `cargo test --benches` runs each once.
+//!
+//! The law must cost less than 10 us, a whole tick without physics less than 1 ms, a lockstep episode a hundredth of its
+//! real time. An empty tick of a disarmed robot is measured beside the others: the machine's own speed, to compare with.
+
+use std::{hint::black_box, path::Path, sync::PoisonError, time::Duration};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use motion::{
+    Ask, Chunk, ChunkId, Controller, Epoch, HeadDigest, Inputs, Joints, Nanos, Order, OrderId,
+    Plan, Reply, Robot, Run, RunId, Seam, State, TickIndex, What,
+};
+use reflex::{Clock, Loop, backend::loopback::Loopback, ports};
+use reflexd::{config::Settings, observation::Params};
+
+const PERIOD_S: f64 = 0.05;
+
+fn settings() -> Settings {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/daemon.toml");
+    Settings::load(&file).expect("the shipped configuration")
+}
+
+fn robot() -> (Robot, Joints) {
+    let robot = settings().robot_settings;
+    (robot.build(PERIOD_S).expect("shipped limits"), robot.home().expect("shipped home"))
+}
+
+fn order(id: u64, what: What) -> Order {
+    Order { id: OrderId(id), epoch: Epoch(u64::MAX), what }
+}
+
+fn run() -> Run {
+    let plan = Plan {
+        execute: 60,
+        lead: 0,
+        deadline_ns: 0,
+        seam: Seam::Fade { ticks: 2 },
+        ticks_max: u64::MAX,
+    };
+    Run { id: RunId(1), plan, expires: Nanos(u64::MAX) }
+}
+
+/// A law that is some ticks into a chunk, and the state that its next tick gets.
+fn moving(goal_offset: f64, ramp: bool) -> (Controller, State) {
+    let (robot, home) = robot();
+    let mut law = Controller::new(robot);
+    let mut state = State::blank(robot.joints());
+    state.position = home;
+    let mut chunk = Chunk::empty(ChunkId(1), RunId(1), HeadDigest(1), TickIndex(3), robot.joints());
+    for k in 1..=60 {
+        let share = if ramp { (f64::from(k) / 60.0).powi(3) } else { 1.0 };
+        let mut step = home;
+        for value in step.iter_mut().take(6) {
+            *value -= goal_offset * share;
+        }
+        chunk.push(&step);
+    }
+    let script: [(&[Order], &[Reply]); 4] = [
+        (&[], &[]),
+        (&[order(1, What::Arm)], &[]),
+        (&[order(2, What::Begin(run()))], &[]),
+        (&[], &[Reply::Chunk(chunk)]),
+    ];
+    for (orders, replies) in script {
+        law.tick(&Inputs { now: Nanos(0), state: &state, stop: None, orders, replies });
+    }
+    (law, state)
+}
+
+fn law(c: &mut Criterion) {
+    let mut group = c.benchmark_group("law");
+    let mut tick = |name: &str, law: Controller, state: State| {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                || law,
+                |law| {
+                    let inputs = Inputs {
+                        now: Nanos(0),
+                        state: &state,
+                        stop: None,
+                        orders: &[],
+                        replies: &[],
+                    };
+                    black_box(law.tick(black_box(&inputs)))
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    };
+    let (robot, home) = robot();
+    let mut state = State::blank(robot.joints());
+    state.position = home;
+    tick("disarmed", Controller::new(robot), state);
+    let (law, state) = moving(0.1, true);
+    tick("following", law, state);
+    let (law, state) = moving(0.4, false);
+    tick("limited", law, state);
+}
+
+fn inference(c: &mut Criterion) {
+    let settings = settings();
+    let registry = reflexd::daemon::registry(&settings, PERIOD_S).expect("shipped heads");
+    let (_, home) = robot();
+    let mut state = State::blank(home.len());
+    state.position = home;
+    let ask = Ask {
+        run: RunId(1),
+        tick: TickIndex(1),
+        at: Nanos(0),
+        state,
+        last_command: home,
+        last_velocity: Joints::zeros(home.len()),
+        last_acceleration: Joints::zeros(home.len()),
+    };
+    let params = Params {
+        target_x: 0.3,
+        target_z: 0.018,
+        radius: 0.018,
+        object_is_berry: true,
+        ..Params::default()
+    };
+    let mut group = c.benchmark_group("inference");
+    for name in registry.names() {
+        let head = registry.head(name).expect("it was named");
+        let mut head = head.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chunk = Chunk::empty(ChunkId(1), RunId(1), HeadDigest(0), TickIndex(0), home.len());
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| head.infer(black_box(&ask), &params, &mut chunk).expect("an answer"));
+        });
+    }
+}
+
+/// A whole tick of the loop: rings, law, backend, report. Without physics.
+fn turn(c: &mut Criterion) {
+    let (robot, home) = robot();
+    let (ports, _commander, _thinker, mut listener, _switch) = ports();
+    let backend = Box::new(Loopback::new(home, PERIOD_S));
+    let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports);
+    c.bench_function("loop/turn on loopback", |bencher| {
+        bencher.iter(|| {
+            turns.turn();
+            black_box(listener.next(Duration::ZERO))
+        });
+    });
+}
+
+#[cfg(feature = "mujoco")]
+fn world(c: &mut Criterion) {
+    use reflex::{Backend, backend::mujoco::Mujoco};
+    use reflexd::evaluation::{Evaluation, Task};
+
+    let settings = settings();
+    let (robot, home) = robot();
+    let scene = reflexd::daemon::scene(&settings.robot_settings).expect("shipped scene");
+    let mut group = c.benchmark_group("mujoco");
+    let (mut world, mut spectator) = Mujoco::new(&scene);
+    let mut state = State::blank(home.len());
+    let mut now = Nanos(0);
+    world.read(now, &mut state);
+    group.bench_function("a tick of physics", |bencher| {
+        bencher.iter(|| {
+            now = now.after(50_000_000);
+            world.read(now, &mut state);
+        });
+    });
+    spectator.look();
+    let mut camera = spectator.camera("front", 320, 240).expect("shipped camera");
+    group.bench_function("a picture of 320 x 240", |bencher| {
+        bencher.iter(|| black_box(spectator.picture(&mut camera)));
+    });
+
+    let mujoco = settings.robot_settings.mujoco.as_ref().expect("shipped");
+    let task = Task::load(&mujoco.scene, "pick_up").expect("shipped task");
+    let registry = reflexd::daemon::registry(&settings, PERIOD_S).expect("shipped heads");
+    let evaluation = Evaluation {
+        robot,
+        scene: &scene,
+        registry: &registry,
+        skill: "pick_up",
+        task: &task,
+        execute: None,
+    };
+    let mut seed = 0;
+    group.sample_size(20);
+    group.bench_function("an episode of pick_up in lockstep", |bencher| {
+        bencher.iter(|| {
+            seed += 1;
+            black_box(evaluation.episode(seed).expect("an episode"))
+        });
+    });
+    let tally = evaluation.run(1, 1, |_| {}).expect("an episode");
+    group.finish();
+    eprintln!(
+        "episode 1: {:.1} s simulated, {:.0} times real time",
+        tally.simulated_s,
+        tally.speedup()
+    );
+}
+
+#[cfg(not(feature = "mujoco"))]
+fn world(_: &mut Criterion) {}
+
+criterion_group!(benches, law, turn, inference, world);
+criterion_main!(benches);

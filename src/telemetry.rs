@@ -236,14 +236,22 @@ mod tests {
     fn histograms_tell_the_median_and_the_worst() {
         let mut histograms = Histograms::default();
         for k in 1..=1000 {
-            histograms.record(&Timing { lateness_ns: k * 1000, execution_ns: 5_000, ..Timing::default() });
+            histograms.record(&Timing {
+                lateness_ns: k * 1000,
+                execution_ns: 5_000,
+                ..Timing::default()
+            });
         }
-        let early = Timing { lateness_ns: 40_000_000, early: true, skipped: 2, ..Timing::default() };
+        let early =
+            Timing { lateness_ns: 40_000_000, early: true, skipped: 2, ..Timing::default() };
         histograms.record(&early);
         let told = histograms.punctuality();
         assert_eq!((told.ticks, told.skipped), (1001, 2));
         assert!((told.lateness.p50_us - 500.0).abs() < 1.0, "{told:?}");
-        assert!((told.lateness.max_us - 1000.0).abs() < 1.0, "an e-stop's early tick is not late: {told:?}");
+        assert!(
+            (told.lateness.max_us - 1000.0).abs() < 1.0,
+            "an e-stop's early tick is not late: {told:?}"
+        );
         assert!((told.execution.p99_us - 5.0).abs() < 0.1, "{told:?}");
     }
 }

@@ -84,6 +84,7 @@ pub enum ChunkRefusal {
 
 /// What is due in a tick.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put the large one on")]
 pub(crate) enum Due {
     /// Go there.
     Target(Joints, Source),
