@@ -141,7 +141,7 @@ impl Default for LoopSettings {
         Self {
             period_ms: 50,
             pace: Pace::Realtime,
-            fifo_priority: Some(80),
+            fifo_priority: None,
             cpu: None,
             lock_memory: true,
             enforce_realtime: false,

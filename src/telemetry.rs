@@ -186,7 +186,7 @@ impl Herald {
     }
 
     fn settle(&mut self, event: &Event, tick: &Tick) {
-        let settled = |outcome| Settled { outcome, mode: tick.mode, seq: tick.tick.0 };
+        let settled = |outcome| Settled { outcome, seq: tick.tick.0 };
         match event {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),

@@ -113,7 +113,7 @@ pub enum WireError {
     /// Someone listens there already.
     #[error(
         "listen endpoint {endpoint}: the port is in use, perhaps by another reflexd; stop that one (`systemctl stop \
-         reflexd`), or set another port in wire.listen"
+         reflexd`), or set another port in zenoh.listen"
     )]
     PortInUse {
         /// The endpoint.
@@ -121,7 +121,7 @@ pub enum WireError {
     },
     /// The endpoint cannot be listened on.
     #[error(
-        "cannot listen on {endpoints}: {reason}; wire.listen wants endpoints such as tcp/127.0.0.1:7447"
+        "cannot listen on {endpoints}: {reason}; zenoh.listen wants endpoints such as tcp/127.0.0.1:7447"
     )]
     Listen {
         /// The endpoints.

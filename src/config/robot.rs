@@ -214,6 +214,8 @@ impl RobotSettings {
                 return Err(ConfigError::value(&self.file, "joints.name", name, remedy));
             }
         }
+        // Limits first: a home pose inside limits that make no sense is not what is wrong. The period is judged elsewhere.
+        self.build(1.0)?;
         self.home()?;
         let Some(mujoco) = &self.mujoco else { return Ok(()) };
         if let Some(missing) = names.iter().find(|name| !mujoco.joints.contains_key(**name)) {
@@ -288,21 +290,29 @@ impl RobotSettings {
         let limits: Vec<JointLimits> = self.joints.iter().map(JointSettings::limits).collect();
         Robot::build(period_s, &limits, rules).map_err(|error| {
             let of = |joint: usize| format!("joints.{}", self.joints[joint].name());
-            let (key, remedy) = match error {
-                LimitError::Count => ("joints".into(), "a robot has 1 to 48 joints"),
-                LimitError::Period => ("loop.period_ms".into(), "choose 1 to 1000"),
+            let all = |joint: usize| format!("{:?}", limits[joint]);
+            let (key, value, remedy) = match error {
+                LimitError::Count => {
+                    ("joints".into(), limits.len().to_string(), "a robot has 1 to 48 joints")
+                }
+                LimitError::Period => {
+                    ("loop.period_ms".into(), (period_s * 1e3).to_string(), "choose 1 to 1000")
+                }
                 LimitError::NotFinite { joint } => {
-                    (of(joint), "every limit must be a finite number")
+                    (of(joint), all(joint), "every limit must be a finite number")
                 }
                 LimitError::Order { joint } => {
-                    (of(joint), "position_min must lie below position_max")
+                    let range = format!("{:?}", self.joints[joint].range());
+                    (of(joint), range, "position_min must lie below position_max")
                 }
                 LimitError::NotPositive { joint } => (
                     of(joint),
+                    all(joint),
                     "velocity, acceleration, jerk, step and divergence must be more than 0",
                 ),
             };
-            ConfigError::value(&self.file, key, error, remedy)
+            let remedy = remedy.into();
+            ConfigError::Value { file: self.file.clone(), key, value, remedy }
         })
     }
 }

@@ -10,9 +10,7 @@ use std::{
     time::Duration,
 };
 
-use motion::{
-    Epoch, Joints, Mode, Nanos, Order, OrderId, Refusal, Robot, Run, RunId, StopSource, What,
-};
+use motion::{Epoch, Joints, Nanos, Order, OrderId, Refusal, Robot, Run, RunId, StopSource, What};
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
@@ -58,8 +56,6 @@ pub struct DeskParts {
 pub struct Settled {
     /// Whether it was carried out.
     pub outcome: Result<(), Refusal>,
-    /// The mode after that tick.
-    pub mode: Mode,
     /// The tick.
     pub seq: u64,
 }
@@ -207,7 +203,7 @@ impl Desk {
         let expires = Nanos(observed_ns).after(decision.ttl_ms.saturating_mul(1_000_000));
         let run = running.run;
         let settled = self.begin(skill, running, expires).await?;
-        settled.outcome.map_err(|refusal| self.words(refusal, &settled.mode))?;
+        settled.outcome.map_err(|refusal| self.words(refusal))?;
         lock(&self.inner.clerk).remember(decision, observed_ns);
         Ok((run, superseded))
     }
@@ -334,15 +330,15 @@ impl Desk {
         let seq = || self.present().map_or(0, |present| present.tick.tick.0);
         match settled {
             Err(reason) => Answer { accepted: false, reason: Some(reason), state_seq: seq() },
-            Ok(Settled { outcome, mode, seq }) => {
-                let reason = outcome.err().map(|refusal| self.words(refusal, &mode));
+            Ok(Settled { outcome, seq }) => {
+                let reason = outcome.err().map(|refusal| self.words(refusal));
                 Answer { accepted: reason.is_none(), reason, state_seq: seq }
             }
         }
     }
 
-    fn words(&self, refusal: Refusal, mode: &Mode) -> String {
-        words::refusal(refusal, mode, &self.inner.joints)
+    fn words(&self, refusal: Refusal) -> String {
+        words::refusal(refusal, &self.inner.joints)
     }
 
     fn id(&self) -> u64 {

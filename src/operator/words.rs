@@ -55,11 +55,11 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
     }
 }
 
-/// Why an order was refused, in the mode that refused it.
+/// Why an order was refused.
 #[must_use]
-pub fn refusal(refusal: Refusal, present: &Mode, joints: &[String]) -> String {
+pub fn refusal(refusal: Refusal, joints: &[String]) -> String {
     match refusal {
-        Refusal::Mode => {
+        Refusal::Mode(present) => {
             let remedy = match present {
                 Mode::Booting => "wait for the robot's first state",
                 Mode::Disarmed => "arm it first",
@@ -70,7 +70,7 @@ pub fn refusal(refusal: Refusal, present: &Mode, joints: &[String]) -> String {
                 Mode::Holding => "there is nothing to clear",
                 Mode::Moving { .. } => "hold it first",
             };
-            format!("not while {}: {remedy}", mode(present))
+            format!("not while {}: {remedy}", mode(&present))
         }
         Refusal::Stale => "it was given before the robot was last stopped: give it again".into(),
         Refusal::Expired => "its time to live was over before it could begin".into(),

@@ -1,10 +1,24 @@
 //! The promises of the house, in one binary.
+#![allow(clippy::print_stderr, reason = "a test that skips says so")]
+
+mod rig;
+
+mod tidy;
 
 mod allocation;
 mod conformance;
-mod ctl;
 mod punctual;
-mod rig;
+mod reasons;
 #[cfg(feature = "mujoco")]
 mod twins;
+
+mod ctl;
 mod wire;
+
+mod daemon;
+#[cfg(feature = "mujoco")]
+mod determinism;
+mod python;
+mod shipped;
+mod starts;
+mod story;

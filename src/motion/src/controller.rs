@@ -206,7 +206,7 @@ impl Controller {
                 Ok(())
             }
             Mode::Holding => Ok(()),
-            _ => Err(Refusal::Mode),
+            _ => Err(Refusal::Mode(self.mode)),
         }
     }
 
@@ -248,7 +248,7 @@ impl Controller {
                 self.mode = Mode::Moving { run: run.id };
                 Ok(())
             }
-            _ => Err(Refusal::Mode),
+            _ => Err(Refusal::Mode(self.mode)),
         }
     }
 
@@ -263,7 +263,7 @@ impl Controller {
                 Ok(())
             }
             Mode::Disarmed if disarm => Ok(()),
-            _ => Err(Refusal::Mode),
+            _ => Err(Refusal::Mode(self.mode)),
         }
     }
 
@@ -282,14 +282,14 @@ impl Controller {
             }
             // Letting go in full flight would be a second surprise: first the braking has to end.
             Mode::Faulted { .. } | Mode::EStopped { .. } if !self.filter.is_at_rest() => {
-                Err(Refusal::Mode)
+                Err(Refusal::Mode(self.mode))
             }
             Mode::Faulted { .. } | Mode::EStopped { .. } => {
                 self.mode = Mode::Disarmed;
                 self.driven = false;
                 Ok(())
             }
-            _ => Err(Refusal::Mode),
+            _ => Err(Refusal::Mode(self.mode)),
         }
     }
 

@@ -101,8 +101,8 @@ pub enum Reply {
 /// Why an order was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The mode does not allow it.
-    Mode,
+    /// This mode does not allow it. The tick may end in another one.
+    Mode(Mode),
     /// It was given before the last stop.
     Stale,
     /// Its time to live was over.

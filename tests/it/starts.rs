@@ -1,0 +1,273 @@
+//! Broken files stop the start, with an error that names file, key, value and remedy. Each case is the shipped tree
+//! with one thing spoiled, and a real process that has to end by itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::{
+    daemon::{Daemon, fail_to_start},
+    rig::here,
+    wire::house::free_endpoint,
+};
+
+const DAEMON: &str = "config/daemon.toml";
+const ROBOT: &str = "config/robots/piper.toml";
+const URDF: &str = "urdf/piper.urdf";
+#[cfg(feature = "mujoco")]
+const SCENE: &str = "models/scenes/piper_berry.xml";
+const HEAD: &str = "models/heads/piper_pick_up.toml";
+const ONNX: &str = "models/heads/piper_pick_up.onnx";
+
+/// The exit code that says: restarting does not help, mend the file.
+const CONFIG: i32 = 4;
+/// Something outside went wrong.
+const FAILED: i32 = 3;
+
+/// A copy of what is shipped, to be spoiled. On loopback, unless the simulator is to complain.
+struct Tree(TempDir);
+
+impl Tree {
+    fn copy() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["config", "config/robots", "urdf", "models/scenes", "models/heads"] {
+            fs::create_dir_all(folder.path().join(name)).expect("a temporary folder");
+            for entry in fs::read_dir(here(name)).expect("a shipped folder") {
+                let path = entry.expect("readable").path();
+                if let Some(file) = path.file_name().filter(|_| path.is_file()) {
+                    fs::copy(&path, folder.path().join(name).join(file)).expect("a copy");
+                }
+            }
+        }
+        let tree = Self(folder);
+        tree.replace(DAEMON, "backend = \"mujoco\"", "backend = \"loopback\"");
+        tree.replace(DAEMON, "lock_memory = true", "lock_memory = false");
+        tree
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    /// Changes the first place where `from` stands; it has to stand somewhere.
+    fn replace(&self, file: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(file)).expect("a shipped file");
+        assert!(text.contains(from), "{file} has no {from:?} any more: nothing was spoiled");
+        fs::write(self.path(file), text.replacen(from, to, 1)).expect("a temporary file");
+    }
+
+    /// Leaves the first half.
+    fn truncate(&self, file: &str) {
+        let bytes = fs::read(self.path(file)).expect("a shipped file");
+        fs::write(self.path(file), &bytes[..bytes.len() / 2]).expect("a temporary file");
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.path(file)).expect("a shipped file");
+    }
+
+    fn must_fail(&self, code: i32, environment: &[(&str, &str)], says: &[&str]) {
+        let (ended, told) = fail_to_start(&self.path(DAEMON), &free_endpoint(), environment);
+        assert_eq!(ended, Some(code), "{says:?}: {told}");
+        assert!(!told.contains("panicked"), "{told}");
+        for part in says {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
+    }
+}
+
+/// Spoils one place of a file.
+fn spoiled(file: &str, from: &str, to: &str, says: &[&str]) {
+    let tree = Tree::copy();
+    tree.replace(file, from, to);
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).expect("a name");
+    tree.must_fail(CONFIG, &[], &[&[name], says].concat());
+}
+
+#[test]
+fn what_was_not_spoiled_starts() {
+    let Tree(folder) = Tree::copy();
+    let config = folder.path().join(DAEMON);
+    let daemon = Daemon::start_with(&config, folder);
+    assert_eq!(daemon.says("state/mode")["mode"], "disarmed");
+}
+
+#[test]
+fn a_broken_daemon_file_stops_the_start() {
+    let see = "docs/configuration.md";
+    spoiled(
+        DAEMON,
+        "pace =",
+        "colour = \"red\"\npace =",
+        &["colour", "unknown field", "line", see],
+    );
+    spoiled(DAEMON, "period_ms = 50", "period_ms = \"fast\"", &["period_ms", "fast", "u32", see]);
+    spoiled(DAEMON, "period_ms = 50", "period_ms = 0", &["loop.period_ms = 0", "1 to 1000"]);
+    spoiled(DAEMON, "period_ms = 50", "period_ms = 20", &["skills.pick_up.head", "20", "50 ms"]);
+    spoiled(
+        DAEMON,
+        "backend = \"loopback\"",
+        "backend = \"steam\"",
+        &["backend", "steam", "mujoco"],
+    );
+    spoiled(
+        DAEMON,
+        "fifo_priority = 80",
+        "fifo_priority = 99",
+        &["loop.fifo_priority = 99", "1 to 98"],
+    );
+    spoiled(DAEMON, "[loop]", "[loop", &["line", see]);
+    spoiled(
+        DAEMON,
+        "duration_max_s = 15.0",
+        "duration_max_s = nan",
+        &["duration_max_s = NaN", "more than 0"],
+    );
+    spoiled(
+        DAEMON,
+        "target_min_m = [0.15",
+        "target_min_m = [0.95",
+        &["target_min_m = [0.95", "below"],
+    );
+    let missing = Tree::copy();
+    missing.remove(DAEMON);
+    missing.must_fail(CONFIG, &[], &["daemon.toml", "No such file", "check the path"]);
+}
+
+#[test]
+fn a_broken_robot_file_stops_the_start() {
+    spoiled(
+        ROBOT,
+        "position_min_rad = -2.618",
+        "position_min_rad = 3.0",
+        &["joints.joint1", "3.0", "2.618", "position_min must lie below position_max"],
+    );
+    spoiled(ROBOT, "joint2 = 0.75", "joint2 = 9.0", &["home.joint2 = 9.0", "0 to 3.14"]);
+    spoiled(ROBOT, "joint2 = 0.75\n", "", &["home.joint2", "every joint a home"]);
+    spoiled(
+        ROBOT,
+        "name = \"joint2\"",
+        "name = \"joint1\"",
+        &["joints.name = \"joint1\"", "of its own"],
+    );
+    spoiled(ROBOT, "name = \"piper\"", "name = \"pi/per\"", &["name = \"pi/per\"", "letters"]);
+    spoiled(
+        ROBOT,
+        "velocity_max_rad_s = 3.0",
+        "velocity_max_rad_s = -3.0",
+        &["joints.joint1", "-3.0", "must be more than 0"],
+    );
+    spoiled(
+        ROBOT,
+        "jerk_max_rad_s3 = 200.0",
+        "jerk_max_rad_s3 = nan",
+        &["joints.joint1", "NaN", "finite"],
+    );
+    spoiled(ROBOT, "velocity_max_rad_s = 3.0", "velocity_max = 3.0", &["velocity_max", "joints"]);
+    spoiled(
+        ROBOT,
+        "position_max_rad = 2.618",
+        "position_max_rad = 2.9",
+        &["piper.urdf", "joints.joint1", "-2.618 to 2.9", "2.618", "narrow it"],
+    );
+    let missing = Tree::copy();
+    missing.replace(DAEMON, "robots/piper.toml", "robots/nobody.toml");
+    missing.must_fail(CONFIG, &[], &["robots/nobody.toml", "No such file", "check the path"]);
+}
+
+#[test]
+fn a_broken_description_stops_the_start() {
+    spoiled(
+        URDF,
+        "<link name=\"tool\"/>",
+        "<link name=\"tool\">",
+        &["no robot description", "URDF"],
+    );
+    let half = Tree::copy();
+    half.truncate(URDF);
+    half.must_fail(CONFIG, &[], &["piper.urdf", "no robot description", "URDF"]);
+    let toolless = Tree::copy();
+    toolless.replace(URDF, "<link name=\"tool\"/>", "<link name=\"tull\"/>");
+    toolless.replace(URDF, "<child link=\"tool\"/>", "<child link=\"tull\"/>");
+    toolless.must_fail(CONFIG, &[], &["piper.urdf", "no link \"tool\"", "piper.toml", "correct"]);
+    let jointless = Tree::copy();
+    jointless.replace(URDF, "<joint name=\"joint4\"", "<joint name=\"elbow\"");
+    jointless.must_fail(CONFIG, &[], &["piper.urdf", "no joint \"joint4\"", "piper.toml"]);
+    let missing = Tree::copy();
+    missing.remove(URDF);
+    missing.must_fail(CONFIG, &[], &["piper.urdf"]);
+}
+
+#[cfg(feature = "mujoco")]
+#[test]
+fn a_broken_scene_stops_the_start() {
+    let broken = |from: &str, to: &str, says: &[&str]| {
+        let tree = Tree::copy();
+        tree.replace(DAEMON, "backend = \"loopback\"", "backend = \"mujoco\"");
+        tree.replace(SCENE, from, to);
+        let files = ["piper_berry.xml", "piper.toml", "correct the scene"];
+        tree.must_fail(CONFIG, &[], &[&files, says].concat());
+    };
+    broken("<actuator>", "<actuator", &[]);
+    broken("<actuator>", "<actuators>", &[]);
+    broken("<position name=\"gripper\"", "<position name=\"hand\"", &["no actuator \"gripper\""]);
+    broken("<key name=\"home\"", "<key name=\"away\"", &["no keyframe \"home\""]);
+    let blind = Tree::copy();
+    blind.replace(DAEMON, "backend = \"loopback\"", "backend = \"mujoco\"");
+    blind.replace(DAEMON, "name = \"front\"", "name = \"back\"");
+    blind.must_fail(CONFIG, &[], &["daemon.toml", "cameras.name = \"back\"", "no such camera"]);
+}
+
+#[test]
+fn a_broken_head_stops_the_start() {
+    spoiled(HEAD, "[timing]", "colour = \"red\"\n[timing]", &["colour", "unknown field", "remedy"]);
+    spoiled(HEAD, "chunk_steps = 10", "chunk_steps = 11", &["golden[0].action", "10", "11"]);
+    spoiled(
+        HEAD,
+        "0.1310584",
+        "0.2310584",
+        &["golden[0].action[0]", "joint1", "0.2310584", "export"],
+    );
+    spoiled(HEAD, "robot = \"piper\"", "robot = \"panda\"", &["robot = \"panda\"", "piper"]);
+    spoiled(
+        HEAD,
+        "tensor = \"action\"",
+        "tensor = \"torque\"",
+        &["output.tensor", "torque", "correct"],
+    );
+    let digest = Sha256::digest(fs::read(here(ONNX)).expect("shipped"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let zeros = "0".repeat(64);
+    spoiled(HEAD, &digest, &zeros, &["sha256", &zeros, &digest, "piper_pick_up.onnx", "restore"]);
+
+    let half = Tree::copy();
+    half.truncate(ONNX);
+    half.must_fail(CONFIG, &[], &["piper_pick_up.toml", "sha256", "piper_pick_up.onnx", "restore"]);
+    let vouched = Tree::copy();
+    vouched.truncate(ONNX);
+    let found = Sha256::digest(fs::read(vouched.path(ONNX)).expect("half of it"));
+    let found: String = found.iter().map(|byte| format!("{byte:02x}")).collect();
+    vouched.replace(HEAD, &digest, &found);
+    vouched.must_fail(
+        CONFIG,
+        &[],
+        &["piper_pick_up.toml", "onnx", "ONNX Runtime", "export it again"],
+    );
+    let missing = Tree::copy();
+    missing.remove(ONNX);
+    missing.must_fail(CONFIG, &[], &["piper_pick_up.toml", "onnx", "No such file", "put the file"]);
+    let headless = Tree::copy();
+    headless.remove(HEAD);
+    headless.must_fail(CONFIG, &[], &["piper_pick_up.toml", "No such file", ".toml"]);
+}
+
+#[test]
+fn a_missing_onnxruntime_stops_the_start() {
+    let environment = [("REFLEX_ONNXRUNTIME", "/nonexistent")];
+    let says = ["libonnxruntime.so", "/nonexistent", "make setup", "REFLEX_ONNXRUNTIME"];
+    Tree::copy().must_fail(FAILED, &environment, &says);
+}
