@@ -146,7 +146,10 @@ fn turn(c: &mut Criterion) {
 
 #[cfg(feature = "mujoco")]
 fn world(c: &mut Criterion) {
-    use reflex::{Backend, backend::mujoco::Mujoco};
+    use reflex::{
+        Backend,
+        backend::mujoco::{Mujoco, Renderer},
+    };
     use reflexd::evaluation::{Evaluation, Task};
 
     let settings = settings();
@@ -164,9 +167,9 @@ fn world(c: &mut Criterion) {
         });
     });
     spectator.look();
-    let mut camera = spectator.camera("front", 320, 240).expect("shipped camera");
+    let camera = spectator.camera("front", (320, 240), Renderer::Rays).expect("shipped camera");
     group.bench_function("a picture of 320 x 240", |bencher| {
-        bencher.iter(|| black_box(spectator.picture(&mut camera)));
+        bencher.iter(|| black_box(spectator.picture(&camera)));
     });
 
     let mujoco = settings.robot_settings.mujoco.as_ref().expect("shipped");

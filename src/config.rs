@@ -202,6 +202,20 @@ pub struct CameraSettings {
     pub height: usize,
     /// Pictures a second.
     pub rate_hz: f64,
+    /// How they are made.
+    #[serde(default)]
+    pub renderer: RendererKind,
+}
+
+/// How a camera's pictures are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RendererKind {
+    /// By casting rays: needs nothing, the same everywhere.
+    #[default]
+    Rays,
+    /// By OpenGL on EGL, for looks; needs a build with `--features egl`.
+    Egl,
 }
 
 impl Settings {

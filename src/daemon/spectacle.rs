@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reflex::backend::mujoco::{Camera, Spectator};
+use reflex::backend::mujoco::{Camera, Renderer, Spectator};
 
 use super::{DaemonError, spawn};
 use crate::{
-    config::{CameraSettings, ConfigError, Settings},
+    config::{CameraSettings, ConfigError, RendererKind, Settings},
     picture::{Frame, jpeg},
     wire::Service,
 };
@@ -29,9 +29,15 @@ pub(super) struct Seats {
 impl Seats {
     pub(super) fn new(settings: &Settings, spectator: Spectator) -> Result<Self, DaemonError> {
         let cameras = settings.daemon.cameras.iter().map(|wanted| {
-            let camera = spectator.camera(&wanted.name, wanted.width, wanted.height);
-            let camera = camera.map_err(|_| {
-                let remedy = "the scene has no such camera: name one that it has";
+            let renderer = match wanted.renderer {
+                RendererKind::Rays => Renderer::Rays,
+                RendererKind::Egl => Renderer::Egl,
+            };
+            let size = (wanted.width, wanted.height);
+            let camera = spectator.camera(&wanted.name, size, renderer).map_err(|error| {
+                let remedy = format!(
+                    "{error}; name a camera that the scene has, and a renderer that was built in"
+                );
                 ConfigError::value(&settings.file, "cameras.name", &wanted.name, remedy)
             })?;
             Ok((wanted.clone(), camera))
@@ -69,9 +75,12 @@ impl Seats {
             }
             *due += Duration::from_secs_f64(1.0 / settings.rate_hz);
             *due = (*due).max(Instant::now() - OBJECTS_EVERY);
-            let image = self.spectator.picture(camera);
-            let frame = Frame { width: image.width, height: image.height, rgb: image.rgb };
-            match jpeg(&frame, JPEG_QUALITY) {
+            let bytes = self.spectator.picture(camera).map_err(|error| error.to_string());
+            let bytes = bytes.and_then(|image| {
+                let frame = Frame { width: image.width, height: image.height, rgb: image.rgb };
+                jpeg(&frame, JPEG_QUALITY).map_err(|error| error.to_string())
+            });
+            match bytes {
                 Ok(bytes) => drop(service.publish_camera(&settings.name, at_ns, &bytes)),
                 Err(error) => tracing::warn!(camera = settings.name, "no picture: {error}"),
             }

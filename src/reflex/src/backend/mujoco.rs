@@ -13,7 +13,7 @@ use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
 use ringbuf::{HeapProd, traits::Producer};
 
 use super::Backend;
-pub use camera::{Camera, Image};
+pub use camera::{Camera, Image, Renderer};
 pub use spectator::{Snapshot, Spectator};
 
 /// A read never advances physics by more than this: after a long freeze the world is behind, not the loop.
@@ -58,6 +58,8 @@ pub enum SceneError {
         /// Its name.
         name: String,
     },
+    /// A picture cannot be made.
+    Picture(String),
     /// The model is too large for a snapshot.
     TooLarge {
         /// Its number of position coordinates.
@@ -68,7 +70,7 @@ pub enum SceneError {
 impl std::fmt::Display for SceneError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Load(words) => f.write_str(words),
+            Self::Load(words) | Self::Picture(words) => f.write_str(words),
             Self::Missing { kind, name } => write!(f, "the model has no {kind} {name:?}"),
             Self::TooLarge { coordinates } => {
                 write!(

@@ -1,5 +1,8 @@
 //! Pictures cast with MuJoCo's own rays: no display, no GPU, no GL, and the same pixels on every machine.
 
+#[cfg(feature = "egl")]
+mod egl;
+
 use std::sync::Arc;
 
 use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
@@ -14,8 +17,8 @@ const AMBIENT: f64 = 0.38;
 const SHADOW: f64 = 0.25;
 /// Colour where a ray hits nothing, at the horizon and at the zenith.
 const SKY: [[f64; 3]; 2] = [[0.86, 0.89, 0.92], [0.55, 0.66, 0.78]];
-/// Rays are cast no further than this.
-const FAR_M: f64 = 50.0;
+/// A shadow's ray starts so far off its surface, not to hit it.
+const CLEARANCE_M: f64 = 1e-4;
 
 /// An RGB picture, row by row from the top left, one byte a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +31,19 @@ pub struct Image {
     pub rgb: Vec<u8>,
 }
 
+/// How a camera makes its pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Renderer {
+    /// By casting rays: the same everywhere.
+    #[default]
+    Rays,
+    /// By OpenGL on EGL, for looks; a build without the `egl` feature refuses it.
+    Egl,
+}
+
 /// A camera of a scene, and its rays.
 pub struct Camera {
+    renderer: Renderer,
     id: usize,
     width: usize,
     height: usize,
@@ -42,9 +56,14 @@ impl Camera {
     pub(super) fn new(
         model: &MjModel,
         name: &str,
-        width: usize,
-        height: usize,
+        (width, height): (usize, usize),
+        renderer: Renderer,
     ) -> Result<Self, SceneError> {
+        if renderer == Renderer::Egl && !cfg!(feature = "egl") {
+            return Err(SceneError::Picture(
+                "built without EGL: build with `--features egl`".into(),
+            ));
+        }
         let missing = || SceneError::Missing { kind: "camera", name: name.into() };
         let id = model.name_to_id(MjtObjBase::mjOBJ_CAMERA, name).ok_or_else(missing)?;
         let half = (model.cam_fovy()[id].to_radians() / 2.0).tan();
@@ -57,42 +76,54 @@ impl Camera {
                 rays.push(unit([x, y, -1.0]));
             }
         }
-        Ok(Self { id, width, height, rays, colours: colours(model) })
+        Ok(Self { renderer, id, width, height, rays, colours: colours(model) })
     }
 
-    pub(super) fn cast(&mut self, data: &mut MjData<Arc<MjModel>>) -> Image {
+    pub(super) fn picture(&self, data: &mut MjData<Arc<MjModel>>) -> Result<Image, SceneError> {
+        match self.renderer {
+            Renderer::Rays => Ok(self.cast(data)),
+            #[cfg(feature = "egl")]
+            Renderer::Egl => egl::draw(data, self.id, (self.width, self.height)),
+            #[cfg(not(feature = "egl"))]
+            Renderer::Egl => Err(SceneError::Picture("built without EGL".into())),
+        }
+    }
+
+    /// One ray a pixel. `mj_multiRay` is faster, but as of 3.17 it cuts pieces off small boxes (a gripper's fingers).
+    fn cast(&self, data: &mut MjData<Arc<MjModel>>) -> Image {
         let (eye, turn) = (data.cam_xpos()[self.id], data.cam_xmat()[self.id]);
-        let rays: Vec<[f64; 3]> = self.rays.iter().map(|ray| turned(&turn, ray)).collect();
-        let mut normals = vec![[0.0; 3]; rays.len()];
-        let (geoms, distances) =
-            data.multi_ray(&eye, &rays, None, true, None, FAR_M, Some(&mut normals));
-        let hits: Vec<[f64; 3]> =
-            rays.iter().zip(&distances).map(|(ray, far)| ahead(&eye, ray, *far)).collect();
-
-        let to_hits: Vec<[f64; 3]> = hits.iter().map(|hit| unit(minus(hit, &LIGHT_M))).collect();
-        let (_, lit) = data.multi_ray(&LIGHT_M, &to_hits, None, true, None, FAR_M, None);
-
-        let mut rgb = Vec::with_capacity(rays.len() * 3);
-        for (pixel, geom) in geoms.iter().enumerate() {
+        let mut rgb = Vec::with_capacity(self.rays.len() * 3);
+        for ray in &self.rays {
+            let ray = turned(&turn, ray);
+            let mut normal = [0.0; 3];
+            let (geom, far) = data.ray(&eye, &ray, None, true, None, Some(&mut normal));
             let colour = match geom {
-                None => sky(&rays[pixel]),
-                Some(geom) => {
-                    let far = length(minus(&hits[pixel], &LIGHT_M));
-                    let shadowed = lit[pixel] >= 0.0 && lit[pixel] < far - 1e-3;
-                    let facing = -dot(&normals[pixel], &to_hits[pixel]);
-                    let diffuse = facing.max(0.0) * if shadowed { SHADOW } else { 1.0 };
-                    let bright = AMBIENT + (1.0 - AMBIENT) * diffuse;
-                    self.colours[*geom]
-                        .map(|channel| f64::from(channel) * bright)
-                        .first_chunk::<3>()
-                        .copied()
-                        .unwrap_or_default()
+                Some(geom) if far >= 0.0 => {
+                    let bright = brightness(data, &ahead(&eye, &ray, far), &normal);
+                    let [red, green, blue, _] = self.colours[geom].map(f64::from);
+                    [red, green, blue].map(|channel| channel * bright)
                 }
+                _ => sky(&ray),
             };
             rgb.extend(colour.map(|channel| (channel * 255.0).round().clamp(0.0, 255.0) as u8));
         }
         Image { width: self.width, height: self.height, rgb }
     }
+}
+
+/// How bright a surface is: less the more it turns from the light, and in a shadow.
+fn brightness(data: &mut MjData<Arc<MjModel>>, hit: &[f64; 3], normal: &[f64; 3]) -> f64 {
+    let to_light = minus(&LIGHT_M, hit);
+    let far = length(to_light);
+    let to_light = unit(to_light);
+    let facing = dot(normal, &to_light);
+    if facing <= 0.0 {
+        return AMBIENT;
+    }
+    let start = ahead(hit, &to_light, CLEARANCE_M);
+    let (_, blocked) = data.ray(&start, &to_light, None, true, None, None);
+    let shadowed = blocked >= 0.0 && blocked < far;
+    AMBIENT + (1.0 - AMBIENT) * facing * if shadowed { SHADOW } else { 1.0 }
 }
 
 /// A geom's own colour, or its material's.

@@ -9,7 +9,7 @@ use ringbuf::{
     traits::{Consumer, Split},
 };
 
-use super::{Camera, Image, Scene, SceneError};
+use super::{Camera, Image, Renderer, Scene, SceneError};
 
 /// Position coordinates of the largest world that fits a snapshot.
 pub(super) const COORDINATES_MAX: usize = 128;
@@ -97,15 +97,23 @@ impl Spectator {
     /// A camera of the scene.
     ///
     /// # Errors
-    /// A camera that the model does not have.
-    pub fn camera(&self, name: &str, width: usize, height: usize) -> Result<Camera, SceneError> {
-        Camera::new(self.data.model(), name, width, height)
+    /// A camera that the model does not have, or a renderer that was not built in.
+    pub fn camera(
+        &self,
+        name: &str,
+        size: (usize, usize),
+        renderer: Renderer,
+    ) -> Result<Camera, SceneError> {
+        Camera::new(self.data.model(), name, size, renderer)
     }
 
     /// A picture of the world as it is seen now.
-    pub fn picture(&mut self, camera: &mut Camera) -> Image {
+    ///
+    /// # Errors
+    /// EGL's, in words; rays cannot fail.
+    pub fn picture(&mut self, camera: &Camera) -> Result<Image, SceneError> {
         self.data.kinematics();
         self.data.camlight();
-        camera.cast(&mut self.data)
+        camera.picture(&mut self.data)
     }
 }
