@@ -12,6 +12,7 @@ use crate::{
 };
 
 /// A berry that is lifted so far was picked up.
+#[cfg(feature = "mujoco")]
 const LIFT_M: f64 = 0.08;
 /// A joint that is so close to its goal is there: MuJoCo's servos sag a little.
 const THERE: f64 = 0.03;
@@ -250,6 +251,37 @@ fn what_cannot_be_done_is_refused_with_a_reason_that_helps() {
     assert_eq!(daemon.says("state/mode")["mode"], "holding", "nothing of it moved the robot");
     assert!(daemon.says("state/skill")["last"].is_null(), "nothing of it ran");
     daemon.wait_for("diag/timing", |timing| timing["refused_messages"].as_u64() >= Some(3));
+}
+
+#[test]
+fn reflexctl_commands_a_real_daemon() {
+    let daemon = Daemon::start(Body::Loopback);
+    let reflexctl = |line: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_reflexctl"));
+        command.args(["--connect", &daemon.endpoint, "--timeout-ms", "20000"]);
+        let done = command.args(line.split(' ')).output().expect("reflexctl was built");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout) + &text(&done.stderr))
+    };
+    let (code, told) = reflexctl("decide pick_up --target 0.3,0.1,0.02");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("arm it first"), "{told}");
+    assert_eq!(reflexctl("arm").0, Some(0));
+    let (code, told) = reflexctl("decide pick_up --target 0.3,0.1,0.02");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.starts_with("accepted, run "), "{told}");
+    let (code, told) = reflexctl("status");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("pick_up") && told.contains("joint6"), "{told}");
+    assert_eq!(reflexctl("estop").0, Some(0));
+    let (code, told) = reflexctl("goto --joint joint1=0.1");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("estopped"), "{told}");
+    let begun = Instant::now();
+    while reflexctl("clear-fault").0 != Some(0) {
+        assert!(begun.elapsed() < PATIENCE, "never cleared: {}", daemon.says("state/mode"));
+    }
+    daemon.wait_for_mode("disarmed");
 }
 
 #[test]
