@@ -3,6 +3,7 @@
 mod allocation;
 mod conformance;
 mod ctl;
+mod docs;
 mod punctual;
 mod rig;
 #[cfg(feature = "mujoco")]
