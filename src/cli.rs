@@ -116,7 +116,7 @@ enum Command {
     Run(RunArguments),
     /// Start a daemon on the simulated robot, have it pick up a berry, and make pictures of it.
     #[cfg(feature = "mujoco")]
-    #[command(after_help = "Example:\n  reflexd demo --out out/demo --seed 7")]
+    #[command(after_help = "Example:\n  reflexd demo --out out/demo")]
     Demo(demo::DemoArguments),
     /// Run episodes of a skill in lockstep, much faster than real time, and count successes.
     #[cfg(feature = "mujoco")]

@@ -158,6 +158,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         Pace::Lockstep => Clock::lockstep(),
     };
     let (ports, commander, thinker, listener, switch) = reflex::ports();
+    // A port that is in use is found out before anything runs; the door opens when everything does.
+    let wire = open_wire(settings, &runtime)?;
     let turns = start_loop(settings, clock.clone(), backend, &robot, ports)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
@@ -179,7 +181,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let listening = start_herald(herald, listener)?;
 
     let reception = Reception::new(desk.clone(), clock, tell, info);
-    let ended = runtime.block_on(serve(settings, &robot, &reception, chain, tidings, spectacle));
+    let ended =
+        runtime.block_on(serve(wire, settings, &robot, &reception, chain, tidings, spectacle));
     let _ = runtime.block_on(come_to_rest(&desk));
     let summary = end(&switch, turns, thinking, listening);
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -246,8 +249,19 @@ fn spawn<T: Send + 'static>(
     builder.spawn(work).map_err(|source| DaemonError::Thread { what, source })
 }
 
+fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Wire, DaemonError> {
+    let _inside = runtime.enter();
+    Ok(Wire::open(&WireSettings {
+        robot: settings.robot_settings.name.clone(),
+        listen: settings.daemon.zenoh.listen.clone(),
+        connect: settings.daemon.zenoh.connect.clone(),
+        scouting: false,
+    })?)
+}
+
 /// Opens the door, tells the world what happens, and returns when a signal asks for the end.
 async fn serve(
+    wire: Wire,
     settings: &Settings,
     robot: &Robot,
     reception: &Reception,
@@ -256,12 +270,6 @@ async fn serve(
     spectacle: world::Spectacle,
 ) -> Result<(), DaemonError> {
     let name = &settings.robot_settings.name;
-    let wire = Wire::open(&WireSettings {
-        robot: name.clone(),
-        listen: settings.daemon.zenoh.listen.clone(),
-        connect: settings.daemon.zenoh.connect.clone(),
-        scouting: false,
-    })?;
     let joints = settings.robot_settings.joint_names();
     let shape = Shape { joints, limits: robot.limits().to_vec() };
     let service = Arc::new(wire.serve(reception.clone(), shape)?);
@@ -312,13 +320,16 @@ async fn wait_for_signal() {
 /// The robot is brought to rest before the loop ends.
 async fn come_to_rest(desk: &Desk) -> Option<()> {
     desk.command(Command::Disarm, "reflexd").await;
+    // A fault or an e-stop refuses to disarm, and brakes by itself: what counts is that the set-points stand still.
     let at_rest = async {
+        let mut before = desk.present()?.tick;
         loop {
-            let present = desk.present()?;
-            if !matches!(present.tick.mode, Mode::Moving { .. } | Mode::Stopping { .. }) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let now = desk.present()?.tick;
+            if now.tick > before.tick && now.applied == before.applied {
                 return Some(());
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            before = now;
         }
     };
     tokio::time::timeout(REST_WITHIN, at_rest).await.ok().flatten()

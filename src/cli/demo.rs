@@ -26,9 +26,6 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Pictures on the contact sheet, and in a row of it.
 const SHEET: (usize, usize) = (12, 4);
-/// A frame of the animation is shown so long.
-const FRAME_MS: u32 = 100;
-
 /// Arguments of `reflexd demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
@@ -69,6 +66,7 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
         shots: Vec::new(),
         mode: String::new(),
         height_m: task.z_m,
+        frame_ms: (1e3 / camera.rate_hz).round() as u32,
     };
     let verdict = show.play(&arguments.skill, out)?;
     drop(daemon);
@@ -156,6 +154,7 @@ struct Show<'a> {
     shots: Vec<Shot>,
     mode: String,
     height_m: f64,
+    frame_ms: u32,
 }
 
 impl Show<'_> {
@@ -263,7 +262,7 @@ impl Show<'_> {
         let sheet = folder.join("contact_sheet.png");
         contact_sheet(&sheet, &chosen, columns).map_err(words)?;
         let film = folder.join("episode.gif");
-        animation(&film, &self.shots, FRAME_MS).map_err(words)?;
+        animation(&film, &self.shots, self.frame_ms).map_err(words)?;
         writeln!(out, "contact sheet: {}", sheet.display())?;
         writeln!(out, "animation:     {}", film.display())?;
         Ok(())

@@ -3,6 +3,7 @@
 
 mod rig;
 
+mod docs;
 mod tidy;
 
 mod allocation;

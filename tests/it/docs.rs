@@ -1,0 +1,240 @@
+//! What is written for people is true of this daemon: its files exist, its commands parse, its tables are whole.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::{Command, Stdio},
+};
+
+use reflexd::{config::Settings, wire::TABLE};
+use serde_json::Value;
+
+use crate::rig::here;
+
+const PAGES: [&str; 7] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/configuration.md",
+    "docs/failsafe.md",
+    "docs/manifest.md",
+    "docs/zenoh.md",
+];
+
+/// What is there only once something was built, fetched or shown.
+const MADE: [&str; 3] = ["out/", "target/", "third_party/"];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(here(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The lines outside of fenced blocks.
+fn prose(text: &str) -> String {
+    let outside = text.split("```").step_by(2);
+    outside.collect()
+}
+
+/// The fenced blocks of one language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let inside = text.split("```").skip(1).step_by(2);
+    inside.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The names that stand between two lines of a source file, each after `before` and up to one of `:,{ `.
+fn names<'a>(source: &'a str, from: &str, to: &str, before: &str) -> Vec<&'a str> {
+    let part = source.split_once(from).unwrap_or_else(|| panic!("{from:?} has gone")).1;
+    let part = part.split_once(to).map_or(part, |(part, _)| part);
+    let names = part.lines().filter_map(|line| line.strip_prefix(before));
+    let names: Vec<_> = names
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .filter_map(|line| line.split([':', ',', '{', ' ']).next())
+        .collect();
+    assert!(!names.is_empty(), "no names after {from:?}");
+    names
+}
+
+fn every_one_is_quoted<'a>(names: impl IntoIterator<Item = &'a str>, page: &str) {
+    let text = read(page);
+    let told: BTreeSet<&str> = text.lines().flat_map(quoted).collect();
+    let missing: Vec<_> = names.into_iter().filter(|name| !told.contains(name)).collect();
+    assert!(missing.is_empty(), "{page} does not tell of {missing:?}");
+}
+
+fn looks_like_a_path(quote: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let endings = [".rs", ".toml", ".md", ".py", ".xml", ".urdf", ".onnx", ".png", ".gif", ".txt"];
+    let first = quote.split('/').next().unwrap_or_default();
+    let in_the_house = quote.contains('/') && !first.is_empty() && here(first).exists();
+    quote.chars().all(plain)
+        && (in_the_house
+            || endings.iter().any(|ending| quote.len() > ending.len() && quote.ends_with(ending)))
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    for page in PAGES {
+        let text = prose(&read(page));
+        for path in text.lines().flat_map(quoted).filter(|quote| looks_like_a_path(quote)) {
+            let made = MADE.iter().any(|folder| path.starts_with(folder));
+            assert!(made || here(path).exists(), "{page} names {path}, which does not exist");
+        }
+        let folder = here(page).parent().expect("a page lies in a folder").to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let local = !link.starts_with("http") && !link.starts_with('#');
+            let file = link.split('#').next().unwrap_or_default();
+            assert!(!local || folder.join(file).exists(), "{page} links to {link}: not there");
+        }
+    }
+}
+
+#[test]
+fn the_architecture_names_every_module_and_every_dependency() {
+    let library = read("src/lib.rs");
+    let modules: Vec<_> = names(&library, "//!", "\u{0}", "pub mod ")
+        .iter()
+        .map(|module| format!("src/{}.rs", module.trim_end_matches(';')))
+        .collect();
+    every_one_is_quoted(modules.iter().map(String::as_str), "ARCHITECTURE.md");
+    for manifest in ["Cargo.toml", "src/motion/Cargo.toml", "src/reflex/Cargo.toml"] {
+        let table: toml::Table = read(manifest).parse().expect("TOML");
+        for section in ["dependencies", "dev-dependencies"] {
+            let crates = table.get(section).and_then(toml::Value::as_table);
+            let crates = crates.into_iter().flatten().map(|(name, _)| name.as_str());
+            every_one_is_quoted(crates, "ARCHITECTURE.md");
+        }
+    }
+}
+
+/// Every key of a configuration, the last part of its path; names that are the user's own are none.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                found.insert(key.clone());
+                match (key.as_str(), value) {
+                    ("home", _) => {}
+                    ("joints", Value::Object(named)) => {
+                        named.values().for_each(|value| keys(value, found));
+                    }
+                    _ => keys(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn configuration_md_has_every_key_and_no_other() {
+    let settings = Settings::load(&here("config/daemon.toml")).expect("the shipped configuration");
+    let mut found = BTreeSet::new();
+    keys(&serde_json::to_value(&settings).expect("JSON"), &mut found);
+    // Not keys of a file: where it was read from, and the robot's as a whole.
+    assert!(found.remove("file") && found.remove("robot_settings"));
+    every_one_is_quoted(found.iter().map(String::as_str), "docs/configuration.md");
+    let page = read("docs/configuration.md");
+    for line in page.lines().filter(|line| line.starts_with("| `")) {
+        let key = quoted(line).next().unwrap_or_default();
+        assert!(found.contains(key), "docs/configuration.md tells of {key}, which is no key");
+    }
+}
+
+#[test]
+fn manifest_md_has_every_key() {
+    let manifest = read("src/head/manifest.rs");
+    let fields = names(&manifest, "pub struct Manifest", "impl Manifest", "    pub ");
+    let fields = fields.into_iter().filter(|name| !["const", "fn"].contains(name));
+    every_one_is_quoted(fields, "docs/manifest.md");
+    let evaluation = read("src/evaluation.rs");
+    every_one_is_quoted(
+        names(&evaluation, "pub struct Task", "\n}", "    pub "),
+        "docs/manifest.md",
+    );
+}
+
+#[test]
+fn failsafe_md_has_every_mode_and_every_fault() {
+    let source = read("src/motion/src/mode.rs");
+    for what in ["pub enum Mode", "pub enum Fault"] {
+        every_one_is_quoted(names(&source, what, "\n}", "    "), "docs/failsafe.md");
+    }
+    let words = read("src/operator/words.rs");
+    let modes = words.lines().filter_map(|line| line.trim().strip_prefix("Mode::"));
+    let modes = modes.filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
+    every_one_is_quoted(modes.filter(|mode| !mode.contains(' ')), "docs/failsafe.md");
+    let endings = words.lines().filter_map(|line| line.trim().strip_prefix("Ending::"));
+    let endings = endings.filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
+    every_one_is_quoted(endings, "docs/failsafe.md");
+}
+
+/// The command lines of the README's shell blocks, without their comments.
+fn command_lines(readme: &str) -> Vec<Vec<&str>> {
+    let lines = blocks(readme, "sh").into_iter().flat_map(str::lines);
+    let bare = lines.map(|line| line.split(" #").next().unwrap_or_default());
+    bare.map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| !words.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_make_target_of_the_readme_exists() {
+    let readme = read("README.md");
+    let makefile = read("Makefile");
+    let in_blocks = command_lines(&readme).into_iter();
+    let prose = prose(&readme);
+    let in_prose = prose.lines().flat_map(quoted).map(|quote| quote.split(' ').collect());
+    let mut found = 0;
+    for words in in_blocks.chain(in_prose).filter(|words| words[0] == "make") {
+        for target in &words[1..] {
+            let rule = format!("\n{target}:");
+            assert!(makefile.contains(&rule), "README.md: make {target}: the Makefile has no such");
+            found += 1;
+        }
+    }
+    assert!(found > 4, "only {found} targets were seen");
+}
+
+#[test]
+fn every_command_line_of_the_readme_is_understood() {
+    let readme = read("README.md");
+    let mut found = 0;
+    for words in command_lines(&readme) {
+        let program = match words[0] {
+            "reflexd" => env!("CARGO_BIN_EXE_reflexd"),
+            "reflexctl" => env!("CARGO_BIN_EXE_reflexctl"),
+            _ => continue,
+        };
+        // Without the simulator these two are not built in.
+        if !cfg!(feature = "mujoco") && ["eval", "demo"].contains(&words[1]) {
+            continue;
+        }
+        // At the end: everything before it is understood first.
+        let told = Command::new(program).args(&words[1..]).arg("--help").output();
+        let told = told.expect("the program was built");
+        assert!(told.status.success(), "{words:?}: {}", String::from_utf8_lossy(&told.stderr));
+        found += 1;
+    }
+    assert!(found > 12, "only {found} command lines were seen");
+}
+
+#[test]
+fn the_python_client_of_the_readme_is_python_and_speaks_of_keys_that_exist() {
+    let readme = read("README.md");
+    let [client] = blocks(&readme, "python")[..] else { panic!("one Python block is wanted") };
+    for key in ["cmd/arm", "decision"] {
+        assert!(client.contains(&format!("\"{key}\"")) && TABLE.iter().any(|e| e.name == key));
+    }
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+    let parsed = Command::new(python)
+        .args(["-c", "import ast, sys; ast.parse(sys.argv[1])", client])
+        .stdin(Stdio::null())
+        .output()
+        .expect("Python 3 is there: `make test` asks for it");
+    assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
+}
