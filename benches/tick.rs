@@ -3,7 +3,7 @@
 //! The law must cost less than 10 us, a whole tick without physics less than 1 ms, a lockstep episode a hundredth of its
 //! real time. An empty tick of a disarmed robot is measured beside the others: the machine's own speed, to compare with.
 
-use std::{hint::black_box, path::Path, sync::PoisonError, time::Duration};
+use std::{hint::black_box, io::Write, path::Path, sync::PoisonError, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use motion::{
@@ -193,7 +193,8 @@ fn world(c: &mut Criterion) {
     });
     let tally = evaluation.run(1, 1, |_| {}).expect("an episode");
     group.finish();
-    eprintln!(
+    let _ = writeln!(
+        std::io::stderr(),
         "episode 1: {:.1} s simulated, {:.0} times real time",
         tally.simulated_s,
         tally.speedup()

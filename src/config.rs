@@ -265,7 +265,7 @@ impl Settings {
                 return wrong(&key, &skill.duration_max_s, "choose more than 0, at most 3600");
             }
             let corners = skill.target_min_m.iter().zip(&skill.target_max_m);
-            if corners.into_iter().any(|(min, max)| !(min < max)) {
+            if !corners.into_iter().all(|(min, max)| min < max) {
                 let key = format!("skills.{}.target_min_m", skill.name);
                 return wrong(
                     &key,
@@ -279,7 +279,7 @@ impl Settings {
         }
         for camera in &daemon.cameras {
             let small = (1..=1920).contains(&camera.width) && (1..=1080).contains(&camera.height);
-            if !small || !(camera.rate_hz > 0.0 && camera.rate_hz <= 60.0) {
+            if !(small && camera.rate_hz > 0.0 && camera.rate_hz <= 60.0) {
                 let key = format!("cameras.{}", camera.name);
                 let value = (camera.width, camera.height, camera.rate_hz);
                 return wrong(&key, &value, "choose up to 1920 x 1080 at up to 60 Hz");

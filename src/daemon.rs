@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use motion::{Controller, Mode, Robot};
+use motion::{Controller, Robot};
 use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker, realtime};
 use tokio::sync::{mpsc as channel, watch};
 

@@ -156,7 +156,7 @@ impl Herald {
             self.tell_mode(tick, &present);
         }
         self.send(Tidings::Tick(present));
-        if tick.tick.0 % TIMING_EVERY_TICKS == 0 {
+        if tick.tick.0.is_multiple_of(TIMING_EVERY_TICKS) {
             self.send(Tidings::Timing(self.punctuality()));
         }
     }

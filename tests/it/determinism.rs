@@ -55,11 +55,14 @@ fn an_episode_does_not_depend_on_those_before_it() {
 }
 
 #[test]
-fn nine_of_ten_unseen_berries_are_picked_up() {
+fn ninety_eight_of_a_hundred_unseen_berries_are_picked_up() {
     let seed = 31_000;
-    let tally = evaluate(seed, 10, None);
+    let tally = evaluate(seed, 100, None);
     let failed: Vec<u64> = tally.failures().collect();
-    assert!(tally.successes >= 9, "failed: {failed:?}; `reflexd eval` with such a seed repeats it");
+    assert!(
+        tally.successes >= 98,
+        "failed: {failed:?}; `reflexd eval` with such a seed repeats it"
+    );
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod wire;
 
 mod daemon;
 #[cfg(feature = "mujoco")]
+mod demo;
+#[cfg(feature = "mujoco")]
 mod determinism;
 mod python;
 mod shipped;

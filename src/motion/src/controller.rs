@@ -347,9 +347,9 @@ impl Controller {
     }
 
     fn finish(&mut self, ending: Ending, events: &mut Events) -> (Command, Step) {
+        // Nobody stopped it: what was decided meanwhile may follow, and takes over from whatever speed is left.
         self.end_run(ending, events);
-        self.epoch.0 += 1;
-        self.mode = Mode::Stopping { disarm: false };
+        self.mode = Mode::Holding;
         self.brake(Source::Rest)
     }
 

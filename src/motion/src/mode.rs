@@ -9,7 +9,7 @@
 //!                                  │           ▲  │         │   │             │
 //!                                  │     hold, │  └─────────┼───┼─────────────┘
 //!                                  │   disarm, │      begin │   │
-//!                                  │  run ended│            ▼   │
+//!                                  │    give up│            ▼   │
 //!                                  │           └───────── Moving ◄─┐
 //!                                  │                        └──────┘ begin (supersedes)
 //!              from every mode:    │
@@ -18,7 +18,8 @@
 //! ```
 //!
 //! `EStopped` outranks `Faulted`, which outranks the rest. Clearing leads to `Disarmed`, never further: clearing and
-//! arming are two acts. Every move that ends motion starts a new epoch, so that nothing queued before it runs after it.
+//! arming are two acts. Every stop starts a new epoch, so that nothing queued before it runs after it; a run that ends by itself is
+//! no stop.
 
 use crate::{seam::RunId, time::TickIndex};
 
