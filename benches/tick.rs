@@ -3,7 +3,7 @@
 //! The law must cost less than 10 us, a whole tick without physics less than 1 ms, a lockstep episode a hundredth of its
 //! real time. An empty tick of a disarmed robot is measured beside the others: the machine's own speed, to compare with.
 
-use std::{hint::black_box, io::Write, path::Path, sync::PoisonError, time::Duration};
+use std::{hint::black_box, path::Path, sync::PoisonError, time::Duration};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use motion::{
@@ -146,6 +146,8 @@ fn turn(c: &mut Criterion) {
 
 #[cfg(feature = "mujoco")]
 fn world(c: &mut Criterion) {
+    use std::io::Write;
+
     use reflex::{
         Backend,
         backend::mujoco::{Mujoco, Renderer},

@@ -219,7 +219,7 @@ fn a_broken_scene_stops_the_start() {
     let blind = Tree::copy();
     blind.replace(DAEMON, "backend = \"loopback\"", "backend = \"mujoco\"");
     blind.replace(DAEMON, "name = \"front\"", "name = \"back\"");
-    blind.must_fail(CONFIG, &[], &["daemon.toml", "cameras.name = \"back\"", "no such camera"]);
+    blind.must_fail(CONFIG, &[], &["daemon.toml", "cameras.name = \"back\"", "has no camera"]);
 }
 
 #[test]
