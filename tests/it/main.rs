@@ -7,6 +7,8 @@ mod docs;
 mod tidy;
 
 mod allocation;
+#[cfg(feature = "mujoco")]
+mod camera;
 mod conformance;
 mod punctual;
 mod reasons;

@@ -210,15 +210,15 @@ impl Controller {
         }
     }
 
-    /// Where to take hold: the last command if the robot still stands there (so that arming again and again does not
-    /// creep by the drives' sag), else where it stands, else nowhere.
+    /// Where to take hold: each joint at its last command if it still stands there (so that arming again and again does
+    /// not creep by the drives' sag), else where it stands, else nowhere.
     fn standing(&self, state: &State) -> Result<Joints, Refusal> {
         let tolerance = self.robot.rules().arm_tolerance;
-        let last = self.filter.position();
         let mut pose = state.position;
-        let stayed = pose.iter().zip(last.iter()).all(|(p, l)| (p - l).abs() <= tolerance);
-        if stayed {
-            pose = last;
+        for (position, last) in pose.iter_mut().zip(self.filter.position().iter()) {
+            if (*position - last).abs() <= tolerance {
+                *position = *last;
+            }
         }
         for (joint, limits) in self.robot.limits().iter().enumerate() {
             let inside = pose[joint].clamp(limits.position_min, limits.position_max);
