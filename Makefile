@@ -29,6 +29,7 @@ bench: setup ## measure: the law, inference, the simulator, a whole tick (minute
 lint: setup ## formatting, clippy, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(FLAGS) --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked --all-features check; \
 	else echo 'lint: cargo-deny is not installed; licences and sources were not checked'; fi
 

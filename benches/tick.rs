@@ -3,7 +3,13 @@
 //! The law must cost less than 10 us, a whole tick without physics less than 1 ms, a lockstep episode a hundredth of its
 //! real time. An empty tick of a disarmed robot is measured beside the others: the machine's own speed, to compare with.
 
-use std::{hint::black_box, path::Path, sync::PoisonError, time::Duration};
+use std::{
+    hint::black_box,
+    io::Write,
+    path::Path,
+    sync::{PoisonError, mpsc},
+    time::{Duration, Instant},
+};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use motion::{
@@ -11,7 +17,11 @@ use motion::{
     Plan, Reply, Robot, Run, RunId, Seam, State, TickIndex, What,
 };
 use reflex::{Clock, Loop, backend::loopback::Loopback, ports};
-use reflexd::{config::Settings, observation::Params};
+use reflexd::{
+    config::Settings,
+    observation::Params,
+    skill::{Assignment, Skill, think},
+};
 
 const PERIOD_S: f64 = 0.05;
 
@@ -27,6 +37,18 @@ fn robot() -> (Robot, Joints) {
 
 fn order(id: u64, what: What) -> Order {
     Order { id: OrderId(id), epoch: Epoch(u64::MAX), what }
+}
+
+/// What a decision says of a berry.
+fn berry() -> Params {
+    Params {
+        target_x: 0.3,
+        target_y: 0.1,
+        target_z: 0.018,
+        radius: 0.018,
+        speed_hint: 1.0,
+        object_is_berry: true,
+    }
 }
 
 fn run() -> Run {
@@ -112,13 +134,7 @@ fn inference(c: &mut Criterion) {
         last_velocity: Joints::zeros(home.len()),
         last_acceleration: Joints::zeros(home.len()),
     };
-    let params = Params {
-        target_x: 0.3,
-        target_z: 0.018,
-        radius: 0.018,
-        object_is_berry: true,
-        ..Params::default()
-    };
+    let params = berry();
     let mut group = c.benchmark_group("inference");
     for name in registry.names() {
         let head = registry.head(name).expect("it was named");
@@ -144,10 +160,49 @@ fn turn(c: &mut Criterion) {
     });
 }
 
+/// A whole tick except physics at its dearest: the head is asked in every tick, and waited for.
+fn turn_with_a_head(c: &mut Criterion) {
+    let settings = settings();
+    let registry = reflexd::daemon::registry(&settings, PERIOD_S).expect("shipped heads");
+    let (robot, home) = robot();
+    let policy = registry.policy("pick_up", berry()).expect("shipped skill").executing(1);
+    let plan = Plan { ticks_max: u64::MAX, ..policy.plan() };
+    let (ports, mut commander, thinker, mut listener, switch) = ports();
+    let (assign, assignments) = mpsc::channel();
+    assign.send(Assignment { run: RunId(1), skill: Box::new(policy) }).expect("a thinker");
+    let backend = Box::new(Loopback::new(home, PERIOD_S));
+    let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports);
+    std::thread::scope(|scope| {
+        scope.spawn(move || think(thinker, &assignments, |_| ()));
+        turns.turn();
+        for what in [What::Arm, What::Begin(Run { plan, ..run() })] {
+            assert!(commander.send(order(1, what)));
+            turns.turn();
+        }
+        let mut costs = Vec::new();
+        c.bench_function("loop/turn with a head asked", |bencher| {
+            bencher.iter(|| {
+                let began = Instant::now();
+                turns.turn();
+                costs.push(began.elapsed());
+                while listener.next(Duration::ZERO).is_some() {}
+            });
+        });
+        costs.sort();
+        let at =
+            |share: f64| costs[((costs.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+        let (median, p99) = (at(0.5), at(0.99));
+        let _ = writeln!(
+            std::io::stderr(),
+            "turn with a head: median {median:.0} us, p99 {p99:.0} us of {} ticks",
+            costs.len()
+        );
+        switch.quit();
+    });
+}
+
 #[cfg(feature = "mujoco")]
 fn world(c: &mut Criterion) {
-    use std::io::Write;
-
     use reflex::{
         Backend,
         backend::mujoco::{Mujoco, Renderer},
@@ -166,6 +221,15 @@ fn world(c: &mut Criterion) {
         bencher.iter(|| {
             now = now.after(50_000_000);
             world.read(now, &mut state);
+        });
+    });
+    let (ports, _commander, _thinker, mut listener, _switch) = ports();
+    let (other, _spectator) = Mujoco::new(&scene);
+    let mut turns = Loop::new(Clock::lockstep(), Box::new(other), Controller::new(robot), ports);
+    group.bench_function("a whole lockstep tick", |bencher| {
+        bencher.iter(|| {
+            turns.turn();
+            black_box(listener.next(Duration::ZERO))
         });
     });
     spectator.look();
@@ -206,5 +270,5 @@ fn world(c: &mut Criterion) {
 #[cfg(not(feature = "mujoco"))]
 fn world(_: &mut Criterion) {}
 
-criterion_group!(benches, law, turn, inference, world);
+criterion_group!(benches, law, turn, inference, turn_with_a_head, world);
 criterion_main!(benches);
