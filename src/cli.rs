@@ -153,7 +153,8 @@ struct RunArguments {
 /// Sends log lines to standard error: `RUST_LOG` chooses, `info` is the default.
 pub fn log_to_stderr(arguments: &Arguments) {
     let quiet = !matches!(arguments.command, Command::Run(_));
-    let default = if quiet { "warn" } else { "info,k=warn,zenoh=warn,zenoh::net=error" };
+    let default =
+        if quiet { "warn,zenoh::net=error" } else { "info,k=warn,zenoh=warn,zenoh::net=error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let log = log.with_ansi(std::io::stderr().is_terminal());
