@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{ParamsMessage, Shape, messages::VERSION};
 use crate::{
     observation::Params,
-    operator::{Present, Running},
+    operator::{Present, Running, words},
 };
 
 /// Where the tool is, in the robot's base frame.
@@ -124,7 +124,7 @@ fn joints(present: &Present, shape: &Shape) -> Value {
     let limited_by =
         tick.limited_by.iter().take(shape.joints.len()).map(|limits| names_of(*limits));
     json!({
-        "mode": mode_name(tick.mode),
+        "mode": words::mode(&tick.mode),
         "driven": tick.drive == Drive::On,
         "sampled_at_ns": tick.state.sampled_at.0,
         "names": *shape.joints,
@@ -164,18 +164,6 @@ fn chunk(present: &Present) -> Value {
     })
 }
 
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Booting => "booting",
-        Mode::Disarmed => "disarmed",
-        Mode::Holding => "holding",
-        Mode::Moving { .. } => "moving",
-        Mode::Stopping { .. } => "stopping",
-        Mode::Faulted { .. } => "faulted",
-        Mode::EStopped { .. } => "estopped",
-    }
-}
-
 fn mode(present: &Present) -> Value {
     let tick = &present.tick;
     let by = match tick.mode {
@@ -183,7 +171,7 @@ fn mode(present: &Present) -> Value {
         _ => None,
     };
     json!({
-        "mode": mode_name(tick.mode),
+        "mode": words::mode(&tick.mode),
         "run": tick.mode.run().map(|run| run.0),
         "why": present.trouble,
         "by": by,
