@@ -67,17 +67,20 @@ fn main() {
     let origin = monotonic_now();
     let mut turns = Loop::new(Clock::Monotonic, Box::new(backend), Controller::new(robot), ports);
     let mut histograms = Histograms::default();
-    let mut last = None;
+    let (mut first, mut last) = (None, None);
     while monotonic_now().since(origin) < (ticks - 1) * PERIOD_NS {
         turns.turn();
         while let Some(report) = listener.next(Duration::ZERO) {
             histograms.record(&report.timing);
+            first.get_or_insert(report);
             last = Some(report);
         }
     }
-    let last = last.expect("ticks were reported");
-    // The loop's own grid begins a moment after `origin`; its first deadline is the reference.
-    let phase_ns = last.timing.lateness_ns;
+    let (first, last) = first.zip(last).expect("ticks were reported");
+    // Against the grid of the first tick, not the loop's own idea of its deadline: that would hide a drift.
+    let grid = first.tick.at.0 - first.timing.lateness_ns;
+    let phase_ns = (last.tick.at.0 - grid) % PERIOD_NS;
+    let phase_ns = phase_ns.min(PERIOD_NS - phase_ns);
     let told = histograms.punctuality();
     let out = &mut std::io::stdout();
     let _ = writeln!(

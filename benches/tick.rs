@@ -84,7 +84,14 @@ fn moving(goal_offset: f64, ramp: bool) -> (Controller, State) {
         (&[], &[Reply::Chunk(chunk)]),
     ];
     for (orders, replies) in script {
-        law.tick(&Inputs { now: Nanos(0), state: &state, stop: None, orders, replies });
+        law.tick(&Inputs {
+            now: Nanos(0),
+            state: &state,
+            stop: None,
+            early: false,
+            orders,
+            replies,
+        });
     }
     (law, state)
 }
@@ -100,6 +107,7 @@ fn law(c: &mut Criterion) {
                         now: Nanos(0),
                         state: &state,
                         stop: None,
+                        early: false,
                         orders: &[],
                         replies: &[],
                     };

@@ -1,11 +1,11 @@
 //! Wiring: what is started, in which order, and how it ends.
 //!
 //! ```text
-//!   settings ─► robot, heads (proved, warm) ─► loop thread ─► thinker, herald ─► zenoh opens ─► ... signal
-//!   signal ─► zenoh refuses ─► come to rest, disarm ─► loop ends ─► the others follow
+//!   settings ─► robot, heads (proved, warm) ─► zenoh session ─► loop ─► thinker, herald ─► zenoh serves ─► ... signal
+//!   signal ─► zenoh closes ─► come to rest, disarm ─► loop ends ─► the others follow
 //! ```
 //!
-//! The door opens last: who can reach the daemon reaches one that is ready.
+//! The door opens last: who is answered is answered by a daemon that is ready.
 
 mod house;
 #[cfg(feature = "mujoco")]

@@ -21,6 +21,9 @@ pub struct Inputs<'a> {
     pub state: &'a State,
     /// The stop flag, if it is raised.
     pub stop: Option<StopSource>,
+    /// The tick comes between two points of the grid, because an e-stop woke the loop: what was commanded stays. No
+    /// period has passed, so a step along the braking path now would make the robot faster instead of slower.
+    pub early: bool,
     /// Orders, oldest first.
     pub orders: &'a [Order],
     /// Answers to asks, oldest first.
@@ -113,7 +116,7 @@ impl Controller {
         for reply in inputs.replies {
             self.receive(reply, &mut events);
         }
-        let (command, step) = self.act(&mut events);
+        let (command, step) = if inputs.early { self.stay() } else { self.act(&mut events) };
         let tick = Tick {
             tick: self.tick,
             at: inputs.now,
@@ -315,6 +318,11 @@ impl Controller {
             Ok(delay) => Event::Adopted { chunk: chunk.id, delay },
             Err(why) => Event::ChunkRefused { chunk: chunk.id, why },
         });
+    }
+
+    fn stay(&self) -> (Command, Step) {
+        let command = if self.driven { self.filter.command() } else { self.filter.idle() };
+        (command, Step::rest(&self.filter, Source::Rest))
     }
 
     fn act(&mut self, events: &mut Events) -> (Command, Step) {

@@ -163,7 +163,8 @@ impl Filter {
         Command { drive: Drive::Off, position: self.position() }
     }
 
-    fn command(&self) -> Command {
+    /// The last command again.
+    pub(crate) fn command(&self) -> Command {
         Command { drive: Drive::On, position: self.position() }
     }
 

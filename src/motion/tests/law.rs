@@ -41,6 +41,7 @@ struct Bench {
     orders: Vec<Order>,
     replies: Vec<Reply>,
     stop: Option<StopSource>,
+    early: bool,
     sent: u64,
 }
 
@@ -53,6 +54,7 @@ impl Bench {
             orders: Vec::new(),
             replies: Vec::new(),
             stop: None,
+            early: false,
             sent: 0,
         }
     }
@@ -108,6 +110,7 @@ impl Bench {
             now: self.now,
             state: &self.state,
             stop: self.stop,
+            early: self.early,
             orders: &orders,
             replies: &replies,
         });
@@ -315,6 +318,37 @@ fn clearing_and_arming_are_two_acts() {
     assert_eq!(tick.mode, Mode::Disarmed);
     bench.order(What::Arm);
     assert_eq!(bench.tick().1.mode, Mode::Holding);
+}
+
+#[test]
+fn an_estop_between_two_ticks_latches_and_never_hurries_the_robot() {
+    let fast = || {
+        let mut bench = Bench::armed();
+        bench.begin(1, Seam::Cut);
+        bench.tick();
+        bench.chunk(1, 3, &[[1.2, 0.0, 0.0]; 40], false);
+        for _ in 0..6 {
+            bench.tick();
+        }
+        bench.stop = Some(StopSource(1));
+        bench
+    };
+    let mut calm = fast();
+    let on_the_grid: Vec<Joints> = (0..20).map(|_| *calm.tick().0.position()).collect();
+    assert!(on_the_grid[19][0] - on_the_grid[0][0] > 0.05, "it was fast, and braked");
+
+    // However often the stop is pulled in between: the set-point stays, and brakes on the grid as it would have.
+    let mut mashed = fast();
+    let before = mashed.state.position;
+    mashed.early = true;
+    for _ in 0..10 {
+        let (command, tick) = mashed.tick();
+        assert!(matches!(tick.mode, Mode::EStopped { .. }), "{:?}", tick.mode);
+        assert_eq!(*command.position(), before);
+    }
+    mashed.early = false;
+    let after: Vec<Joints> = (0..20).map(|_| *mashed.tick().0.position()).collect();
+    assert_eq!(after, on_the_grid);
 }
 
 #[test]

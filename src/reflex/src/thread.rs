@@ -73,14 +73,19 @@ impl Loop {
         self.sleep();
         let start = self.clock.now();
         self.backend.read(start, &mut self.state);
-        self.take_orders();
-        self.take_replies(start);
+        self.orders.clear();
+        self.replies.clear();
+        if !self.timing.early {
+            self.take_orders();
+            self.take_replies(start);
+        }
         let stop = self.ports.stop();
         self.stop_seen = stop.map(|(seen, _)| seen);
         let (command, tick) = self.law.tick(&Inputs {
             now: start,
             state: &self.state,
             stop: stop.map(|(_, by)| by),
+            early: self.timing.early,
             orders: &self.orders,
             replies: &self.replies,
         });
@@ -128,7 +133,6 @@ impl Loop {
     }
 
     fn take_orders(&mut self) {
-        self.orders.clear();
         while self.orders.len() < ORDERS_A_TICK
             && let Some(order) = self.ports.orders.try_pop()
         {
@@ -138,7 +142,6 @@ impl Loop {
 
     /// Asks if a chunk is wanted, and waits for it as long as its plan allows.
     fn take_replies(&mut self, start: Nanos) {
-        self.replies.clear();
         let patience_ns = self.law.patience_ns();
         let Some(ask) = self.law.ask(start, &self.state) else {
             self.pop_replies();
