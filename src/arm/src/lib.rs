@@ -1,0 +1,17 @@
+//! The kinematics of one serial arm: where its tool is, and which joints put it there.
+//!
+//! Metres, radians, seconds. Poses are named in monogram form: `x_base_tool` maps tool coordinates to base coordinates.
+//! Nothing here allocates, panics on bad numbers, or reads a clock.
+
+mod answer;
+mod chain;
+mod inverse;
+mod math;
+mod vector;
+
+pub use answer::{Answer, Branch, Hold, PoseError, Search};
+pub use chain::{Chain, ChainError, Jacobian, Joint, Kind, Value};
+pub use inverse::{Arm, MAX_SOLUTIONS, Options, Solution, Solutions};
+pub use vector::{JointVector, MAX_JOINTS};
+
+pub use nalgebra;
