@@ -47,7 +47,7 @@ pub fn docs() -> String {
 const SECTIONS: [(&str, &[Kind]); 3] = [
     ("In", &[Kind::Stop, Kind::Command, Kind::Decision]),
     ("Out", &[Kind::Stream, Kind::Present, Kind::Happening]),
-    ("About itself", &[Kind::Info, Kind::Alive]),
+    ("Asked", &[Kind::Question, Kind::Info, Kind::Alive]),
 ];
 
 // Writing to a String cannot fail.

@@ -16,7 +16,7 @@ use motion::{
 };
 use reflexd::{
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Present},
+    operator::{Answer, Command, Present, Question},
     wire::{House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
@@ -72,6 +72,13 @@ impl House for FakeHouse {
             Verdict::Accepted { run: 5, superseded: Some(4) }
         } else {
             Verdict::Refused { reason: "no such skill".into() }
+        }
+    }
+
+    async fn consider(&self, question: Question) -> Result<Value, String> {
+        match question.goal.arm {
+            None => Ok(json!({ "v": 1, "reached": true, "from": question.from })),
+            Some(name) => Err(format!("arm {name:?} is unknown")),
         }
     }
 

@@ -1,0 +1,259 @@
+//! The planner: from where somebody wants to go to joints, with every reason why not.
+
+use arm::{Answer, Options, Solution, Solutions, nalgebra::Isometry3};
+use motion::{Joints, Robot};
+
+use super::{
+    trajectory::{Start, Trajectory},
+    ways::{Nearest, Way, Ways},
+};
+use crate::{
+    kinematics::{Arms, RobotArm},
+    operator::{Frame, JointNames, Question, ToolGoal},
+};
+
+/// What is known of a robot when motions are planned. Moves nothing.
+pub struct Planner {
+    robot: Robot,
+    names: JointNames,
+    arms: Arms,
+}
+
+impl Planner {
+    /// A planner for this robot.
+    #[must_use]
+    pub const fn new(robot: Robot, names: JointNames, arms: Arms) -> Self {
+        Self { robot, names, arms }
+    }
+
+    /// The robot under the law.
+    #[must_use]
+    pub const fn robot(&self) -> &Robot {
+        &self.robot
+    }
+
+    /// Names of its joints.
+    #[must_use]
+    pub const fn names(&self) -> &JointNames {
+        &self.names
+    }
+
+    /// The arm of a name; the first without one.
+    ///
+    /// # Errors
+    /// In words, if there is none.
+    pub fn arm(&self, name: Option<&str>) -> Result<&RobotArm, String> {
+        let found = name.map_or_else(|| self.arms.first(), |name| self.arms.find(name));
+        found.ok_or_else(|| {
+            let known: Vec<_> = self.arms.as_slice().iter().map(|arm| arm.name.as_str()).collect();
+            match (name, known.is_empty()) {
+                (_, true) => "this robot's file names no arms".into(),
+                (None, _) => "no arm".into(),
+                (Some(name), _) => {
+                    format!("arm {name:?} is unknown; the robot has {}", known.join(", "))
+                }
+            }
+        })
+    }
+
+    /// The pose that a goal means, in the arm's base frame, with the robot commanded to `now`.
+    #[must_use]
+    pub fn x_base_goal(&self, arm: &RobotArm, now: &Joints, goal: &ToolGoal) -> Isometry3<f64> {
+        let x_base_now = arm.x_base_tool(now);
+        let position = goal.position_m.into();
+        match goal.frame {
+            Frame::Base => {
+                let orientation = goal.orientation.unwrap_or(x_base_now.rotation);
+                Isometry3::from_parts(position, orientation)
+            }
+            Frame::Tool => {
+                let orientation = goal.orientation.unwrap_or_default();
+                x_base_now * Isometry3::from_parts(position, orientation)
+            }
+        }
+    }
+
+    /// Joints that put a tool on its goal: the nearest solution that touches nothing, there and on the way.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn to_tool(&self, now: &Joints, goal: &ToolGoal, speed: f64) -> Result<Joints, String> {
+        let arm = self.arm(goal.arm.as_deref())?;
+        self.to_pose(arm, now, &self.x_base_goal(arm, now, goal), speed)
+    }
+
+    /// The same for a pose in the arm's base frame.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub fn to_pose(
+        &self,
+        arm: &RobotArm,
+        now: &Joints,
+        x_base_tool: &Isometry3<f64>,
+        speed: f64,
+    ) -> Result<Joints, String> {
+        let from = arm.joints(now);
+        let mut solutions = Solutions::none();
+        arm.arm.solve_all(x_base_tool, &from, &Options::default(), &mut solutions);
+        let mut refused = None;
+        for solution in solutions.as_slice().iter().filter(|found| found.outside.is_none()) {
+            let goal = self.placed(arm, now, solution);
+            match self.way_to(now, &goal, speed) {
+                Ok(()) => return Ok(goal),
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| self.why_not(arm, x_base_tool, &from)))
+    }
+
+    /// Whether the fastest motion of the joints from rest touches nothing.
+    ///
+    /// # Errors
+    /// What it would touch, in words.
+    pub fn way_to(&self, now: &Joints, goal: &Joints, speed: f64) -> Result<(), String> {
+        let motion = Trajectory::plan(&self.robot, &Start::at_rest(*now), goal, speed)?;
+        self.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))
+    }
+
+    /// Whether set-points touch nothing.
+    ///
+    /// # Errors
+    /// What the first that does would touch, in words.
+    pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
+        path.try_for_each(|joints| self.clear(&joints))
+    }
+
+    fn clear(&self, _joints: &Joints) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Every way to a pose, with the verdict on each.
+    ///
+    /// # Errors
+    /// An unknown arm or joint.
+    pub fn ways(&self, now: &Joints, question: &Question) -> Result<Ways, String> {
+        let arm = self.arm(question.goal.arm.as_deref())?;
+        let mut from = *now;
+        for (name, value) in &question.from {
+            from[self.joint(name)?] = *value;
+        }
+        let pose = self.x_base_goal(arm, &from, &question.goal);
+        let start = arm.joints(&from);
+        let mut solutions = Solutions::none();
+        arm.arm.solve_all(&pose, &start, &Options::default(), &mut solutions);
+        let mut reached = false;
+        let mut ways = Vec::new();
+        for solution in solutions.as_slice() {
+            let verdict = self.verdict(arm, &from, solution, &mut reached);
+            let pairs = solution.joints.iter().zip(start.iter());
+            ways.push(Way {
+                joints_rad_or_m: solution.joints.to_vec(),
+                branch: solution.branch.0,
+                position_error_m: solution.error.position_m,
+                angle_error_rad: solution.error.angle_rad,
+                away_rad_or_m: pairs.map(|(to, from)| (to - from).abs()).fold(0.0, f64::max),
+                verdict,
+            });
+        }
+        let (nearest, answer) = if reached {
+            (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
+        } else {
+            (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start))
+        };
+        let p = pose.translation.vector;
+        let q = pose.rotation.coords;
+        Ok(Ways {
+            v: 1,
+            arm: arm.name.clone(),
+            class: arm.class(),
+            position_m: [p.x, p.y, p.z],
+            quaternion_xyzw: [q.x, q.y, q.z, q.w],
+            reached,
+            answer,
+            names: self.arm_joints(arm),
+            solutions: ways,
+            nearest,
+        })
+    }
+
+    fn verdict(
+        &self,
+        arm: &RobotArm,
+        from: &Joints,
+        solution: &Solution,
+        reached: &mut bool,
+    ) -> String {
+        if let Some((joint, by)) = solution.outside {
+            return format!("{} {by:.3} beyond its limit", self.arm_joint(arm, joint));
+        }
+        match self.way_to(from, &self.placed(arm, from, solution), 1.0) {
+            Err(why) => why,
+            Ok(()) if *reached => "further".into(),
+            Ok(()) => {
+                *reached = true;
+                "chosen".into()
+            }
+        }
+    }
+
+    fn nearest(&self, arm: &RobotArm, pose: &Isometry3<f64>, start: &[f64]) -> Option<Nearest> {
+        match arm.arm.solve(pose, start, &Options::default()) {
+            Answer::Unreachable { nearest, error, .. }
+            | Answer::LimitBlocked { nearest, error, .. } => Some(Nearest {
+                joints_rad_or_m: nearest.to_vec(),
+                position_error_m: error.position_m,
+                angle_error_rad: error.angle_rad,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Why a pose has no solution, in words.
+    pub(super) fn why_not(&self, arm: &RobotArm, pose: &Isometry3<f64>, start: &[f64]) -> String {
+        match arm.arm.solve(pose, start, &Options::default()) {
+            Answer::Unreachable { error, .. } => format!(
+                "the pose is out of reach: the nearest is {:.1} mm and {:.1} deg away",
+                error.position_m * 1e3,
+                error.angle_rad.to_degrees()
+            ),
+            Answer::LimitBlocked { joint, by, error, .. } => format!(
+                "the pose is out of reach: {} would have to be {by:.3} beyond its limit; the nearest inside is \
+                 {:.1} mm and {:.1} deg away",
+                self.arm_joint(arm, joint),
+                error.position_m * 1e3,
+                error.angle_rad.to_degrees()
+            ),
+            Answer::Held(why) => format!("nothing was solved: {why:?}"),
+            Answer::Exact { .. } | Answer::Approximate { .. } => {
+                "every way to the pose is refused".into()
+            }
+        }
+    }
+
+    fn placed(&self, arm: &RobotArm, now: &Joints, solution: &Solution) -> Joints {
+        let mut joints = *now;
+        arm.place(&solution.joints, &mut joints);
+        joints
+    }
+
+    /// The robot's joint of a name.
+    pub(super) fn joint(&self, name: &str) -> Result<usize, String> {
+        self.names.iter().position(|known| known == name).ok_or_else(|| {
+            format!("joint {name:?} is unknown; the robot has {}", self.names.join(", "))
+        })
+    }
+
+    fn arm_joint(&self, arm: &RobotArm, k: usize) -> &str {
+        let robot = arm.robot_joint(k).and_then(|(joint, _)| self.names.get(joint));
+        robot.map_or("?", String::as_str)
+    }
+
+    fn arm_joints(&self, arm: &RobotArm) -> Vec<String> {
+        (0..arm.arm.chain().len()).map(|k| self.arm_joint(arm, k).to_owned()).collect()
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
