@@ -32,6 +32,7 @@ use crate::{
     inference::{self, Engine, EngineError},
     kinematics::{Arms, DescriptionError},
     operator::{Command, Desk, DeskParts},
+    planning::Planner,
     skill::{Assignment, registry::Registry, think},
     telemetry::{Herald, Tidings},
     wire::{Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
@@ -105,13 +106,14 @@ const REST_WITHIN: Duration = Duration::from_secs(5);
 /// The first head, or the engine, that is not as it should be.
 pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
     let mut registry = Registry::default();
-    if settings.daemon.skills.is_empty() {
-        return Ok(registry);
-    }
-    let engine = engine(settings)?;
     let joints = settings.robot_settings.joint_names();
     for skill in &settings.daemon.skills {
-        let head = Head::load(&skill.head, &settings.robot_settings.name, &joints, engine)?;
+        if let Some(reach) = &skill.reach {
+            registry.add_reach(skill.clone(), reach.clone(), period_s);
+        }
+        let Some(file) = &skill.head else { continue };
+        let engine = engine(settings)?;
+        let head = Head::load(file, &settings.robot_settings.name, &joints, engine)?;
         let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
         if (head_ms - period_ms).abs() > 1e-6 {
             let remedy = format!(
@@ -120,7 +122,7 @@ pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonEr
             let key = format!("skills.{}.head", skill.name);
             return Err(ConfigError::value(&settings.file, key, period_ms, remedy).into());
         }
-        tracing::info!(skill = skill.name, head = %skill.head.display(), "head loaded, proved and warm");
+        tracing::info!(skill = skill.name, head = %file.display(), "head loaded, proved and warm");
         registry.add(skill.clone(), head, period_s);
     }
     Ok(registry)
@@ -166,8 +168,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings, &registry);
     let desk = Desk::new(DeskParts {
-        robot,
-        joints: settings.robot_settings.joint_names(),
+        planner: Arc::new(Planner::new(robot, settings.robot_settings.joint_names(), arms.clone())),
         home: settings.robot_settings.home()?,
         registry,
         clock: clock.clone(),

@@ -4,6 +4,7 @@
 //! or panics costs its own run an underrun, never the loop a tick.
 
 pub mod follow;
+pub mod jog;
 pub mod planned;
 pub mod policy;
 pub mod registry;

@@ -27,6 +27,8 @@ pub struct RobotArm {
     pub tool_link: String,
     /// Its kinematics.
     pub arm: Arm,
+    /// The description's names of its joints.
+    pub joint_names: Vec<String>,
     /// For each of its joints: the robot's joint, and that one's value per value of the arm's.
     joints: Vec<(usize, f64)>,
 }
@@ -63,6 +65,18 @@ impl RobotArm {
         self.arm.chain().x_base_tool(&self.joints(robot))
     }
 
+    /// What kind of inverse it has, and why.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        "numeric".into()
+    }
+
+    /// The class of its inverse, in words.
+    #[must_use]
+    pub fn class(&self) -> String {
+        "numeric".into()
+    }
+
     /// The same for telling.
     #[must_use]
     pub fn pose(&self, robot: &Joints) -> Pose {
@@ -96,6 +110,12 @@ impl RobotArm {
 /// A robot's arms, in the order of its settings.
 #[derive(Clone, Debug, Default)]
 pub struct Arms(Vec<RobotArm>);
+
+impl From<Vec<RobotArm>> for Arms {
+    fn from(arms: Vec<RobotArm>) -> Self {
+        Self(arms)
+    }
+}
 
 impl Arms {
     /// Reads the description of a robot, and checks its settings against it.
@@ -294,6 +314,7 @@ impl Builder<'_> {
             base_link: self.base_link().to_owned(),
             tool_link: settings.tool_link.clone(),
             arm: Arm::compile(chain),
+            joint_names: free.iter().map(|(k, _)| description.joints[*k].name.clone()).collect(),
             joints: free.into_iter().map(|(_, limits)| limits.joint).collect(),
         })
     }

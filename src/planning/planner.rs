@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     kinematics::{Arms, RobotArm},
-    operator::{Frame, JointNames, Question, ToolGoal},
+    operator::{Frame, Jog, JointNames, Question, ToolGoal},
+    skill::jog::Velocity,
 };
 
 /// What is known of a robot when motions are planned. Moves nothing.
@@ -121,7 +122,10 @@ impl Planner {
     /// # Errors
     /// What the first that does would touch, in words.
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
-        path.try_for_each(|joints| self.clear(&joints))
+        for joints in path {
+            self.clear(&joints)?;
+        }
+        Ok(())
     }
 
     fn clear(&self, _joints: &Joints) -> Result<(), String> {
@@ -175,6 +179,36 @@ impl Planner {
             solutions: ways,
             nearest,
         })
+    }
+
+    /// How a jog moves the robot, checked against what it has.
+    ///
+    /// # Errors
+    /// An unknown joint or arm.
+    pub fn jogged(&self, jog: &Jog) -> Result<Velocity, String> {
+        match jog {
+            Jog::Joints(named) => {
+                let mut velocity = Joints::zeros(self.robot.joints());
+                for (name, value) in named {
+                    velocity[self.joint(name)?] = *value;
+                }
+                Ok(Velocity::Joints(velocity))
+            }
+            Jog::Tool(_) => Err("no tool jog".into()),
+        }
+    }
+
+    /// along
+    ///
+    /// # Errors
+    /// todo
+    pub fn along(
+        &self,
+        _now: &Joints,
+        _goal: &ToolGoal,
+        _speed: f64,
+    ) -> Result<Vec<Joints>, String> {
+        Err("no tool path".into())
     }
 
     fn verdict(
@@ -238,7 +272,10 @@ impl Planner {
     }
 
     /// The robot's joint of a name.
-    pub(super) fn joint(&self, name: &str) -> Result<usize, String> {
+    ///
+    /// # Errors
+    /// In words, if it has none.
+    pub fn joint(&self, name: &str) -> Result<usize, String> {
         self.names.iter().position(|known| known == name).ok_or_else(|| {
             format!("joint {name:?} is unknown; the robot has {}", self.names.join(", "))
         })

@@ -1,15 +1,17 @@
 //! A motion that goes on for as long as somebody asks for it: jogging.
 //!
 //! Whoever jogs says a velocity again and again. When nothing more comes, the robot brakes to rest, and the run ends.
-//! Joint velocities and tool velocities alike run through the arm's servo level, which keeps every joint inside its
-//! limits of position, velocity and acceleration, braking distance included; the law's filter stands behind it.
+//! Tool velocities run through the arm's servo level, which keeps every joint inside its limits of position, velocity
+//! and acceleration, braking distance included; the law's filter stands behind it, for joints as for tools.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arm::{Frame, JointVector, Servo, Wish as ServoWish, Yield};
-use motion::{Ask, Chunk, Joints, Nanos, Plan, Seam};
+use motion::{Ask, Chunk, Joints, Nanos, Plan, Robot, Seam};
 
-use super::{Skill, planned::DEADLINE_NS, planned::TICKS_MAX};
+use super::{
+    Skill,
+    planned::{DEADLINE_NS, TICKS_MAX},
+};
 use crate::planning::Planner;
 
 /// How the robot is to move, checked against what it has.
@@ -17,19 +19,6 @@ use crate::planning::Planner;
 pub enum Velocity {
     /// Of every joint, rad/s or m/s.
     Joints(Joints),
-    /// Of an arm's tool, whose number among the robot's arms this is.
-    Tool {
-        /// Which arm.
-        arm: usize,
-        /// m/s.
-        linear_m_s: [f64; 3],
-        /// rad/s.
-        angular_rad_s: [f64; 3],
-        /// The frame of both.
-        frame: Frame,
-        /// What gives way.
-        gives_way: Yield,
-    },
 }
 
 /// What was asked for last, and until when it counts.
@@ -61,4 +50,64 @@ impl Wish {
     fn lock(&self) -> MutexGuard<'_, Asked> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A jog at work.
+pub struct Jogged {
+    planner: Arc<Planner>,
+    wish: Arc<Wish>,
+}
+
+impl Jogged {
+    /// Follows `wish` until it is over.
+    #[must_use]
+    pub const fn new(planner: Arc<Planner>, wish: Arc<Wish>) -> Self {
+        Self { planner, wish }
+    }
+}
+
+impl Skill for Jogged {
+    fn plan(&self) -> Plan {
+        // One step a tick, made from what was commanded last: a chunk of more would go on after the hand let go.
+        let (deadline_ns, ticks_max) = (DEADLINE_NS, TICKS_MAX);
+        Plan { execute: 1, lead: 0, deadline_ns, seam: Seam::Cut, ticks_max }
+    }
+
+    fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {
+        let mut asked = self.wish.lock();
+        let goes_on = ask.at < asked.until;
+        let stands = ask.last_velocity.iter().all(|velocity| *velocity == 0.0);
+        if !goes_on && stands {
+            asked.is_over = true;
+            chunk.push(&ask.last_command);
+            chunk.ends = true;
+            return Ok(());
+        }
+        let robot = self.planner.robot();
+        let next = match &asked.velocity {
+            Velocity::Joints(wanted) => {
+                let rest = Joints::zeros(robot.joints());
+                step(ask, if goes_on { wanted } else { &rest }, robot)
+            }
+        };
+        chunk.push(&next);
+        Ok(())
+    }
+}
+
+/// The set-point of the tick that brings the joints nearest to the wanted velocities.
+fn step(ask: &Ask, wanted: &Joints, robot: &Robot) -> Joints {
+    let dt = robot.period_s();
+    let mut next = ask.last_command;
+    for (k, limits) in robot.limits().iter().enumerate() {
+        let (velocity, acceleration) = (ask.last_velocity[k], ask.last_acceleration[k]);
+        let jerk = limits.jerk_max * dt;
+        let least = (acceleration - jerk).max(-limits.acceleration_max);
+        let most = (acceleration + jerk).min(limits.acceleration_max);
+        let wish = wanted[k].clamp(-limits.velocity_max, limits.velocity_max);
+        let velocity = velocity + ((wish - velocity) / dt).clamp(least, most) * dt;
+        next[k] = (next[k] + velocity * dt)
+            .clamp(limits.position_min.min(next[k]), limits.position_max.max(next[k]));
+    }
+    next
 }

@@ -29,3 +29,4 @@ mod python;
 mod shipped;
 mod starts;
 mod story;
+mod tool;
