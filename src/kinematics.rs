@@ -6,7 +6,7 @@
 mod arms;
 mod description;
 
-pub use arms::{Arms, RobotArm};
+pub use arms::{Arms, RobotArm, ToolLimits};
 pub use description::{Description, DescriptionError, JointKind, UrdfJoint};
 
 use nalgebra::Isometry3;

@@ -14,8 +14,16 @@ const CORRECTION_MAX_M: f64 = 0.020;
 /// Or turns it further than this, rad.
 const CORRECTION_MAX_RAD: f64 = 0.050;
 
+const fn quarter() -> f64 {
+    0.25
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
 /// One `[[arms]]` table: a chain of the description with a tool at its end.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArmSettings {
     /// What it is called.
@@ -30,6 +38,15 @@ pub struct ArmSettings {
     /// Roll, pitch, yaw of the tool in the frame of that link.
     #[serde(default)]
     pub tool_rpy_rad: [f64; 3],
+    /// Fastest straight and circular routes and jogs, of the tool's origin.
+    #[serde(default = "quarter")]
+    pub tool_speed_max_m_s: f64,
+    /// And how fast it may turn on them.
+    #[serde(default = "one")]
+    pub tool_turn_max_rad_s: f64,
+    /// How long it takes at least from rest to full speed; a third of it is the acceleration's own ramp.
+    #[serde(default = "quarter")]
+    pub tool_ramp_s: f64,
     /// How this very arm differs from its description.
     pub calibration: Option<PathBuf>,
     /// What stands in that file.
@@ -62,6 +79,23 @@ pub struct Correction {
 }
 
 impl ArmSettings {
+    /// An arm of this name, from the root to a link, without a calibration.
+    #[must_use]
+    pub fn to(name: &str, tool_link: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            base_link: None,
+            tool_link: tool_link.to_owned(),
+            tool_xyz_m: [0.0; 3],
+            tool_rpy_rad: [0.0; 3],
+            tool_speed_max_m_s: quarter(),
+            tool_turn_max_rad_s: one(),
+            tool_ramp_s: quarter(),
+            calibration: None,
+            corrections: Calibration::default(),
+        }
+    }
+
     /// Reads the calibration, if one is named, and checks the rest. `file` is the robot's.
     pub(super) fn complete(&mut self, file: &Path) -> Result<(), ConfigError> {
         if self.name.is_empty() {
@@ -77,6 +111,17 @@ impl ArmSettings {
                     figures,
                     "choose three numbers below 10",
                 ));
+            }
+        }
+        for (key, figure, most) in [
+            ("tool_speed_max_m_s", self.tool_speed_max_m_s, 10.0),
+            ("tool_turn_max_rad_s", self.tool_turn_max_rad_s, 30.0),
+            ("tool_ramp_s", self.tool_ramp_s, 10.0),
+        ] {
+            if !(figure > 0.0 && figure <= most) {
+                let key = format!("arms.{}.{key}", self.name);
+                let remedy = format!("choose more than 0, at most {most}");
+                return Err(ConfigError::value(file, key, figure, remedy));
             }
         }
         if let Some(calibration) = &mut self.calibration {

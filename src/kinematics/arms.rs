@@ -27,6 +27,8 @@ pub struct RobotArm {
     pub tool_link: String,
     /// Its kinematics.
     pub arm: Arm,
+    /// How fast its tool may go on routes and jogs.
+    pub tool: ToolLimits,
     /// The description's names of its joints.
     pub joint_names: Vec<String>,
     /// For each of its joints: the robot's joint, and that one's value per value of the arm's.
@@ -94,10 +96,8 @@ impl RobotArm {
         tool_link: &str,
     ) -> Result<Self, DescriptionError> {
         let settings = ArmSettings {
-            name: tool_link.to_owned(),
             base_link: base_link.map(str::to_owned),
-            tool_link: tool_link.to_owned(),
-            ..ArmSettings::default()
+            ..ArmSettings::to(tool_link, tool_link)
         };
         let mut index = 0;
         Builder { description, settings: &settings, named_by: &description.file }.build(|joint| {
@@ -105,6 +105,17 @@ impl RobotArm {
             Ok(Limits { joint: (index - 1, 1.0), ..Limits::of_description(joint) })
         })
     }
+}
+
+/// How fast a tool may go on straight and circular routes, and when it is jogged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ToolLimits {
+    /// Of its origin.
+    pub speed_max_m_s: f64,
+    /// Of its orientation.
+    pub turn_max_rad_s: f64,
+    /// Least time from rest to full speed.
+    pub ramp_s: f64,
 }
 
 /// A robot's arms, in the order of its settings.
@@ -314,6 +325,11 @@ impl Builder<'_> {
             base_link: self.base_link().to_owned(),
             tool_link: settings.tool_link.clone(),
             arm: Arm::compile(chain),
+            tool: ToolLimits {
+                speed_max_m_s: settings.tool_speed_max_m_s,
+                turn_max_rad_s: settings.tool_turn_max_rad_s,
+                ramp_s: settings.tool_ramp_s,
+            },
             joint_names: free.iter().map(|(k, _)| description.joints[*k].name.clone()).collect(),
             joints: free.into_iter().map(|(_, limits)| limits.joint).collect(),
         })

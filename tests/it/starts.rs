@@ -133,6 +133,19 @@ fn a_broken_daemon_file_stops_the_start() {
         "target_min_m = [0.95",
         &["target_min_m = [0.95", "below"],
     );
+    spoiled(
+        DAEMON,
+        "reach = {",
+        "head = \"x.toml\"\nreach = {",
+        &["skills.reach", "head and reach", "either"],
+    );
+    spoiled(DAEMON, "reach = {", "# reach = {", &["skills.reach", "neither", "[skills.reach]"]);
+    spoiled(
+        DAEMON,
+        "lean_min_rad = 0.0",
+        "lean_min_rad = 1.5",
+        &["skills.reach.reach.lean_min_rad", "the least first"],
+    );
     let missing = Tree::copy();
     missing.remove(DAEMON);
     missing.must_fail(CONFIG, &[], &["daemon.toml", "No such file", "check the path"]);
