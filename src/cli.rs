@@ -76,7 +76,7 @@ impl CliError {
             | Self::Head(_)
             | Self::Daemon(
                 DaemonError::Config(_)
-                | DaemonError::Chain(_)
+                | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Scene { .. }
                 | DaemonError::NotBuilt { .. },

@@ -3,12 +3,14 @@
 //! Keys carry their units, unknown keys are refused, and every complaint names file, key, value and remedy. Relative
 //! paths are relative to the file that they stand in.
 
+mod arms;
 mod robot;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use arms::{ArmSettings, Calibration, Correction};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 
 /// Why a configuration is refused.

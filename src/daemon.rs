@@ -30,7 +30,7 @@ use crate::{
     config::{ConfigError, Pace, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
-    kinematics::{self, ChainError, ToolChain},
+    kinematics::{Arms, DescriptionError},
     operator::{Command, Desk, DeskParts},
     skill::{Assignment, registry::Registry, think},
     telemetry::{Herald, Tidings},
@@ -45,7 +45,7 @@ pub enum DaemonError {
     Config(#[from] ConfigError),
     /// The robot's description.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Description(#[from] DescriptionError),
     /// A head.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -144,7 +144,7 @@ pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
 pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
     let robot = settings.robot_settings.build(period_s)?;
-    let chain = ToolChain::load(&settings.robot_settings)?;
+    let arms = Arms::load(&settings.robot_settings)?;
     let registry = registry(settings, period_s)?;
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -182,7 +182,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 
     let reception = Reception::new(desk.clone(), clock, tell, info);
     let ended =
-        runtime.block_on(serve(wire, settings, &robot, &reception, chain, tidings, spectacle));
+        runtime.block_on(serve(wire, settings, &robot, &reception, arms, tidings, spectacle));
     let _ = runtime.block_on(come_to_rest(&desk));
     let summary = end(&switch, turns, thinking, listening);
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -265,7 +265,7 @@ async fn serve(
     settings: &Settings,
     robot: &Robot,
     reception: &Reception,
-    chain: ToolChain,
+    arms: Arms,
     tidings: channel::Receiver<Tidings>,
     spectacle: world::Spectacle,
 ) -> Result<(), DaemonError> {
@@ -276,23 +276,22 @@ async fn serve(
     let endpoints = settings.daemon.zenoh.listen.join(", ");
     tracing::info!(robot = name, endpoints, "ready: try `reflexctl status`");
     spectacle.show(&service)?;
-    let telling = tokio::spawn(tell_world(Arc::clone(&service), chain, tidings));
+    let telling = tokio::spawn(tell_world(Arc::clone(&service), arms, tidings));
     wait_for_signal().await;
     telling.abort();
     Ok(())
 }
 
-async fn tell_world(
-    service: Arc<Service>,
-    chain: ToolChain,
-    mut tidings: channel::Receiver<Tidings>,
-) {
+async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Receiver<Tidings>) {
     while let Some(news) = tidings.recv().await {
         let told = match news {
             Tidings::Tick(present) => {
-                let kinematics::Pose { position_m, quaternion_xyzw } =
-                    chain.x_base_tool(&present.tick.state.position);
-                service.publish_present(&present, Some(Pose { position_m, quaternion_xyzw }))
+                let tool = arms.first().map(|arm| arm.pose(&present.tick.state.position));
+                let tool = tool.map(|tool| Pose {
+                    position_m: tool.position_m,
+                    quaternion_xyzw: tool.quaternion_xyzw,
+                });
+                service.publish_present(&present, tool)
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),

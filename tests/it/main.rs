@@ -10,6 +10,8 @@ mod allocation;
 #[cfg(feature = "mujoco")]
 mod camera;
 mod conformance;
+mod degenerate;
+mod descriptions;
 mod punctual;
 mod reasons;
 #[cfg(feature = "mujoco")]

@@ -9,7 +9,7 @@ use reflexd::{
     config::Settings,
     daemon::engine,
     head::{Head, Manifest},
-    kinematics::ToolChain,
+    kinematics::Arms,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -47,7 +47,8 @@ fn every_configuration_loads_and_every_robot_can_be_built() {
         let robot = &settings.robot_settings;
         assert_eq!(file.file_stem().and_then(|stem| stem.to_str()), Some(robot.name.as_str()));
         robot.build(0.05).unwrap_or_else(|error| panic!("{error}"));
-        ToolChain::load(robot).unwrap_or_else(|error| panic!("{error}"));
+        let arms = Arms::load(robot).unwrap_or_else(|error| panic!("{error}"));
+        assert!(arms.first().is_some(), "{}: it has an arm", file.display());
     }
 }
 

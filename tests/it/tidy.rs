@@ -109,7 +109,8 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn layers_are_what_their_manifests_name() {
     for (manifest, layer) in [
-        ("src/motion/Cargo.toml", &["libm"][..]),
+        ("src/arm/Cargo.toml", &["nalgebra"][..]),
+        ("src/motion/Cargo.toml", &["libm"]),
         ("src/reflex/Cargo.toml", &["libc", "motion", "mujoco-rs", "ringbuf"]),
         ("hil-tests/Cargo.toml", &[]),
     ] {
@@ -130,7 +131,8 @@ fn every_foreign_crate_has_its_door() {
     for (foreign, doors) in [
         ("zenoh", &["src/wire.rs", "src/wire/"][..]),
         ("ort", &["src/inference.rs", "src/inference/"]),
-        ("k", &["src/kinematics.rs"]),
+        ("k", &["src/kinematics.rs", "src/kinematics/"]),
+        ("urdf_rs", &["src/kinematics.rs", "src/kinematics/"]),
         ("mujoco_rs", &["src/reflex/src/backend/mujoco.rs", "src/reflex/src/backend/mujoco/"]),
         ("ringbuf", &["src/reflex/src/"]),
         (
