@@ -9,7 +9,10 @@
 
 use motion::{Ask, Chunk, JointLimits, Joints};
 
-use crate::kinematics::RobotArm;
+use crate::{
+    config::{JointSettings, RobotSettings},
+    kinematics::{Arms, DescriptionError, RobotArm},
+};
 
 mod columns;
 mod rotation;
@@ -22,16 +25,31 @@ pub use tool::PoseRefusal;
 use tool::Tool;
 
 /// The robot that a head moves.
-#[derive(Clone, Copy, Debug)]
-pub struct Body<'a> {
+#[derive(Clone, Debug)]
+pub struct Body {
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
     /// Its joints, in order.
-    pub joints: &'a [String],
+    pub joints: Vec<String>,
     /// Their limits.
-    pub limits: &'a [JointLimits],
-    /// Its arms; none if no head is to move a tool.
-    pub arms: &'a [RobotArm],
+    pub limits: Vec<JointLimits>,
+    /// Its arms.
+    pub arms: Vec<RobotArm>,
+}
+
+impl Body {
+    /// The robot of a file, with its arms out of its description.
+    ///
+    /// # Errors
+    /// A description that is not this robot's.
+    pub fn load(robot: &RobotSettings) -> Result<Self, DescriptionError> {
+        Ok(Self {
+            name: robot.name.clone(),
+            joints: robot.joints.iter().map(|joint| joint.name().to_owned()).collect(),
+            limits: robot.joints.iter().map(JointSettings::limits).collect(),
+            arms: Arms::load(robot)?.as_slice().to_vec(),
+        })
+    }
 }
 
 /// Why columns do not fit the robot. `at` counts the groups of columns.
@@ -155,11 +173,7 @@ impl Lowering {
     /// # Errors
     /// Every joint of the robot needs a column or an arm's pose, and only one: a joint that nobody drives would hold its
     /// place while the rest of the arm moves, which no head is trained for.
-    pub fn compile(
-        groups: &[Columns],
-        body: &Body<'_>,
-        period_s: f64,
-    ) -> Result<Self, ColumnsError> {
+    pub fn compile(groups: &[Columns], body: &Body, period_s: f64) -> Result<Self, ColumnsError> {
         let (mut columns, mut direct, mut tools) = (Vec::new(), Vec::new(), Vec::new());
         let mut driven = vec![false; body.joints.len()];
         for (at, group) in groups.iter().enumerate() {
@@ -266,4 +280,8 @@ impl Lowering {
 }
 
 #[cfg(test)]
+mod rotation_test;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tool_test;

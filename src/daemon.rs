@@ -27,6 +27,7 @@ pub use house::Reception;
 pub use world::scene;
 
 use crate::{
+    action::Body,
     config::{ConfigError, Pace, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
@@ -109,9 +110,9 @@ pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonEr
         return Ok(registry);
     }
     let engine = engine(settings)?;
-    let joints = settings.robot_settings.joint_names();
+    let body = Body::load(&settings.robot_settings)?;
     for skill in &settings.daemon.skills {
-        let head = Head::load(&skill.head, &settings.robot_settings.name, &joints, engine)?;
+        let head = Head::load(&skill.head, &body, engine)?;
         let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
         if (head_ms - period_ms).abs() > 1e-6 {
             let remedy = format!(

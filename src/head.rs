@@ -47,7 +47,7 @@ impl Head {
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
-    pub fn load(path: &Path, body: &Body<'_>, engine: &Engine) -> Result<Self, HeadError> {
+    pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let manifest = Manifest::load(path)?;
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
@@ -56,7 +56,7 @@ impl Head {
                 wanted: body.name.to_owned(),
             });
         }
-        let packer = Packer::compile(manifest.features(), body.joints)
+        let packer = Packer::compile(manifest.features(), &body.joints)
             .map_err(|error| bad_feature(&manifest, &error, body))?;
         let period_s = manifest.timing.period_ms / 1e3;
         let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
@@ -72,7 +72,7 @@ impl Head {
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
-        for (middle, limits) in middle.iter_mut().zip(body.limits) {
+        for (middle, limits) in middle.iter_mut().zip(&body.limits) {
             *middle = limits.position_min.midpoint(limits.position_max);
         }
         let mut head = Self {
@@ -152,8 +152,7 @@ impl Head {
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
         self.lowering.lower(output, start, chunk).map_err(|error| {
-            *chunk =
-                Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
+            *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
     }
@@ -163,7 +162,7 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
     HeadError::BadValue { file: manifest.path().to_path_buf(), key, value, remedy }
 }
 
-fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body<'_>) -> HeadError {
+fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body) -> HeadError {
     let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
     let items = manifest.input.features.get(*feature).map_or("joints", FeatureRule::items_key);
     let value = match error {
@@ -174,7 +173,7 @@ fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body<'_>) -> He
     bad_value(manifest, format!("input.features[{feature}].{items}"), value, remedy)
 }
 
-fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body<'_>) -> HeadError {
+fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
     let joints = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     let (key, remedy) = match error {
         ColumnsError::NoJoint { at, .. } => (format!("[{at}].joints"), joints),

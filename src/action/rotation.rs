@@ -62,7 +62,7 @@ impl Rotation {
             _ => None,
         };
         // Finite numbers may still be too large to be squared.
-        rotation.filter(|rotation| rotation.coords.iter().all(|value| value.is_finite()))
+        rotation.filter(|rotation| (rotation.coords.norm() - 1.0).abs() < LENGTH_MIN)
     }
 }
 

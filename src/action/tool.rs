@@ -94,7 +94,7 @@ impl Tool {
         pose: &ToolPose,
         first_column: usize,
         arm: &RobotArm,
-        body: &Body<'_>,
+        body: &Body,
         period_s: f64,
     ) -> Self {
         let joints = (0..arm.arm.chain().len()).filter_map(|k| arm.robot_joint(k));
@@ -208,7 +208,8 @@ impl Tool {
             let most = if is_first { joint.first_max } else { joint.step_max };
             (joint, (to - from).abs() * joint.scale.abs(), most)
         });
-        let worst = moves.max_by(|(_, a, a_most), (_, b, b_most)| (a / a_most).total_cmp(&(b / b_most)));
+        let worst =
+            moves.max_by(|(_, a, a_most), (_, b, b_most)| (a / a_most).total_cmp(&(b / b_most)));
         match worst {
             Some((joint, by, most)) if by > most + SLACK => Err(PoseRefusal::Jump {
                 joint: joint.name.clone(),
