@@ -176,7 +176,7 @@ fn a_displacement_is_told_in_the_axes_that_the_manifest_names() {
     let row = vec![0.01, 0.0, 0.0, 0.1, 0.0, 0.0, 0.5];
     let lower = |frame| {
         let delta = delta(frame, RelativeTo::Commanded, Steps::Independent);
-        lower(&body, tool(&body, Rotation::Vector, delta), &[row.clone()], &start)
+        lower(&body, tool(&body, Rotation::Vector, delta), std::slice::from_ref(&row), &start)
             .expect("it is near")
     };
     // About the base's x, which is across the tool: Rx(0.1) Rz(90) = Rz(90) Ry(-0.1). About its own x: it rolls.
@@ -432,7 +432,7 @@ fn a_pose_is_met_only_as_nearly_as_the_manifest_allows() {
     let row = vec![1.0005, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let exact = tool(&body, Rotation::Vector, None);
     let near = ToolPose { tolerance_m: 1e-3, ..exact.clone() };
-    let got = lower(&body, near, &[row.clone()], &start).expect("within a millimetre");
+    let got = lower(&body, near, std::slice::from_ref(&row), &start).expect("within a millimetre");
     assert!((got[0][0] - 1.0).abs() < 1e-6, "{got:?}");
     let refused = lower(&body, exact, &[row], &start);
     assert!(matches!(refused, Err(LowerError::Pose { step: 0, .. })), "{refused:?}");
@@ -444,10 +444,12 @@ fn joints_that_are_not_finite_are_no_start() {
     let row = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let measured = delta(Frame::Base, RelativeTo::Measured, Steps::Independent);
     let bad = Start { measured: joints(&[f64::NAN; 7]), ..at(&[0.0; 7]) };
-    let refused = lower(&body, tool(&body, Rotation::Vector, measured), &[row.clone()], &bad);
+    let refused =
+        lower(&body, tool(&body, Rotation::Vector, measured), std::slice::from_ref(&row), &bad);
     assert_eq!(refused, Err(LowerError::Start { arm: "tool".to_owned() }));
     // Who does not ask what was measured does not mind.
-    lower(&body, tool(&body, Rotation::Vector, None), &[row.clone()], &bad).expect("it is near");
+    lower(&body, tool(&body, Rotation::Vector, None), std::slice::from_ref(&row), &bad)
+        .expect("it is near");
     let bad = Start { commanded: joints(&[f64::INFINITY; 7]), ..at(&[0.0; 7]) };
     let refused = lower(&body, tool(&body, Rotation::Vector, measured), &[row], &bad);
     assert_eq!(refused, Err(LowerError::Start { arm: "tool".to_owned() }));

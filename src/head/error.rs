@@ -23,8 +23,8 @@ pub enum HeadError {
     },
     /// The manifest is not TOML, or has a key too few, too many or of another type.
     #[error(
-        "{}: {message}\nremedy: the keys of a head's manifest are listed in src/head/manifest.rs; a shipped manifest \
-         in models/heads is a good start",
+        "{}: {message}\nremedy: the keys of a head's manifest are listed in docs/manifest.md; a shipped manifest in \
+         models/heads is a good start",
         file.display()
     )]
     Toml {
