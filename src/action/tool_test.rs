@@ -9,7 +9,7 @@ use super::{
     rotation_test::{ALL, encode, random_rotation},
     *,
 };
-use crate::{config::Settings, kinematics::Description};
+use crate::{config::Settings, head::Manifest, kinematics::Description};
 
 const PERIOD_S: f64 = 0.05;
 /// The gantry's joints: metres, then radians, then the opening of a hand.
@@ -160,6 +160,36 @@ fn a_path_told_as_poses_comes_back_as_its_joints() {
                         let place = format!("seed 7, case {case}, step {step}");
                         assert!(off < 2e-5, "{place}, {rotation:?}, {delta:?}: {off} off");
                     }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_shipped_head_does_in_joints_it_would_do_as_poses() {
+    let body = piper();
+    let manifest = Manifest::load(&here("models/heads/piper_pick_up.toml")).expect("shipped");
+    let arm = &body.arms[0];
+    for (golden, vector) in manifest.golden.iter().enumerate() {
+        // Its features are the seven measured joints, then the last command.
+        let measured = joints(&vector.observation[..7]);
+        let start = Start { measured, commanded: joints(&vector.observation[7..14]) };
+        let path: Vec<Joints> = vector.action.iter().map(|row| joints(row)).collect();
+        let poses: Vec<_> = path.iter().map(|q| arm.x_base_tool(q)).collect();
+        for delta in all_deltas() {
+            let pose = tool(&body, Rotation::SixDRows, delta);
+            let from = match delta.map(|delta| delta.relative_to) {
+                Some(RelativeTo::Measured) => &start.measured,
+                _ => &start.commanded,
+            };
+            let rows = tell(&pose, &arm.x_base_tool(from), &poses);
+            let got = lower(&body, pose, &rows, &start)
+                .unwrap_or_else(|error| panic!("golden {golden}, {delta:?}: {error}"));
+            for (step, (got, wanted)) in got.iter().zip(&path).enumerate() {
+                for (joint, (got, wanted)) in got.iter().zip(wanted.iter()).take(6).enumerate() {
+                    let off = (got - wanted).abs();
+                    assert!(off < 1e-4, "golden {golden}, step {step}, joint {joint}: {off} off");
                 }
             }
         }
