@@ -145,6 +145,19 @@ struct Column {
 }
 
 impl Column {
+    /// The columns of a group; `None` if its range has not a bound for each.
+    fn of(group: &Columns) -> Option<Vec<Self>> {
+        let names = group.names();
+        let ranges: Vec<_> = match group.range() {
+            None => vec![None; names.len()],
+            Some((min, max)) => min.iter().copied().zip(max.iter().copied()).map(Some).collect(),
+        };
+        let is_whole = group.range().is_none_or(|(min, max)| min.len() == max.len());
+        (is_whole && ranges.len() == names.len()).then(|| {
+            names.into_iter().zip(ranges).map(|(name, range)| Self { name, range }).collect()
+        })
+    }
+
     /// The value, SI. It is not clamped to the range: a head that asks for more than it was trained for is the law's
     /// business, which clamps it and says so; hidden here, nobody would see it.
     fn value(&self, raw: f64) -> f64 {
@@ -204,16 +217,7 @@ impl Lowering {
                     tools.push(tool);
                 }
             }
-            let names = group.names();
-            let ranges: Vec<_> = match group.range() {
-                None => vec![None; names.len()],
-                Some((min, max)) if min.len() == names.len() && max.len() == names.len() => {
-                    min.iter().copied().zip(max.iter().copied()).map(Some).collect()
-                }
-                Some(_) => return Err(ColumnsError::Range { at }),
-            };
-            let named = names.into_iter().zip(ranges);
-            columns.extend(named.map(|(name, range)| Column { name, range }));
+            columns.extend(Column::of(group).ok_or(ColumnsError::Range { at })?);
         }
         let undriven: Vec<String> = (body.joints.iter().zip(&driven))
             .filter(|(_, driven)| !**driven)
@@ -285,3 +289,5 @@ mod rotation_test;
 mod tests;
 #[cfg(test)]
 pub(crate) mod tool_test;
+#[cfg(test)]
+mod two_arms_test;
