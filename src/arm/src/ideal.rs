@@ -1,0 +1,344 @@
+//! The closed form: every way in which the ideal arm holds a pose, four at a time and without a branch.
+//!
+//! In the arm's own frame (z on axis 1, y along axis 2, origin on axis 1 at the height of axis 2) the wrist's centre is
+//! carried by joints 1 to 3 alone, or the direction of axis 6 by joint 1 and the wrist alone, so that each unknown
+//! stands in a quadratic: shoulder, elbow and wrist, two roots each (Pieper, 1968; for the second class Hawkins, 2013).
+//! Vectors in the plane of the arm are complex numbers z + i x, so that turning about y multiplies.
+
+use crate::{
+    lanes::Lanes,
+    math::{Frame, Mat3, Math, Vec3, mat_mat, mat_vec, sub},
+    six::{Joints6, Still},
+};
+
+/// What an ideal arm is made of. Complex numbers are `[re, im]`.
+pub(crate) struct Measures {
+    /// Whether joint 4 is parallel to 2 and 3.
+    pub(crate) parallel: bool,
+    /// From the base's frame to the arm's.
+    pub(crate) base: Mat3,
+    /// The arm's origin, in the arm's directions.
+    pub(crate) origin: Vec3,
+    /// The wrist's centre in the tool's frame.
+    pub(crate) wrist_in_tool: Vec3,
+    /// The last frame of the wrist (z on axis 6, y on axis 5, at zero) in the tool's.
+    pub(crate) end: Mat3,
+    /// Axis 1 to axis 2, along x.
+    pub(crate) shoulder: f64,
+    /// Axis 1 to the wrist's centre, along y.
+    pub(crate) side: f64,
+    /// Axis 2 to axis 3 at zero.
+    pub(crate) upper: [f64; 2],
+    /// Axis 3 to the wrist's centre, or to axis 4 where that is parallel, at zero.
+    pub(crate) fore: [f64; 2],
+    /// Axis 4 to the wrist's centre at zero.
+    pub(crate) hand: [f64; 2],
+    /// Direction of axis 4 at zero, where it is not parallel.
+    pub(crate) axis4: [f64; 2],
+    /// The wrist as turns about z, y, z: its first angle at zero.
+    pub(crate) turn_first: f64,
+    /// Its second.
+    pub(crate) turn_second: f64,
+    /// Which way joint 3 turns.
+    pub(crate) sign3: f64,
+    /// Which way joint 4 turns.
+    pub(crate) sign4: f64,
+}
+
+/// The ideal arm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ideal {
+    parallel: bool,
+    base: Mat3,
+    origin: Vec3,
+    wrist_in_tool: Vec3,
+    end: Mat3,
+    shoulder: f64,
+    side: f64,
+    upper: f64,
+    fore: f64,
+    hand: [f64; 2],
+    /// `exp(i (angle of axis 4 - angle of forearm))`.
+    axis4: [f64; 2],
+    /// `exp(-i turn_first)`.
+    untwist: [f64; 2],
+    /// joint = sign * (angle - offset).
+    signs: Joints6,
+    offsets: Joints6,
+    /// How far the angles of the exact arm may be from those of the ideal far from singularities, rad.
+    pub(crate) mismatch_rad: f64,
+}
+
+/// A pose, seen by the arm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// The wrist's centre in the base's frame.
+    pub(crate) wrist: Vec3,
+    /// And in the arm's.
+    center: Vec3,
+    /// The last frame of the wrist, in the arm's directions.
+    end: Mat3,
+}
+
+/// Four of the eight ways.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways {
+    /// Joints, in some turn.
+    pub(crate) joints: [Lanes; 6],
+    /// Squares of the distances from the singularities of shoulder, elbow and wrist, each about 1 far from it; negative
+    /// where the ideal arm does not reach.
+    pub(crate) clear: [Lanes; 3],
+}
+
+/// Which branch a lane of the first or second four is.
+#[inline(always)]
+pub(crate) const fn branch_of(parallel: bool, half: usize, lane: usize) -> u8 {
+    if parallel {
+        (lane & 1 | half << 1 | (lane >> 1) << 2) as u8
+    } else {
+        (lane | half << 2) as u8
+    }
+}
+
+const SHOULDER: Lanes = Lanes([1.0, -1.0, 1.0, -1.0]);
+const SECOND: Lanes = Lanes([1.0, 1.0, -1.0, -1.0]);
+const TINY: Lanes = Lanes::all(1e-30);
+
+#[inline(always)]
+fn times<M: Math>(a: [Lanes; 2], b: [Lanes; 2]) -> [Lanes; 2] {
+    [a[0].fma::<M>(b[0], -(a[1] * b[1])), a[0].fma::<M>(b[1], a[1] * b[0])]
+}
+
+/// `a` times the conjugate of `b`.
+#[inline(always)]
+fn over<M: Math>(a: [Lanes; 2], b: [Lanes; 2]) -> [Lanes; 2] {
+    [a[0].fma::<M>(b[0], a[1] * b[1]), a[1].fma::<M>(b[0], -(a[0] * b[1]))]
+}
+
+#[inline(always)]
+fn unit<M: Math>(a: [Lanes; 2]) -> [Lanes; 2] {
+    let scale = Lanes::all(1.0) / (a[0].fma::<M>(a[0], a[1].fma::<M>(a[1], TINY))).sqrt();
+    [a[0] * scale, a[1] * scale]
+}
+
+#[inline(always)]
+fn complex(value: [f64; 2]) -> [Lanes; 2] {
+    [Lanes::all(value[0]), Lanes::all(value[1])]
+}
+
+fn turn(angle: f64) -> [f64; 2] {
+    [angle.cos(), angle.sin()]
+}
+
+fn angle(value: [f64; 2]) -> f64 {
+    value[1].atan2(value[0])
+}
+
+impl Ideal {
+    pub(crate) fn of(m: &Measures) -> Self {
+        let (upper, fore) = (angle(m.upper), angle(m.fore));
+        let fourth = if m.parallel { m.turn_first - fore } else { m.turn_first };
+        Self {
+            parallel: m.parallel,
+            base: m.base,
+            origin: m.origin,
+            wrist_in_tool: m.wrist_in_tool,
+            end: m.end,
+            shoulder: m.shoulder,
+            side: m.side,
+            upper: m.upper[0].hypot(m.upper[1]),
+            fore: m.fore[0].hypot(m.fore[1]),
+            hand: m.hand,
+            axis4: turn(angle(m.axis4) - fore),
+            untwist: turn(-m.turn_first),
+            signs: [1.0, 1.0, m.sign3, m.sign4, 1.0, 1.0],
+            offsets: [0.0, upper, fore - upper, fourth, m.turn_second, 0.0],
+            mismatch_rad: 0.0,
+        }
+    }
+
+    /// Whether joint 4 is parallel to 2 and 3.
+    #[inline(always)]
+    pub(crate) const fn parallel(&self) -> bool {
+        self.parallel
+    }
+
+    #[inline(always)]
+    pub(crate) fn see<M: Math>(&self, target: &Frame) -> Seen {
+        let mut wrist = mat_vec::<M>(&target.r, &self.wrist_in_tool);
+        for (value, origin) in wrist.iter_mut().zip(target.p) {
+            *value += origin;
+        }
+        let turned = mat_mat::<M>(&self.base, &target.r);
+        Seen {
+            wrist,
+            center: sub(&mat_vec::<M>(&self.base, &wrist), &self.origin),
+            end: mat_mat::<M>(&turned, &self.end),
+        }
+    }
+
+    /// The branch of joints: the signs of the wrist's distance from axis 1, of the elbow's bend and of the wrist's.
+    #[inline]
+    pub(crate) fn branch(&self, q: &Joints6) -> u8 {
+        let angle = |k: usize| self.signs[k] * q[k] + self.offsets[k];
+        let bend = angle(2);
+        let fore = angle(1) + bend;
+        let mut reach = self.shoulder + self.upper * angle(1).sin() + self.fore * fore.sin();
+        if self.parallel {
+            let ([c, s], [re, im]) = (turn(fore + angle(3)), self.untwist);
+            reach += (c * re - s * im) * self.hand[1] + (c * im + s * re) * self.hand[0];
+        }
+        let negative = |value: f64, bit: u8| u8::from(value < 0.0) << bit;
+        negative(reach, 0) | negative(bend.sin(), 1) | negative(angle(4).sin(), 2)
+    }
+
+    /// How far the arm may be from a singularity, as [`Ways::clear`] measures it, before the closed form no longer tells
+    /// where the exact arm's solutions are.
+    pub(crate) fn doubt(&self) -> [f64; 3] {
+        let m = self.mismatch_rad;
+        let side = self.side.abs() / (self.upper + self.fore);
+        // A wrist that misses axis 1 by the mismatch may stand anywhere about it; so may the last joints where axes 4
+        // and 6 are in line; but a bend, and a side offset, stand under a root.
+        [16.0 * m * m + 6.0 * m * side + 1e-10, 3.0 * m + 1e-10, 16.0 * m * m + 1e-10]
+    }
+
+    /// The value of joint 3 nearest to this at which the arm is stretched or folded.
+    pub(crate) fn straight(&self, joint: f64) -> f64 {
+        let bend = self.signs[2] * joint + self.offsets[2];
+        let whole = (bend / core::f64::consts::PI).round() * core::f64::consts::PI;
+        self.signs[2] * (whole - self.offsets[2])
+    }
+
+    /// The four ways of the first half, and of the second. With a joint held, that joint is given instead of solved
+    /// for, all else as well as it can be; of a held wrist only the first half counts.
+    #[inline(always)]
+    pub(crate) fn ways<M: Math>(&self, seen: &Seen, held: Option<(Still, f64)>) -> [Ways; 2] {
+        let all = Lanes::all;
+        let (zero, one) = (all(0.0), all(1.0));
+        // Shoulder: the arm's plane holds the wrist's centre.
+        let [wx, wy, wz] = seen.center;
+        let r2 = M::fma(wx, wx, wy * wy);
+        let b = self.side;
+        let clear = M::fma(-b, b, r2);
+        let (mut x, c1, s1);
+        if let Some((Still::Shoulder, q)) = held {
+            let (s, c) = q.sin_cos();
+            (x, c1, s1) = (all(M::fma(c, wx, s * wy)), all(c), all(s));
+        } else {
+            let root = if clear > 0.0 { clear.sqrt() } else { 0.0 };
+            x = SHOULDER * all(root);
+            let scale = all(1.0 / (r2 * M::fma(root, root, b * b) + 1e-60).sqrt());
+            c1 = x.fma::<M>(all(wx), all(wy * b)) * scale;
+            s1 = x.fma::<M>(all(wy), all(-(wx * b))) * scale;
+        }
+        x = x - all(self.shoulder);
+        let reach = self.upper + self.fore;
+        let clear_shoulder = all(clear / (reach * reach));
+        // The last frame of the wrist, seen from the arm's plane: row x, row y, and row z as it is.
+        let row = |k: usize| {
+            let (a, b) = (all(seen.end[0][k]), all(seen.end[1][k]));
+            (c1.fma::<M>(a, s1 * b), c1.fma::<M>(b, -(s1 * a)), all(seen.end[2][k]))
+        };
+        let (g0, g1, g2) = (row(0), row(1), row(2));
+        if self.parallel {
+            // z about h, seen as (z, x, y).
+            let n = [[g0.2, g1.2, g2.2], [g0.0, g1.0, g2.0], [g0.1, g1.1, g2.1]];
+            let (wrist, first) = self.wrist::<M>(&n, SECOND, held);
+            let carried = times::<M>(times::<M>(first, complex(self.untwist)), complex(self.hand));
+            let d = [all(wz) - carried[0], x - carried[1]];
+            let elbow = |sign: f64| {
+                let (two, bend, clear_elbow, _) = self.elbow::<M>(d, all(sign), held);
+                let four = wrist.0[0] - two - bend;
+                let angles = [Lanes::atan2::<M>(s1, c1), two, bend, four, wrist.0[1], wrist.0[2]];
+                Ways { joints: self.joints(angles), clear: [clear_shoulder, clear_elbow, wrist.1] }
+            };
+            [elbow(1.0), elbow(-1.0)]
+        } else {
+            let (two, bend, clear_elbow, forearm) = self.elbow::<M>([all(wz), x], SECOND, held);
+            let [c, s] = times::<M>(forearm, complex(self.axis4));
+            let turned = |g: (Lanes, Lanes, Lanes)| {
+                (c.fma::<M>(g.0, -(s * g.2)), g.1, s.fma::<M>(g.0, c * g.2))
+            };
+            let (g0, g1, g2) = (turned(g0), turned(g1), turned(g2));
+            let n = [[g0.0, g1.0, g2.0], [g0.1, g1.1, g2.1], [g0.2, g1.2, g2.2]];
+            let (wrist, _) = self.wrist::<M>(&n, one, held);
+            let first = Lanes::atan2::<M>(s1, c1);
+            let clear = [clear_shoulder, clear_elbow, wrist.1];
+            let half = all(core::f64::consts::PI);
+            let flip = |turned: Lanes, sign: Lanes| {
+                let [four, five, six] = wrist.0;
+                let angles = [first, two, bend, four + turned, five * sign, six + turned];
+                Ways { joints: self.joints(angles), clear }
+            };
+            [flip(zero, one), flip(half, -one)]
+        }
+    }
+
+    /// Two links in a plane, from the shoulder to `d`: the angle of the first, the bend between them, how far from
+    /// stretched or folded, and the direction of the second.
+    #[inline(always)]
+    fn elbow<M: Math>(
+        &self,
+        d: [Lanes; 2],
+        sign: Lanes,
+        held: Option<(Still, f64)>,
+    ) -> (Lanes, Lanes, Lanes, [Lanes; 2]) {
+        let all = Lanes::all;
+        let (upper, fore) = (self.upper, self.fore);
+        let scale = 0.5 / (upper * fore);
+        let d2 = d[0].fma::<M>(d[0], d[1] * d[1]);
+        let cos = d2.fma::<M>(all(scale), all(-(upper * upper + fore * fore) * scale));
+        let clear = all(1.0) - cos * cos;
+        let (bend, cos, sin) = if let Some((Still::Elbow, q)) = held {
+            let bend = self.signs[2] * q + self.offsets[2];
+            (all(bend), all(bend.cos()), all(bend.sin()))
+        } else {
+            let cos = cos.max(all(-1.0)).min(all(1.0));
+            let sin = clear.max(all(0.0)).sqrt() * sign;
+            (Lanes::atan2::<M>(sin, cos), cos, sin)
+        };
+        let link = [cos.fma::<M>(all(fore), all(upper)), sin * all(fore)];
+        let first = unit::<M>(over::<M>(d, link));
+        (Lanes::atan2::<M>(first[1], first[0]), bend, clear, times::<M>(first, [cos, sin]))
+    }
+
+    /// A rotation as turns about z, y, z: the three angles, how far from singular, and the direction of the first.
+    #[inline(always)]
+    fn wrist<M: Math>(
+        &self,
+        n: &[[Lanes; 3]; 3],
+        sign: Lanes,
+        held: Option<(Still, f64)>,
+    ) -> (([Lanes; 3], Lanes), [Lanes; 2]) {
+        let clear = n[0][2].fma::<M>(n[0][2], n[1][2] * n[1][2]);
+        if let Some((Still::Wrist, q)) = held {
+            let (s, c) = q.sin_cos();
+            let (s, c) = (Lanes::all(s), Lanes::all(c));
+            let y = |i: usize| n[i][0].fma::<M>(s, n[i][1] * c);
+            let first = unit::<M>([y(1), -y(0)]);
+            let sin = -n[2][0].fma::<M>(c, -(n[2][1] * s));
+            let angles = [
+                Lanes::atan2::<M>(first[1], first[0]),
+                Lanes::atan2::<M>(sin, n[2][2]),
+                Lanes::all(q),
+            ];
+            return ((angles, clear), first);
+        }
+        let direction = [n[0][2] * sign, n[1][2] * sign];
+        let angles = [
+            Lanes::atan2::<M>(direction[1], direction[0]),
+            Lanes::atan2::<M>(clear.sqrt() * sign, n[2][2]),
+            Lanes::atan2::<M>(n[2][1] * sign, -(n[2][0] * sign)),
+        ];
+        ((angles, clear), unit::<M>(direction))
+    }
+
+    #[inline(always)]
+    fn joints(&self, angles: [Lanes; 6]) -> [Lanes; 6] {
+        let mut joints = angles;
+        for k in 0..6 {
+            joints[k] = (angles[k] - Lanes::all(self.offsets[k])) * Lanes::all(self.signs[k]);
+        }
+        joints
+    }
+}
