@@ -27,6 +27,7 @@ pub use house::Reception;
 pub use world::scene;
 
 use crate::{
+    action::Body,
     config::{ConfigError, Pace, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
@@ -106,14 +107,14 @@ const REST_WITHIN: Duration = Duration::from_secs(5);
 /// The first head, or the engine, that is not as it should be.
 pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
     let mut registry = Registry::default();
-    let joints = settings.robot_settings.joint_names();
+    let body = Body::load(&settings.robot_settings)?;
     for skill in &settings.daemon.skills {
         if let Some(reach) = &skill.reach {
             registry.add_reach(skill.clone(), reach.clone(), period_s);
         }
         let Some(file) = &skill.head else { continue };
         let engine = engine(settings)?;
-        let head = Head::load(file, &settings.robot_settings.name, &joints, engine)?;
+        let head = Head::load(file, &body, engine)?;
         let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
         if (head_ms - period_ms).abs() > 1e-6 {
             let remedy = format!(
