@@ -7,6 +7,7 @@ mod answer;
 mod chain;
 mod inverse;
 mod math;
+mod numeric;
 mod vector;
 
 pub use answer::{Answer, Branch, Hold, PoseError, Search};
@@ -15,3 +16,7 @@ pub use inverse::{Arm, MAX_SOLUTIONS, Options, Solution, Solutions};
 pub use vector::{JointVector, MAX_JOINTS};
 
 pub use nalgebra;
+
+// So that unit tests can share the arms of `tests/support`, which know this crate by its name.
+#[cfg(test)]
+extern crate self as arm;
