@@ -5,7 +5,7 @@ use core::f64::consts::{PI, TAU};
 use crate::{
     answer::PoseError,
     chain::Chain,
-    ideal::{Ideal, Seen, Ways, branch_of},
+    ideal::{Ideal, Seen, Ways},
     inverse::Options,
     lanes::Lanes,
     math::{Frame, Math},
@@ -64,12 +64,11 @@ impl Candidates {
     pub(crate) fn joints(&self, index: usize) -> Joints6 {
         let half = &self.joints[index >> 2 & 1];
         let lane = index & 3;
-        [0, 1, 2, 3, 4, 5].map(|k: usize| half[k].0[lane])
-    }
-
-    #[inline(always)]
-    pub(crate) fn branch(&self, index: usize) -> u8 {
-        branch_of(self.parallel, index >> 2, index & 3)
+        let mut q = [0.0; 6];
+        for k in 0..6 {
+            q[k] = half[k].0[lane];
+        }
+        q
     }
 
     /// The singularity that a way is nearest to, and how near: 1 where the closed form begins to be in doubt.

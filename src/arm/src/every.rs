@@ -6,11 +6,11 @@ use crate::{
     answer::{Branch, Search},
     chain::Chain,
     closed::{Closed, Found, Task},
+    dispatch,
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
     nearest::vector,
-    numeric,
-    sweep::{Sweep, sweep},
+    sweep::Sweep,
     vector::{JointVector, MAX_JOINTS},
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn closed<M: Math>(
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = sweep::<M>(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
             for root in roots.as_slice() {
                 emit::<M>(arm, &task, root, solutions);
             }
@@ -107,7 +107,7 @@ pub(crate) fn numeric<M: Math>(
         if work == 0 {
             break;
         }
-        let reach = numeric::refine::<M>(chain, target, &from, &goal, &mut work);
+        let reach = dispatch::refine(chain, target, &from, &goal, &mut work);
         let apart = |old: &Solution| {
             let pairs = old.joints.iter().zip(reach.joints.iter());
             pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)

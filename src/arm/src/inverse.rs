@@ -10,7 +10,7 @@ use crate::{
     dispatch, every,
     math::{Frame, Math},
     nearest,
-    numeric::{self, Goal},
+    numeric::Goal,
     vector::JointVector,
 };
 
@@ -236,7 +236,7 @@ pub(crate) fn solve<M: Math>(
     }
     let mut work = options.work_max;
     let goal = options.goal();
-    let reach = numeric::search::<M>(&arm.chain, target, &[*start], &goal, &mut work);
+    let reach = dispatch::search(&arm.chain, target, &[*start], &goal, &mut work);
     let (joints, error, branch) = (reach.joints, reach.error, Branch(0));
     if error.within(options.exact_m, options.exact_rad) {
         Answer::Exact { joints, branch, error }

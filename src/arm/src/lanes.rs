@@ -141,17 +141,16 @@ impl Lanes {
         let zero = Self::all(0.0);
         // tan(pi / 8) = 0.4142...
         let bound = high * Self::all(0.414_213_562_373_095_1);
-        let above = |no, yes| low.less(bound, no, yes);
-        let numerator = above(low, low - high);
-        let denominator = above(high, low + high) + Self::all(f64::MIN_POSITIVE);
+        let numerator = low.less(bound, low, low - high);
+        let denominator = low.less(bound, high, low + high) + Self::all(f64::MIN_POSITIVE);
         let t = numerator / denominator;
         let t2 = t * t;
         let mut sum = Self::all(ATAN[10]);
         for k in [9, 8, 7, 6, 5, 4, 3, 2, 1, 0] {
             sum = sum.fma::<M>(t2, Self::all(ATAN[k]));
         }
-        let mut angle =
-            above(zero, Self::all(core::f64::consts::FRAC_PI_4)) + (-(t * t2)).fma::<M>(sum, t);
+        let mut angle = low.less(bound, zero, Self::all(core::f64::consts::FRAC_PI_4))
+            + (-(t * t2)).fma::<M>(sum, t);
         angle = ax.less(ay, Self::all(core::f64::consts::FRAC_PI_2) - angle, angle);
         angle = x.less(zero, Self::all(core::f64::consts::PI) - angle, angle);
         angle.copysign(y)

@@ -1,13 +1,14 @@
 //! The nearest solution of an arm with a closed form.
 
 use crate::{
-    answer::{Answer, Branch, Hold, PoseError, Search},
+    answer::{Answer, Branch, Hold, Search},
     chain::Chain,
     closed::{Candidates, Closed, Found, Task},
+    dispatch,
     inverse::Options,
     math::{Frame, Math},
-    numeric::{self, Goal},
-    sweep::{Sweep, sweep},
+    numeric::Goal,
+    sweep::Sweep,
     vector::JointVector,
 };
 
@@ -52,7 +53,7 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = sweep::<M>(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
                 take(arm, &task, own, found, &mut best, &mut other);
@@ -65,7 +66,7 @@ pub(crate) fn solve<M: Math>(
             let to = Branch(arm.ideal.branch(&other.found.joints));
             Answer::Held(Hold::BranchChange { from: Branch(from), to })
         }
-        _ => beyond::<M>(chain, arm, &task, &candidates, own, options, work),
+        _ => dispatch::beyond(chain, arm, &task, &candidates, own, options, work),
     }
 }
 
@@ -123,7 +124,7 @@ pub(crate) fn vector(q: &[f64; 6]) -> JointVector {
 
 /// No candidate holds the pose inside the limits: look everywhere, then tell how near it gets and what is in the way.
 #[inline(always)]
-fn beyond<M: Math>(
+pub(crate) fn beyond<M: Math>(
     chain: &Chain,
     arm: &Closed,
     task: &Task,
@@ -156,7 +157,7 @@ fn beyond<M: Math>(
         count += 1;
     }
     let goal = Goal { posture: None, ..options.goal() };
-    let reach = numeric::search::<M>(chain, &task.target, &starts[..count], &goal, &mut work);
+    let reach = dispatch::search(chain, &task.target, &starts[..count], &goal, &mut work);
     let search = if work == 0 { Search::Capped } else { Search::Complete };
     let (nearest, error) = (reach.joints, reach.error);
     if task.accepts(&error) {
