@@ -59,7 +59,7 @@ pub(crate) fn closed<M: Math>(
 /// Every turn of a solution that the limits allow, or the one that they allow least little.
 #[inline(always)]
 fn emit<M: Math>(arm: &Closed, task: &Task, found: &Found, solutions: &mut Solutions) {
-    let branch = Branch(arm.ideal.branch(&found.joints));
+    let branch = Branch(arm.ideal.branch::<M>(&found.joints));
     let Some(found) = arm.inside::<M>(task, found) else {
         let (joints, outside) = (vector(&found.joints), arm.outside(&found.joints));
         solutions.push(Solution { joints, branch, error: found.error, outside });

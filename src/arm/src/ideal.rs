@@ -168,18 +168,22 @@ impl Ideal {
     }
 
     /// The branch of joints: the signs of the wrist's distance from axis 1, of the elbow's bend and of the wrist's.
-    #[inline]
-    pub(crate) fn branch(&self, q: &Joints6) -> u8 {
-        let angle = |k: usize| self.signs[k] * q[k] + self.offsets[k];
-        let bend = angle(2);
-        let fore = angle(1) + bend;
-        let mut reach = self.shoulder + self.upper * angle(1).sin() + self.fore * fore.sin();
-        if self.parallel {
-            let ([c, s], [re, im]) = (turn(fore + angle(3)), self.untwist);
-            reach += (c * re - s * im) * self.hand[1] + (c * im + s * re) * self.hand[0];
+    #[inline(always)]
+    pub(crate) fn branch<M: Math>(&self, q: &Joints6) -> u8 {
+        let mut angle = [0.0; 6];
+        for k in 1..5 {
+            angle[k] = M::fma(self.signs[k], q[k], self.offsets[k]);
         }
-        let negative = |value: f64, bit: u8| u8::from(value < 0.0) << bit;
-        negative(reach, 0) | negative(bend.sin(), 1) | negative(angle(4).sin(), 2)
+        let fore = angle[1] + angle[2];
+        let (sin, _) = Lanes([angle[1], fore, angle[2], angle[4]]).sin_cos::<M>();
+        let mut reach = M::fma(self.upper, sin.0[0], M::fma(self.fore, sin.0[1], self.shoulder));
+        if self.parallel {
+            let (sin, cos) = Lanes::all(fore + angle[3]).sin_cos::<M>();
+            let [_, carried] =
+                times::<M>(times::<M>([cos, sin], complex(self.untwist)), complex(self.hand));
+            reach += carried.0[0];
+        }
+        u8::from(reach < 0.0) | u8::from(sin.0[2] < 0.0) << 1 | u8::from(sin.0[3] < 0.0) << 2
     }
 
     /// How far the arm may be from a singularity, as [`Ways::clear`] measures it, before the closed form no longer tells

@@ -8,7 +8,7 @@ use crate::{
     classify::{Explanation, classify},
     closed::Closed,
     dispatch, every,
-    math::{Frame, Math},
+    math::{Frame, Math, Plain},
     nearest,
     numeric::Goal,
     vector::JointVector,
@@ -168,7 +168,9 @@ impl Arm {
     #[must_use]
     pub fn branch(&self, joints: &[f64]) -> Branch {
         match (&self.closed, joints) {
-            (Some(closed), &[a, b, c, d, e, f]) => Branch(closed.ideal.branch(&[a, b, c, d, e, f])),
+            (Some(closed), &[a, b, c, d, e, f]) => {
+                Branch(closed.ideal.branch::<Plain>(&[a, b, c, d, e, f]))
+            }
             _ => Branch(0),
         }
     }

@@ -12,6 +12,9 @@ use crate::{
     vector::JointVector,
 };
 
+/// Evaluations that may go into bringing an acceptable solution nearer.
+const SETTLE: u32 = 60;
+
 /// Joints on the pose and inside the limits.
 struct Best {
     found: Found,
@@ -29,7 +32,7 @@ pub(crate) fn solve<M: Math>(
     let task = arm.task::<M>(target, start, options);
     let candidates = arm.candidates::<M>(&task);
     let mut work = options.work_max;
-    let own = options.keep_branch.then(|| arm.ideal.branch(&task.start));
+    let own = options.keep_branch.then(|| arm.ideal.branch::<M>(&task.start));
     let mut best: Option<Best> = None;
     // The nearest of another branch, while the own one is to be kept.
     let mut other: Option<Best> = None;
@@ -45,7 +48,7 @@ pub(crate) fn solve<M: Math>(
             let found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
             if task.accepts(&found.error) {
                 let found = arm.inside::<M>(&task, &found);
-                take(arm, &task, own, found, &mut best, &mut other);
+                take::<M>(arm, &task, own, found, &mut best, &mut other);
             } else {
                 near = Some(candidates.nearest(index).0);
             }
@@ -56,14 +59,14 @@ pub(crate) fn solve<M: Math>(
             let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
-                take(arm, &task, own, found, &mut best, &mut other);
+                take::<M>(arm, &task, own, found, &mut best, &mut other);
             }
         }
     }
     match (best, own, other) {
-        (Some(best), ..) => answer(arm, &task, &best.found),
+        (Some(best), ..) => answer::<M>(chain, arm, &task, &best.found, options, &mut work),
         (None, Some(from), Some(other)) => {
-            let to = Branch(arm.ideal.branch(&other.found.joints));
+            let to = Branch(arm.ideal.branch::<M>(&other.found.joints));
             Answer::Held(Hold::BranchChange { from: Branch(from), to })
         }
         _ => dispatch::beyond(chain, arm, &task, &candidates, own, options, work),
@@ -85,7 +88,7 @@ fn next(candidates: &Candidates, tried: u32) -> Option<usize> {
 }
 
 #[inline(always)]
-fn take(
+fn take<M: Math>(
     arm: &Closed,
     task: &Task,
     own: Option<u8>,
@@ -94,7 +97,7 @@ fn take(
     other: &mut Option<Best>,
 ) {
     let Some(found) = found else { return };
-    let kept = own.is_none_or(|own| own == arm.ideal.branch(&found.joints));
+    let kept = own.is_none_or(|own| own == arm.ideal.branch::<M>(&found.joints));
     let slot = if kept { best } else { other };
     let far = task.far(&found.joints);
     // An exact one before one that is only acceptable.
@@ -105,9 +108,25 @@ fn take(
 }
 
 #[inline(always)]
-fn answer(arm: &Closed, task: &Task, found: &Found) -> Answer {
-    let (joints, error) = (vector(&found.joints), found.error);
-    let branch = Branch(arm.ideal.branch(&found.joints));
+fn answer<M: Math>(
+    chain: &Chain,
+    arm: &Closed,
+    task: &Task,
+    found: &Found,
+    options: &Options,
+    work: &mut u32,
+) -> Answer {
+    let (mut q, mut error) = (found.joints, found.error);
+    if !task.exact(&error) {
+        // Two solutions that merge, where Newton's steps do not settle; these do.
+        let mut some = SETTLE.min(*work);
+        *work -= some;
+        let reach = dispatch::refine(chain, &task.target, &vector(&q), &options.goal(), &mut some);
+        if task.cost(&reach.error) < task.cost(&error) {
+            (q, error) = (six(&reach.joints), reach.error);
+        }
+    }
+    let (joints, branch) = (vector(&q), Branch(arm.ideal.branch::<M>(&q)));
     if task.exact(&error) {
         Answer::Exact { joints, branch, error }
     } else {
@@ -161,7 +180,7 @@ pub(crate) fn beyond<M: Math>(
     let search = if work == 0 { Search::Capped } else { Search::Complete };
     let (nearest, error) = (reach.joints, reach.error);
     if task.accepts(&error) {
-        let branch = Branch(arm.ideal.branch(&six(&nearest)));
+        let branch = Branch(arm.ideal.branch::<M>(&six(&nearest)));
         return match own {
             Some(from) if from != branch.0 => {
                 Answer::Held(Hold::BranchChange { from: Branch(from), to: branch })

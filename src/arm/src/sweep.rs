@@ -17,11 +17,24 @@ use crate::{
 pub(crate) struct Roots {
     len: usize,
     items: [Found; 12],
+    /// The acceptable sample that is least off, should there be no root.
+    least: Option<Found>,
 }
 
 impl Roots {
     pub(crate) fn as_slice(&self) -> &[Found] {
         &self.items[..self.len]
+    }
+
+    /// A sample may happen to be a solution.
+    fn sample(&mut self, task: &Task, found: &Found) {
+        if task.exact(&found.error) {
+            self.push(*found);
+        }
+        let cost = task.cost(&found.error);
+        if task.accepts(&found.error) && self.least.is_none_or(|old| cost < task.cost(&old.error)) {
+            self.least = Some(*found);
+        }
     }
 
     /// Keeps the better of two that are the same.
@@ -70,7 +83,7 @@ const STRIDE_RAD: f64 = 0.2;
 #[inline(always)]
 pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
     let error = crate::PoseError::default();
-    let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12] };
+    let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
     let k = sweep.still.joint();
     let (low, high) = range(arm, task, sweep);
     let first = nearest_start::<M>(arm, task, sweep, low, high, work);
@@ -91,10 +104,8 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
         let at = low + (high - low) * (step / strides);
         step += 1.0;
         let sample = probe::<M>(arm, task, sweep, at, last[1].map(|s| s.found.joints), 2, work);
-        if let Some(sample) = sample
-            && task.accepts(&sample.found.error)
-        {
-            roots.push(sample.found);
+        if let Some(sample) = &sample {
+            roots.sample(task, &sample.found);
         }
         // One call for both ways to meet zero: crossing it, and touching it between three samples.
         let mut spans = [None; 2];
@@ -106,9 +117,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             {
                 let guess = Some(a.found.joints);
                 if let Some(tip) = probe::<M>(arm, task, sweep, vertex, guess, 4, work) {
-                    if task.accepts(&tip.found.error) {
-                        roots.push(tip.found);
-                    }
+                    roots.sample(task, &tip.found);
                     if tip.off * a.off <= 0.0 {
                         spans = [Some((before, tip)), Some((tip, b))];
                     }
@@ -121,6 +130,11 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             }
         }
         last = [last[1], sample];
+    }
+    if roots.len == 0
+        && let Some(found) = roots.least
+    {
+        roots.push(found);
     }
     roots
 }
