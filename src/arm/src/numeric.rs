@@ -105,7 +105,6 @@ fn search_sized<M: Math, const N: usize>(
     let mut restarts = Restarts::new(chain.len());
     let mut best: Option<Descent<N>> = None;
     let mut round = 0;
-    let mut again = 0;
     // Enough is kept to bring the best descent to its end.
     let reserve = (*work / 8).min(40);
     while best.is_none() || *work > reserve {
@@ -130,7 +129,6 @@ fn search_sized<M: Math, const N: usize>(
     };
     best.run::<M>(chain, target, goal, false, work);
     best.prefer_posture::<M>(chain, target, goal, work);
-    let _ = &mut again;
     best.reach()
 }
 
@@ -189,5 +187,3 @@ impl Restarts {
         best.1
     }
 }
-#[cfg(test)]
-mod scratch;
