@@ -45,7 +45,7 @@ impl Default for Options {
             lever_m: 0.2,
             keep_branch: false,
             posture: None,
-            work_max: 2_000,
+            work_max: 800,
         }
     }
 }

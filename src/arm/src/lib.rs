@@ -13,7 +13,10 @@ mod ideal;
 mod inverse;
 mod lanes;
 mod math;
+mod nearest;
 mod numeric;
+mod six;
+mod sweep;
 mod vector;
 
 pub use answer::{Answer, Branch, Hold, PoseError, Search};

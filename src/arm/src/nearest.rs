@@ -39,7 +39,8 @@ pub(crate) fn solve<M: Math>(
     let mut tried = 0_u32;
     while work > 0 {
         let Some(index) = next(&candidates, tried) else { break };
-        if best.as_ref().is_some_and(|best| best.far <= candidates.far[index]) {
+        let done = |best: &Best| best.far <= candidates.far[index] && task.exact(&best.found.error);
+        if best.as_ref().is_some_and(done) {
             break;
         }
         tried |= 1 << index;

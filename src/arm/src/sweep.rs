@@ -39,13 +39,7 @@ impl Roots {
 
     /// Keeps the better of two that are the same.
     fn push(&mut self, found: Found) {
-        let same = |old: &Found| {
-            let mut apart = 0.0_f64;
-            for k in 0..6 {
-                apart = apart.max((old.joints[k] - found.joints[k]).abs());
-            }
-            apart < 1e-3
-        };
+        let same = |old: &Found| apart(&old.joints, &found.joints) < 1e-3;
         if let Some(old) = self.items[..self.len].iter_mut().find(|old| same(old)) {
             if found.error.cost_m(1.0) < old.error.cost_m(1.0) {
                 *old = found;
@@ -84,8 +78,10 @@ const STRIDE_RAD: f64 = 0.2;
 pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
     let error = crate::PoseError::default();
     let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
-    let k = sweep.still.joint();
     let (low, high) = range(arm, task, sweep);
+    if sweep.still == Still::Elbow && bends::<M>(arm, task, sweep, &mut roots, work) {
+        return roots;
+    }
     let first = nearest_start::<M>(arm, task, sweep, low, high, work);
     if let Some(sample) = first.filter(|sample| task.exact(&sample.found.error)) {
         roots.push(sample.found);
@@ -96,14 +92,21 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             return roots;
         }
     }
-    let strides =
-        ((high - low) / if k == 2 { 0.4 * STRIDE_RAD } else { STRIDE_RAD }).ceil().max(4.0);
+    let stride = if sweep.still == Still::Elbow { 0.4 * STRIDE_RAD } else { STRIDE_RAD };
     let mut last: [Option<Sample>; 2] = [None; 2];
-    let mut step = 0.0;
-    while step <= strides && *work > 0 {
-        let at = low + (high - low) * (step / strides);
-        step += 1.0;
-        let sample = probe::<M>(arm, task, sweep, at, last[1].map(|s| s.found.joints), 2, work);
+    let (mut at, mut stretch) = (low, stride);
+    while *work > 0 {
+        let beside = last[1].map(|sample| sample.found.joints);
+        let sample = probe::<M>(arm, task, sweep, at, beside, 2, work);
+        // Where the others turn fast, as a wrist does that passes its own singularity, look closer.
+        if let (Some(a), Some(b)) = (&last[1], &sample)
+            && stretch > stride / 10.0
+            && apart(&a.found.joints, &b.found.joints) > 0.5
+        {
+            stretch *= 0.5;
+            at = a.at + stretch;
+            continue;
+        }
         if let Some(sample) = &sample {
             roots.sample(task, &sample.found);
         }
@@ -111,7 +114,8 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
         let mut spans = [None; 2];
         if let (Some(a), Some(b)) = (last[1], sample) {
             if a.off * b.off <= 0.0 {
-                spans[0] = Some((a, b));
+                let jumps = apart(&a.found.joints, &b.found.joints) > 1.5;
+                spans[0] = (!jumps).then_some((a, b));
             } else if let Some(before) = last[0]
                 && let Some(vertex) = vertex(&before, &a, &b)
             {
@@ -130,6 +134,11 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             }
         }
         last = [last[1], sample];
+        if at >= high {
+            break;
+        }
+        stretch = stride.min(2.0 * stretch);
+        at = high.min(at + stretch);
     }
     if roots.len == 0
         && let Some(found) = roots.least
@@ -137,6 +146,15 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
         roots.push(found);
     }
     roots
+}
+
+/// The most that a joint is elsewhere, rad.
+fn apart(a: &Joints6, b: &Joints6) -> f64 {
+    let mut apart = 0.0_f64;
+    for k in 0..6 {
+        apart = apart.max((a[k] - b[k]).abs());
+    }
+    apart
 }
 
 /// Where to look: all that the limits leave, one turn about the start at most; of the elbow only near its singularity.
@@ -155,6 +173,44 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
         (low, high) = (low.max(singular - reach), high.min(singular + reach));
     }
     (low, high.max(low))
+}
+
+/// A stretched arm bends either way: Newton from both sides, far enough out that each falls to its own. Whether it came
+/// to solutions.
+#[inline(always)]
+fn bends<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    roots: &mut Roots,
+    work: &mut u32,
+) -> bool {
+    let straight = arm.ideal.straight(sweep.from[2]);
+    let bend = (sweep.from[2] - straight).abs().max((2.0 * arm.ideal.mismatch_rad).sqrt());
+    let mut all = true;
+    for at in [straight - bend, straight + bend] {
+        let q = held::<M>(arm, task, sweep, at, &sweep.from);
+        let found = arm.polish::<M>(task, &q, work);
+        let exact = task.exact(&found.error);
+        all &= exact;
+        if exact {
+            roots.push(found);
+        }
+    }
+    all
+}
+
+/// What the closed form makes of one value of the standing joint, in the turns nearest to others.
+#[inline(always)]
+fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints6) -> Joints6 {
+    let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
+    let mut q = [0.0; 6];
+    for k in 0..6 {
+        let value = ways[sweep.index >> 2 & 1].joints[k].0[sweep.index & 3];
+        q[k] = nearest_turn(value, near[k]);
+    }
+    q[sweep.still.joint()] = at;
+    q
 }
 
 /// The sample to begin with: as near to the start as can be.
@@ -195,14 +251,8 @@ fn probe<M: Math>(
     steps: u32,
     work: &mut u32,
 ) -> Option<Sample> {
-    let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
-    let mut q = [0.0; 6];
-    for k in 0..6 {
-        let value = ways[sweep.index >> 2 & 1].joints[k].0[sweep.index & 3];
-        let near = beside.map_or(task.start[k], |beside| beside[k]);
-        q[k] = nearest_turn(value, near);
-    }
-    q[sweep.still.joint()] = at;
+    let near = beside.unwrap_or(task.start);
+    let mut q = held::<M>(arm, task, sweep, at, &near);
     for round in 0..=steps {
         *work = work.saturating_sub(1);
         let view = arm.look::<M>(&q);
