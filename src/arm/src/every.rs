@@ -9,7 +9,7 @@ use crate::{
     dispatch,
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
-    nearest::vector,
+    nearest::{LOOKS, vector},
     sweep::Sweep,
     vector::{JointVector, MAX_JOINTS},
 };
@@ -26,7 +26,7 @@ pub(crate) fn closed<M: Math>(
 ) {
     let task = arm.task::<M>(target, start, options);
     let candidates = arm.candidates::<M>(&task);
-    let mut work = options.work_max;
+    let mut work = options.work_max.saturating_mul(LOOKS);
     let mut swept = 0_u32;
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {

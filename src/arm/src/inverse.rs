@@ -6,7 +6,7 @@ use crate::{
     answer::{Answer, Branch, Hold, Search},
     chain::Chain,
     classify::{Explanation, classify},
-    closed::Closed,
+    closed::{Closed, distance},
     dispatch, every,
     math::{Frame, Math, Plain},
     nearest,
@@ -121,11 +121,10 @@ impl Solutions {
         }
     }
 
-    /// Those inside first, by how far the farthest joint moves from `start`; then those outside, by how far.
+    /// Those inside first, by distance from `start`; then those outside, by how far.
     pub(crate) fn sort(&mut self, start: &[f64]) {
         let key = |solution: &Solution| {
-            let moves = solution.joints.iter().zip(start).map(|(q, start)| (q - start).abs());
-            let far = moves.fold(0.0, f64::max);
+            let far = distance(&solution.joints, start);
             solution.outside.map_or((0.0, far), |(_, by)| (by, far))
         };
         let order = |a: &Solution, b: &Solution| {
@@ -215,7 +214,8 @@ impl Arm {
         }
     }
 
-    /// The solution inside the limits that is nearest to `start`: whose farthest joint moves least.
+    /// The solution inside the limits that is nearest to `start`: whose farthest joint moves least; of those that are
+    /// about equal in that, whose joints move least in sum.
     #[must_use]
     pub fn solve(&self, x_base_tool: &Isometry3<f64>, start: &[f64], options: &Options) -> Answer {
         match self.checked(x_base_tool, start) {

@@ -12,6 +12,10 @@ use crate::{
     vector::JointVector,
 };
 
+/// A look at the arm by the closed form takes a third of the time that an evaluation in the numeric search takes, and at
+/// most half of the work goes into looks: what they do not find shall still be searched for.
+pub(crate) const LOOKS: u32 = 3;
+
 /// Evaluations that may go into bringing an acceptable solution nearer.
 const SETTLE: u32 = 60;
 
@@ -31,7 +35,8 @@ pub(crate) fn solve<M: Math>(
 ) -> Answer {
     let task = arm.task::<M>(target, start, options);
     let candidates = arm.candidates::<M>(&task);
-    let mut work = options.work_max;
+    let half = options.work_max / 2;
+    let mut work = half.saturating_mul(LOOKS);
     let own = options.keep_branch.then(|| arm.ideal.branch::<M>(&task.start));
     let mut best: Option<Best> = None;
     // The nearest of another branch, while the own one is to be kept.
@@ -70,7 +75,10 @@ pub(crate) fn solve<M: Math>(
             let to = Branch(arm.ideal.branch::<M>(&other.found.joints));
             Answer::Held(Hold::BranchChange { from: Branch(from), to })
         }
-        _ => dispatch::beyond(chain, arm, &task, &candidates, own, options, work),
+        _ => {
+            let left = options.work_max - half + work / LOOKS;
+            dispatch::beyond(chain, arm, &task, &candidates, own, options, left)
+        }
     }
 }
 
