@@ -5,13 +5,23 @@
 
 mod answer;
 mod chain;
+mod classify;
+mod closed;
+mod dispatch;
+mod every;
+mod ideal;
 mod inverse;
+mod lanes;
 mod math;
+mod nearest;
 mod numeric;
+mod six;
+mod sweep;
 mod vector;
 
 pub use answer::{Answer, Branch, Hold, PoseError, Search};
 pub use chain::{Chain, ChainError, Jacobian, Joint, Kind, Value};
+pub use classify::{Class, Explanation, Figures, Pair, Reason};
 pub use inverse::{Arm, MAX_SOLUTIONS, Options, Solution, Solutions};
 pub use vector::{JointVector, MAX_JOINTS};
 
