@@ -9,7 +9,7 @@ use crate::{
     inverse::Options,
     lanes::Lanes,
     math::{Frame, Math},
-    six::{Joints6, Six, Still, View},
+    six::{self, Joints6, Off, Six, Still},
 };
 
 /// An arm with a closed form.
@@ -69,6 +69,19 @@ impl Candidates {
             q[k] = half[k].0[lane];
         }
         q
+    }
+
+    /// The branch of a way, if it is so clear of singularities that the exact arm is in the same.
+    #[inline(always)]
+    pub(crate) fn branch(&self, index: usize) -> Option<u8> {
+        let (half, lane) = (index >> 2 & 1, index & 3);
+        let mut clear = true;
+        for k in 0..3 {
+            clear &= self.clear[half][k].0[lane] > 4.0 * self.doubt[k];
+        }
+        let branch =
+            if self.parallel { lane & 1 | half << 1 | lane >> 1 << 2 } else { lane | half << 2 };
+        clear.then_some(branch as u8)
     }
 
     /// The singularity that a way is nearest to, and how near: 1 where the closed form begins to be in doubt.
@@ -217,26 +230,79 @@ impl Closed {
                 break;
             }
             *work -= 1;
-            let view = self.six.view::<M>(&q);
+            let view = self.six.view::<f64, M>(&q);
             let off = view.off::<M>(&task.target);
-            let (cost, least) = (task.cost(&off.error), task.cost(&best.error));
+            let error = off.error();
+            let (cost, least) = (task.cost(&error), task.cost(&best.error));
             // Also when the cost is NaN.
             if round > 2 && !(cost < 0.7 * least) {
                 break;
             }
             if cost < least {
-                best = Found { joints: q, error: off.error };
+                best = Found { joints: q, error };
             }
             // Well within what is asked: another's arithmetic shall agree.
             if cost < 0.1 {
                 break;
             }
-            let Some(step) = view.step::<M>(&off, &task.target, &task.seen.wrist, None) else {
+            let step = view.step::<M>(&off, &task.target, &task.seen.wrist, None);
+            if !advance(&mut q, &step, None) {
                 break;
-            };
-            advance(&mut q, &step, None);
+            }
         }
         best
+    }
+
+    /// Newton on four ways at once, those inside the limits until they are exact, those outside until acceptable. A lane
+    /// that does not get there in a few steps is left where it is: its error tells.
+    #[inline(always)]
+    pub(crate) fn polish_half<M: Math>(
+        &self,
+        task: &Task,
+        candidates: &Candidates,
+        half: usize,
+        work: &mut u32,
+    ) -> [Found; 4] {
+        let mut q = candidates.joints[half];
+        let (mut aim_m, mut aim_rad, mut wanted) = ([0.0; 4], [0.0; 4], [false; 4]);
+        for lane in 0..4 {
+            let index = 4 * half + lane;
+            let inside = candidates.excess[index] <= 0.0;
+            aim_m[lane] = if inside { 0.1 * task.exact_m } else { 0.9 * task.accept_m };
+            aim_rad[lane] = if inside { 0.1 * task.exact_rad } else { 0.9 * task.accept_rad };
+            wanted[lane] = candidates.near[index].is_none() && !candidates.beyond[index];
+        }
+        let mut round = 0;
+        loop {
+            *work = work.saturating_sub(1);
+            let view = self.six.view::<Lanes, M>(&q);
+            let off = view.off::<M>(&task.target);
+            let miss = (off.distance / Lanes(aim_m)).max(off.sin / Lanes(aim_rad));
+            // More than a quarter of a turn is not told by its sine.
+            let miss = off.trace.less(Lanes::all(1.0), Lanes::all(f64::INFINITY), miss);
+            let mut open = false;
+            for lane in 0..4 {
+                open |= wanted[lane] && !(miss.0[lane] < 1.0);
+            }
+            if !open || round == 4 {
+                return [
+                    found(&q, &off, 0),
+                    found(&q, &off, 1),
+                    found(&q, &off, 2),
+                    found(&q, &off, 3),
+                ];
+            }
+            round += 1;
+            let step = view.step::<M>(&off, &task.target, &task.seen.wrist, None);
+            let mut most = Lanes::all(0.5);
+            for k in 0..6 {
+                most = step[k].abs().max(most);
+            }
+            let scale = miss.less(Lanes::all(1.0), Lanes::all(0.0), Lanes::all(0.5) / most);
+            for k in 0..6 {
+                q[k] = step[k].fma::<M>(scale, q[k]);
+            }
+        }
     }
 
     /// Each joint in the turn nearest to the start, or in the next if the limits want that.
@@ -266,7 +332,7 @@ impl Closed {
         if moved > 1e-3 {
             return None;
         }
-        let error = self.six.view::<M>(&q).off::<M>(&task.target).error;
+        let error = self.six.view::<f64, M>(&q).off::<M>(&task.target).error();
         task.accepts(&error).then_some(Found { joints: q, error })
     }
 
@@ -280,11 +346,6 @@ impl Closed {
             }
         }
         worst
-    }
-
-    #[inline(always)]
-    pub(crate) fn look<M: Math>(&self, q: &Joints6) -> View {
-        self.six.view::<M>(q)
     }
 }
 
@@ -330,15 +391,25 @@ pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     most + SUM * sum
 }
 
-/// Adds a step, but nowhere more than half a radian; not to a joint that is still.
+/// One of four.
 #[inline(always)]
-pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) {
-    let still = still.map_or(6, Still::joint);
-    let mut most = 0.0_f64;
+fn found(q: &[Lanes; 6], off: &Off<Lanes>, lane: usize) -> Found {
+    let mut joints = [0.0; 6];
     for k in 0..6 {
-        if k != still {
-            most = most.max(step[k].abs());
-        }
+        joints[k] = q[k].0[lane];
+    }
+    Found { joints, error: six::error(off.distance.0[lane], off.sin.0[lane], off.trace.0[lane]) }
+}
+
+/// Adds a step, but nowhere more than half a radian; not to a joint that is still. False where there is no step.
+#[inline(always)]
+pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) -> bool {
+    let still = still.map_or(6, Still::joint);
+    let (mut most, mut sum) = (0.0_f64, 0.0);
+    for k in 0..6 {
+        let size = if k == still { 0.0 } else { step[k].abs() };
+        most = most.max(size);
+        sum += size;
     }
     let scale = if most > 0.5 { 0.5 / most } else { 1.0 };
     for k in 0..6 {
@@ -346,6 +417,8 @@ pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) {
             q[k] += scale * step[k];
         }
     }
+    // Also false for NaN.
+    sum < 1e6
 }
 
 /// The same angle in the turn nearest to `to`.

@@ -28,15 +28,22 @@ pub(crate) fn closed<M: Math>(
     let candidates = arm.candidates::<M>(&task);
     let mut work = options.work_max.saturating_mul(LOOKS);
     let mut swept = 0_u32;
+    let halves = [
+        arm.polish_half::<M>(&task, &candidates, 0, &mut work),
+        arm.polish_half::<M>(&task, &candidates, 1, &mut work),
+    ];
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {
             continue;
         }
         let mut near = candidates.near[index];
         if near.is_none() {
-            let found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+            let mut found = halves[index >> 2][index & 3];
+            if !task.accepts(&found.error) {
+                found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+            }
             if task.accepts(&found.error) {
-                emit::<M>(arm, &task, &found, solutions);
+                emit::<M>(arm, &task, &found, candidates.branch(index), solutions);
             } else {
                 near = Some(candidates.nearest(index).0);
             }
@@ -46,7 +53,7 @@ pub(crate) fn closed<M: Math>(
             let from = candidates.joints(index);
             let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
             for root in roots.as_slice() {
-                emit::<M>(arm, &task, root, solutions);
+                emit::<M>(arm, &task, root, None, solutions);
             }
         }
     }
@@ -58,8 +65,14 @@ pub(crate) fn closed<M: Math>(
 
 /// Every turn of a solution that the limits allow, or the one that they allow least little.
 #[inline(always)]
-fn emit<M: Math>(arm: &Closed, task: &Task, found: &Found, solutions: &mut Solutions) {
-    let branch = Branch(arm.ideal.branch::<M>(&found.joints));
+fn emit<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    found: &Found,
+    branch: Option<u8>,
+    solutions: &mut Solutions,
+) {
+    let branch = Branch(branch.unwrap_or_else(|| arm.ideal.branch::<M>(&found.joints)));
     let Some(found) = arm.inside::<M>(task, found) else {
         let (joints, outside) = (vector(&found.joints), arm.outside(&found.joints));
         solutions.push(Solution { joints, branch, error: found.error, outside });

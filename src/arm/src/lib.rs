@@ -14,6 +14,7 @@ mod inverse;
 mod lanes;
 mod math;
 mod nearest;
+mod num;
 mod numeric;
 mod six;
 mod sweep;

@@ -232,7 +232,7 @@ fn nearest_start<M: Math>(
     }
     // In line, joints 4 and 6 turn the tool together: both go half of the way, unless a limit is in it.
     let q = &sample.found.joints;
-    let view = arm.look::<M>(q);
+    let view = arm.six.view::<f64, M>(q);
     let aligned = crate::math::dot::<M>(&view.z[3], &view.z[5]).signum();
     let fourth = nearest_turn(q[3], task.start[3]);
     let wanted = (0.5 * (fourth + task.start[3])).max(arm.low[3]).min(arm.high[3]);
@@ -257,15 +257,17 @@ fn probe<M: Math>(
     let mut q = held::<M>(arm, task, sweep, at, &near);
     for round in 0..=steps {
         *work = work.saturating_sub(1);
-        let view = arm.look::<M>(&q);
+        let view = arm.six.view::<f64, M>(&q);
         let off = view.off::<M>(&task.target);
-        let step = view.step::<M>(&off, &task.target, &task.seen.wrist, Some(sweep.still))?;
-        let off_along = step[sweep.still.joint()];
-        if round == steps || task.cost(&off.error) < 0.1 {
-            let found = Found { joints: q, error: off.error };
+        let step = view.step::<M>(&off, &task.target, &task.seen.wrist, Some(sweep.still));
+        let (off_along, error) = (step[sweep.still.joint()], off.error());
+        if round == steps || task.cost(&error) < 0.1 {
+            let found = Found { joints: q, error };
             return off_along.is_finite().then_some(Sample { at, off: off_along, found });
         }
-        advance(&mut q, &step, Some(sweep.still));
+        if !advance(&mut q, &step, Some(sweep.still)) {
+            return None;
+        }
     }
     None
 }
