@@ -270,7 +270,7 @@ pub(crate) fn solve_all<M: Math>(
     solutions: &mut Solutions,
 ) {
     match &arm.closed {
-        Some(closed) => every::closed::<M>(closed, target, start, options, solutions),
+        Some(closed) => every::closed::<M>(&arm.chain, closed, target, start, options, solutions),
         None => every::numeric::<M>(&arm.chain, target, start, options, solutions),
     }
 }

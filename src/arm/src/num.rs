@@ -13,7 +13,6 @@ pub(crate) trait Num:
     /// `self * b + c`.
     fn fma<M: Math>(self, b: Self, c: Self) -> Self;
     fn sqrt(self) -> Self;
-    fn abs(self) -> Self;
     fn recip(self) -> Self;
     /// Sines and cosines of six angles up to [`Lanes::SIN_COS_MAX`].
     fn sin_cos<M: Math>(angles: &[Self; 6]) -> ([Self; 6], [Self; 6]);
@@ -33,11 +32,6 @@ impl Num for f64 {
     #[inline(always)]
     fn sqrt(self) -> Self {
         self.sqrt()
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.abs()
     }
 
     #[inline(always)]
@@ -70,11 +64,6 @@ impl Num for Lanes {
     #[inline(always)]
     fn sqrt(self) -> Self {
         Self::sqrt(self)
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        Self::abs(self)
     }
 
     #[inline(always)]

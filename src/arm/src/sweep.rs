@@ -61,6 +61,8 @@ pub(crate) struct Sweep {
     pub(crate) index: usize,
     /// Its joints there.
     pub(crate) from: Joints6,
+    /// Whether a solution beside the start is enough.
+    pub(crate) nearest: bool,
 }
 
 /// The arm with one joint standing.
@@ -71,6 +73,9 @@ struct Sample {
     off: f64,
     found: Found,
 }
+
+/// What counts as beside the start, rad: another root of the sweep that is nearer than one so near is a rare thing.
+const BESIDE_RAD: f64 = 0.3;
 
 /// Between samples, rad. What stays off has a period of pi at the shortest.
 const STRIDE_RAD: f64 = 0.2;
@@ -91,6 +96,17 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
         let beside = sample.at + if sample.at + 0.05 > high { -0.05 } else { 0.05 };
         let beside = probe::<M>(arm, task, sweep, beside, None, 3, work);
         if beside.is_some_and(|sample| task.exact(&sample.found.error)) {
+            return roots;
+        }
+    }
+    if let Some(sample) = first.filter(|_| sweep.nearest) {
+        let found = arm.polish::<M>(task, &sample.found.joints, work);
+        let turned = arm.turned(task, &found.joints);
+        if task.exact(&found.error)
+            && task.far(&turned) < BESIDE_RAD
+            && arm.outside(&turned).is_none()
+        {
+            roots.push(arm, task, found);
             return roots;
         }
     }
@@ -118,16 +134,8 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             if a.off * b.off <= 0.0 {
                 let jumps = apart(&a.found.joints, &b.found.joints) > 1.5;
                 spans[0] = (!jumps).then_some((a, b));
-            } else if let Some(before) = last[0]
-                && let Some(vertex) = vertex(&before, &a, &b)
-            {
-                let guess = Some(a.found.joints);
-                if let Some(tip) = probe::<M>(arm, task, sweep, vertex, guess, 4, work) {
-                    roots.sample(arm, task, &tip.found);
-                    if tip.off * a.off <= 0.0 {
-                        spans = [Some((before, tip)), Some((tip, b))];
-                    }
-                }
+            } else if let Some(before) = last[0] {
+                spans = touch::<M>(arm, task, sweep, [before, a, b], &mut roots, work);
             }
         }
         for (a, b) in spans.into_iter().flatten() {
@@ -272,6 +280,37 @@ fn probe<M: Math>(
     None
 }
 
+/// Where a curve of one sign comes down between three samples: the spans on both sides of a sample of the other sign, if
+/// there is one.
+#[inline(always)]
+fn touch<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    [mut a, mut b, mut c]: [Sample; 3],
+    roots: &mut Roots,
+    work: &mut u32,
+) -> [Option<(Sample, Sample)>; 2] {
+    for _ in 0..4 {
+        let Some(at) = vertex(&a, &b, &c) else { break };
+        let guess = Some(b.found.joints);
+        let Some(tip) = probe::<M>(arm, task, sweep, at, guess, 3, work) else { break };
+        roots.sample(arm, task, &tip.found);
+        if tip.off * b.off <= 0.0 {
+            return [Some((a, tip)), Some((tip, c))];
+        }
+        if tip.off.abs() > 0.9 * b.off.abs() {
+            break;
+        }
+        if tip.at < b.at {
+            (b, c) = (tip, b);
+        } else {
+            (a, b) = (b, tip);
+        }
+    }
+    [None; 2]
+}
+
 /// Where a parabola through three samples comes nearest to zero, if that is between them.
 fn vertex(a: &Sample, b: &Sample, c: &Sample) -> Option<f64> {
     let (fa, fb, fc) = (a.off.abs(), b.off.abs(), c.off.abs());
@@ -281,9 +320,12 @@ fn vertex(a: &Sample, b: &Sample, c: &Sample) -> Option<f64> {
     let (left, right) = ((fb - fa) / (b.at - a.at), (fc - fb) / (c.at - b.at));
     let bend = (right - left) / (c.at - a.at);
     let at = 0.5 * (a.at + b.at) - 0.5 * left / bend;
-    let lowest = fb - 0.25 * (right + left) * (right + left) / bend.abs();
-    // Only one that comes down to a small part of what it fell.
-    (at > a.at && at < c.at && lowest < 0.2 * fa.max(fc)).then_some(at)
+    // Where b stands, the parabola falls by its slope there squared over four times its bend.
+    let slope = left + bend * (b.at - a.at);
+    let lowest = fb - 0.25 * slope * slope / bend;
+    // Only one that comes down most of the way.
+    let deep = lowest < 0.4 * fa.max(fc) && (at - b.at).abs() > 1e-9;
+    (at > a.at && at < c.at && deep).then_some(at)
 }
 
 /// The root between two samples of different sign: regula falsi, the standing end halved (Illinois).
