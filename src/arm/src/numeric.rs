@@ -102,7 +102,7 @@ fn search_sized<M: Math, const N: usize>(
     goal: &Goal,
     work: &mut u32,
 ) -> Reach {
-    let mut restarts = Restarts::new(chain.len());
+    let mut restarts: Option<Restarts> = None;
     let mut best: Option<Descent<N>> = None;
     let mut round = 0;
     // Enough is kept to bring the best descent to its end.
@@ -110,7 +110,9 @@ fn search_sized<M: Math, const N: usize>(
     while best.is_none() || *work > reserve {
         let start = match starts.get(round) {
             Some(start) => *start,
-            None => restarts.next::<M>(chain, target, goal, work),
+            None => restarts
+                .get_or_insert_with(|| Restarts::new(chain.len()))
+                .next::<M>(chain, target, goal, work),
         };
         round += 1;
         let mut descent = Descent::<N>::start::<M>(chain, target, &start, goal, work);
