@@ -101,11 +101,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     }
     if let Some(sample) = first.filter(|_| sweep.nearest) {
         let found = arm.polish::<M>(task, &sample.found.joints, work);
-        let turned = arm.turned(task, &found.joints);
-        if task.exact(&found.error)
-            && task.far(&turned) < BESIDE_RAD
-            && arm.outside(&turned).is_none()
-        {
+        if task.exact(&found.error) && beside(arm, task, &found) {
             roots.push(arm, task, found);
             return roots;
         }
@@ -197,17 +193,27 @@ fn bends<M: Math>(
 ) -> bool {
     let straight = arm.ideal.straight(sweep.from[2]);
     let bend = (sweep.from[2] - straight).abs().max((2.0 * arm.ideal.mismatch_rad).sqrt());
+    let sides = if task.start[2] < straight { [-bend, bend] } else { [bend, -bend] };
     let mut all = true;
-    for at in [straight - bend, straight + bend] {
-        let q = held::<M>(arm, task, sweep, at, &sweep.from);
+    for side in sides {
+        let q = held::<M>(arm, task, sweep, straight + side, &sweep.from);
         let found = arm.polish::<M>(task, &q, work);
         let exact = task.exact(&found.error);
         all &= exact;
         if exact {
             roots.push(arm, task, found);
+            if sweep.nearest && beside(arm, task, &found) {
+                return true;
+            }
         }
     }
     all
+}
+
+/// Whether a solution is inside the limits and beside the start.
+fn beside(arm: &Closed, task: &Task, found: &Found) -> bool {
+    let joints = arm.turned(task, &found.joints);
+    task.far(&joints) < BESIDE_RAD && arm.outside(&joints).is_none()
 }
 
 /// What the closed form makes of one value of the standing joint, in the turns nearest to others.
