@@ -202,8 +202,11 @@ impl Closed {
             if share >= 1.0 {
                 continue;
             }
+            let wrist = candidates.clear[index >> 2][2].0[index & 3];
             let fixed: &[usize] = match still {
                 Still::Shoulder => &[1, 2],
+                // A bend moves the others by about as much, unless the wrist magnifies it.
+                Still::Elbow if wrist > 0.01 => &[0, 1, 2, 3, 4, 5],
                 Still::Elbow => &[0],
                 Still::Wrist => &[0, 1, 2],
             };

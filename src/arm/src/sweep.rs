@@ -86,6 +86,14 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     let error = crate::PoseError::default();
     let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
     let (low, high) = range(arm, task, sweep);
+    if sweep.nearest {
+        // From a start beside the solution Newton's steps lead there, singular or not.
+        let found = arm.polish::<M>(task, &task.start, work);
+        if task.exact(&found.error) && beside(arm, task, &found) {
+            roots.push(arm, task, found);
+            return roots;
+        }
+    }
     if sweep.still == Still::Elbow && bends::<M>(arm, task, sweep, &mut roots, work) {
         return roots;
     }
