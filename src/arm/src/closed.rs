@@ -111,14 +111,14 @@ impl Candidates {
 impl Closed {
     pub(crate) fn of(chain: &Chain, ideal: Ideal) -> Option<Self> {
         let six = Six::of(chain)?;
-        let first = |values: &[f64; 16]| {
-            let [a, b, c, d, e, f, ..] = *values;
-            [a, b, c, d, e, f]
-        };
-        let (low, high) = (first(&chain.position_min), first(&chain.position_max));
         // Beyond this the sines of the hot path are not those of the angle.
-        let small = low.iter().chain(&high).all(|limit| limit.abs() < 0.5 * Lanes::SIN_COS_MAX);
-        small.then(|| Self { six, ideal, low, high, doubt: ideal.doubt() })
+        let most = 0.5 * Lanes::SIN_COS_MAX;
+        let (mut low, mut high) = ([0.0; 6], [0.0; 6]);
+        for k in 0..6 {
+            low[k] = chain.position_min[k].max(-most);
+            high[k] = chain.position_max[k].min(most);
+        }
+        Some(Self { six, ideal, low, high, doubt: ideal.doubt() })
     }
 
     #[inline(always)]
@@ -164,7 +164,9 @@ impl Closed {
                 sum = sum + moved;
             }
             far[half] = sum.fma::<M>(Lanes::all(SUM), far[half]);
-            let narrow = clear[0].min(clear[1].min(clear[2])).max(Lanes::all(1e-12)).sqrt();
+            // Of two singularities at once the second magnifies what the first does.
+            let most = clear[0].max(clear[1].max(clear[2])).max(Lanes::all(1e-12));
+            let narrow = (clear[0] * clear[1] * clear[2] / most).max(Lanes::all(1e-12)).sqrt();
             let slack = Lanes::all(3.0 * self.ideal.mismatch_rad) / narrow;
             excess[half] = outside - slack - Lanes::all(1e-9);
             for (clear, doubt) in clear.iter().zip(doubt) {
@@ -271,8 +273,8 @@ impl Closed {
         for lane in 0..4 {
             let index = 4 * half + lane;
             let inside = candidates.excess[index] <= 0.0;
-            aim_m[lane] = if inside { 0.1 * task.exact_m } else { 0.9 * task.accept_m };
-            aim_rad[lane] = if inside { 0.1 * task.exact_rad } else { 0.9 * task.accept_rad };
+            aim_m[lane] = if inside { 0.1 * task.exact_m } else { task.accept_m };
+            aim_rad[lane] = if inside { 0.1 * task.exact_rad } else { 0.99 * task.accept_rad };
             wanted[lane] = candidates.near[index].is_none() && !candidates.beyond[index];
         }
         let mut round = 0;
