@@ -97,6 +97,13 @@ impl Candidates {
         }
     }
 
+    /// How near the last singularity is where another is near too: 1 where the closed form begins to be in doubt.
+    fn magnified(&self, (last, others): (usize, [usize; 2]), index: usize) -> f64 {
+        let clear = |k: usize| self.clear[index >> 2 & 1][k].0[index & 3];
+        let least = clear(others[0]).min(clear(others[1]));
+        clear(last) * (MAGNIFIED * least).min(1.0) / self.doubt[last]
+    }
+
     /// The way that merges with this one at a singularity.
     #[inline(always)]
     pub(crate) fn twin(&self, index: usize, still: Still) -> usize {
@@ -169,11 +176,19 @@ impl Closed {
             let narrow = (clear[0] * clear[1] * clear[2] / most).max(Lanes::all(1e-12)).sqrt();
             let slack = Lanes::all(3.0 * self.ideal.mismatch_rad) / narrow;
             excess[half] = outside - slack - Lanes::all(1e-9);
-            for (clear, doubt) in clear.iter().zip(doubt) {
-                let over = *clear - Lanes::all(doubt);
-                let least = over.0[0].min(over.0[1]).min(over.0[2].min(over.0[3]));
-                clearest = if least >= clearest { clearest } else { least };
-            }
+            let (last, others) = self.last();
+            let magnified = clear[last]
+                * (clear[others[0]].min(clear[others[1]]) * Lanes::all(MAGNIFIED))
+                    .min(Lanes::all(1.0));
+            let over = [
+                clear[0] - Lanes::all(doubt[0]),
+                clear[1] - Lanes::all(doubt[1]),
+                clear[2] - Lanes::all(doubt[2]),
+                magnified - Lanes::all(doubt[last]),
+            ];
+            let over = over[0].min(over[1]).min(over[2].min(over[3]));
+            let least = over.0[0].min(over.0[1]).min(over.0[2].min(over.0[3]));
+            clearest = if least >= clearest { clearest } else { least };
         }
         let flat = |halves: &[Lanes; 2]| {
             let [[a, b, c, d], [e, f, g, h]] = [halves[0].0, halves[1].0];
@@ -195,15 +210,25 @@ impl Closed {
         candidates
     }
 
+    /// The singularity that the closed form comes to last, and the two whose errors it magnifies.
+    #[inline(always)]
+    const fn last(&self) -> (usize, [usize; 2]) {
+        if self.ideal.parallel() { (1, [0, 2]) } else { (2, [0, 1]) }
+    }
+
     /// Tells the ways near a singularity from those that are clear, and how far they are at least.
     fn mark(&self, task: &Task, candidates: &mut Candidates) {
         for index in 0..8 {
             let (still, share) = candidates.nearest(index);
             // Not `share <= -1`: NaN is beyond.
             candidates.beyond[index] = !(share > -1.0);
-            if share >= 1.0 {
+            let still = if share < 1.0 {
+                still
+            } else if candidates.magnified(self.last(), index) < 1.0 {
+                if self.ideal.parallel() { Still::Elbow } else { Still::Wrist }
+            } else {
                 continue;
-            }
+            };
             let wrist = candidates.clear[index >> 2][2].0[index & 3];
             let fixed: &[usize] = match still {
                 Still::Shoulder => &[1, 2],
@@ -379,6 +404,9 @@ impl Task {
         distance(q, &self.start)
     }
 }
+
+/// Below the inverse of this another singularity is near enough to magnify.
+const MAGNIFIED: f64 = 20.0;
 
 /// What the sum counts in a distance.
 const SUM: f64 = 0.01;
