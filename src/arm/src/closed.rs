@@ -173,18 +173,15 @@ impl Closed {
             far[half] = sum.fma::<M>(Lanes::all(SUM), far[half]);
             // Of two singularities at once the second magnifies what the first does.
             let most = clear[0].max(clear[1].max(clear[2])).max(Lanes::all(1e-12));
-            let narrow = (clear[0] * clear[1] * clear[2] / most).max(Lanes::all(1e-12)).sqrt();
+            let two = clear[0] * clear[1] * clear[2] / most;
+            let narrow = two.max(Lanes::all(1e-12)).sqrt();
             let slack = Lanes::all(3.0 * self.ideal.mismatch_rad) / narrow;
             excess[half] = outside - slack - Lanes::all(1e-9);
-            let (last, others) = self.last();
-            let magnified = clear[last]
-                * (clear[others[0]].min(clear[others[1]]) * Lanes::all(MAGNIFIED))
-                    .min(Lanes::all(1.0));
             let over = [
                 clear[0] - Lanes::all(doubt[0]),
                 clear[1] - Lanes::all(doubt[1]),
                 clear[2] - Lanes::all(doubt[2]),
-                magnified - Lanes::all(doubt[last]),
+                two * Lanes::all(MAGNIFIED) - Lanes::all(doubt[self.last().0]),
             ];
             let over = over[0].min(over[1]).min(over[2].min(over[3]));
             let least = over.0[0].min(over.0[1]).min(over.0[2].min(over.0[3]));
