@@ -5,11 +5,11 @@ use core::f64::consts::TAU;
 use crate::{
     answer::{Branch, Search},
     chain::Chain,
-    closed::{Closed, Found, Task},
+    closed::{Closed, Found, Task, distance},
     dispatch,
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
-    nearest::{LOOKS, vector},
+    nearest::{LOOKS, settled, six, vector},
     sweep::Sweep,
     vector::{JointVector, MAX_JOINTS},
 };
@@ -18,6 +18,7 @@ use crate::{
 /// allow.
 #[inline(always)]
 pub(crate) fn closed<M: Math>(
+    chain: &Chain,
     arm: &Closed,
     target: &Frame,
     start: &JointVector,
@@ -28,15 +29,31 @@ pub(crate) fn closed<M: Math>(
     let candidates = arm.candidates::<M>(&task);
     let mut work = options.work_max.saturating_mul(LOOKS);
     let mut swept = 0_u32;
+    let halves = [
+        arm.polish_half::<M>(&task, &candidates, 0, &mut work),
+        arm.polish_half::<M>(&task, &candidates, 1, &mut work),
+    ];
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {
             continue;
         }
         let mut near = candidates.near[index];
         if near.is_none() {
-            let found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+            let mut found = halves[index >> 2][index & 3];
+            if !task.accepts(&found.error) {
+                found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+            }
             if task.accepts(&found.error) {
-                emit::<M>(arm, &task, &found, solutions);
+                emit::<M>(
+                    chain,
+                    arm,
+                    &task,
+                    &found,
+                    candidates.branch(index),
+                    options,
+                    &mut work,
+                    solutions,
+                );
             } else {
                 near = Some(candidates.nearest(index).0);
             }
@@ -44,48 +61,85 @@ pub(crate) fn closed<M: Math>(
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = dispatch::sweep(
+                arm,
+                &task,
+                Sweep { still, index, from, nearest: false },
+                &mut work,
+            );
             for root in roots.as_slice() {
-                emit::<M>(arm, &task, root, solutions);
+                emit::<M>(chain, arm, &task, root, None, options, &mut work, solutions);
             }
+        }
+    }
+    let inside = solutions.as_slice().iter().any(|solution| solution.outside.is_none());
+    if swept != 0 && !inside {
+        // Near two singularities at once no joint that stands still makes the others follow.
+        let mut some = options.work_max.min(work / LOOKS);
+        let goal = options.goal();
+        let reach = dispatch::search(chain, target, &[vector(&task.start)], &goal, &mut some);
+        if task.accepts(&reach.error) {
+            let branch = Branch(arm.ideal.branch::<M>(&six(&reach.joints)));
+            let (joints, error) = (reach.joints, reach.error);
+            solutions.push(Solution { joints, branch, error, outside: None });
         }
     }
     if work == 0 {
         solutions.search = Search::Capped;
     }
+    other_turns(arm, solutions);
     solutions.sort(&task.start);
 }
 
-/// Every turn of a solution that the limits allow, or the one that they allow least little.
+/// A solution in the turn that is nearest to the start, or that the limits allow least little.
 #[inline(always)]
-fn emit<M: Math>(arm: &Closed, task: &Task, found: &Found, solutions: &mut Solutions) {
-    let branch = Branch(arm.ideal.branch::<M>(&found.joints));
-    let Some(found) = arm.inside::<M>(task, found) else {
-        let (joints, outside) = (vector(&found.joints), arm.outside(&found.joints));
-        solutions.push(Solution { joints, branch, error: found.error, outside });
-        return;
-    };
-    // From the lowest turn of each joint upward, like the digits of a number.
-    let mut lowest = found.joints;
-    let mut turns = false;
-    for k in 0..6 {
-        turns |= arm.high[k] - arm.low[k] >= TAU;
-        lowest[k] -= ((lowest[k] - arm.low[k]) / TAU).floor() * TAU;
+fn emit<M: Math>(
+    chain: &Chain,
+    arm: &Closed,
+    task: &Task,
+    found: &Found,
+    branch: Option<u8>,
+    options: &Options,
+    work: &mut u32,
+    solutions: &mut Solutions,
+) {
+    let branch = Branch(branch.unwrap_or_else(|| arm.ideal.branch::<M>(&found.joints)));
+    let inside = arm.inside::<M>(task, found);
+    let outside = if inside.is_some() { None } else { arm.outside(&found.joints) };
+    let mut found = inside.unwrap_or(*found);
+    if outside.is_none() && !task.exact(&found.error) {
+        found = settled(chain, task, &found, options, work);
     }
-    let solution =
-        Solution { joints: vector(&found.joints), branch, error: found.error, outside: None };
-    if !turns {
-        solutions.push(solution);
+    let Found { joints, error } = found;
+    solutions.push(Solution { joints: vector(&joints), branch, error, outside });
+}
+
+/// The other turns of all solutions that the limits allow, as long as there is room.
+fn other_turns(arm: &Closed, solutions: &mut Solutions) {
+    if (0..6).all(|k| arm.high[k] - arm.low[k] < TAU) {
         return;
     }
-    let mut q = lowest;
-    loop {
-        if !solutions.push(Solution { joints: vector(&q), ..solution }) {
-            return;
+    for index in 0..solutions.as_slice().len() {
+        let solution = solutions.as_slice()[index];
+        if solution.outside.is_some() {
+            continue;
         }
-        let Some(k) = (0..6).find(|&k| q[k] + TAU <= arm.high[k]) else { return };
-        q[..k].copy_from_slice(&lowest[..k]);
-        q[k] += TAU;
+        // From the lowest turn of each joint upward, like the digits of a number.
+        let mut lowest = six(&solution.joints);
+        for k in 0..6 {
+            lowest[k] -= ((lowest[k] - arm.low[k]) / TAU).floor() * TAU;
+        }
+        let mut q = lowest;
+        loop {
+            let joints = vector(&q);
+            let same = distance(&joints, &solution.joints) < 1.0;
+            if !same && !solutions.push(Solution { joints, ..solution }) {
+                return;
+            }
+            let Some(k) = (0..6).find(|&k| q[k] + TAU <= arm.high[k]) else { break };
+            q[..k].copy_from_slice(&lowest[..k]);
+            q[k] += TAU;
+        }
     }
 }
 

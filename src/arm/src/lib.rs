@@ -17,6 +17,7 @@ mod inverse;
 mod lanes;
 mod math;
 mod nearest;
+mod num;
 mod numeric;
 mod servo;
 mod six;

@@ -62,7 +62,8 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots =
+                dispatch::sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
                 take::<M>(arm, &task, own, found, &mut best, &mut other);
@@ -125,16 +126,7 @@ fn answer<M: Math>(
     options: &Options,
     work: &mut u32,
 ) -> Answer {
-    let (mut q, mut error) = (found.joints, found.error);
-    if !task.exact(&error) {
-        // Two solutions that merge, where Newton's steps do not settle; these do.
-        let mut some = SETTLE.min(*work);
-        *work -= some;
-        let reach = dispatch::refine(chain, &task.target, &vector(&q), &options.goal(), &mut some);
-        if task.cost(&reach.error) < task.cost(&error) {
-            (q, error) = (six(&reach.joints), reach.error);
-        }
-    }
+    let Found { joints: q, error } = settled(chain, task, found, options, work);
     let (joints, branch) = (vector(&q), Branch(arm.ideal.branch::<M>(&q)));
     if task.exact(&error) {
         Answer::Exact { joints, branch, error }
@@ -148,6 +140,30 @@ pub(crate) fn vector(q: &[f64; 6]) -> JointVector {
     let mut joints = JointVector::zeros(6);
     joints.copy_from_slice(q);
     joints
+}
+
+/// A solution that is only acceptable, brought nearer. Two may merge, where Newton's steps do not settle; these do.
+#[inline(always)]
+pub(crate) fn settled(
+    chain: &Chain,
+    task: &Task,
+    found: &Found,
+    options: &Options,
+    work: &mut u32,
+) -> Found {
+    if task.exact(&found.error) {
+        return *found;
+    }
+    let mut some = SETTLE.min(*work);
+    *work -= some;
+    let goal = Goal { posture: None, ..options.goal() };
+    let start = vector(&found.joints);
+    let reach = dispatch::refine(chain, &task.target, &start, &goal, &mut some);
+    if task.cost(&reach.error) < task.cost(&found.error) {
+        Found { joints: six(&reach.joints), error: reach.error }
+    } else {
+        *found
+    }
 }
 
 /// No candidate holds the pose inside the limits: look everywhere, then tell how near it gets and what is in the way.
@@ -206,7 +222,7 @@ pub(crate) fn beyond<M: Math>(
     }
 }
 
-fn six(joints: &[f64]) -> [f64; 6] {
+pub(crate) fn six(joints: &[f64]) -> [f64; 6] {
     let mut q = [0.0; 6];
     for (value, joint) in q.iter_mut().zip(joints) {
         *value = *joint;
