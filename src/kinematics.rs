@@ -5,9 +5,11 @@
 
 mod arms;
 mod description;
+mod explain;
 
 pub use arms::{Arms, RobotArm, ToolLimits};
 pub use description::{Description, DescriptionError, JointKind, UrdfJoint};
+pub use explain::Explained;
 
 use nalgebra::Isometry3;
 

@@ -1,6 +1,11 @@
 //! The planner: from where somebody wants to go to joints, with every reason why not.
 
-use arm::{Answer, Options, Solution, Solutions, nalgebra::Isometry3};
+use std::sync::Arc;
+
+use arm::{
+    Answer, Axes, Options, Servo, Solution, Solutions,
+    nalgebra::{Isometry3, Vector6},
+};
 use motion::{Joints, Robot};
 
 use super::{
@@ -9,7 +14,7 @@ use super::{
 };
 use crate::{
     kinematics::{Arms, RobotArm},
-    operator::{Frame, Jog, JointNames, Question, ToolGoal},
+    operator::{Frame, Jog, JointNames, Question, ToolGoal, Yield},
     skill::jog::Velocity,
 };
 
@@ -194,7 +199,28 @@ impl Planner {
                 }
                 Ok(Velocity::Joints(velocity))
             }
-            Jog::Tool(_) => Err("no tool jog".into()),
+            Jog::Tool(tool) => {
+                let arm = self.arm(tool.arm.as_deref())?;
+                let yields = match tool.gives_way {
+                    Yield::Time => arm::Yield::Time,
+                    Yield::Orientation => arm::Yield::Orientation,
+                };
+                let servo = Servo::new(*arm.arm.chain(), self.robot.period_s(), yields);
+                let [x, y, z] = tool.linear_m_s;
+                let [a, b, c] = tool.angular_rad_s;
+                let speed = (x * x + y * y + z * z).sqrt() / arm.tool.speed_max_m_s;
+                let turn = (a * a + b * b + c * c).sqrt() / arm.tool.turn_max_rad_s;
+                let share = speed.max(turn).max(1.0);
+                Ok(Velocity::Tool {
+                    arm: tool.arm.clone(),
+                    servo: Arc::new(servo.ok_or("the loop has no period")?),
+                    twist: Vector6::new(x, y, z, a, b, c) / share,
+                    axes: match tool.frame {
+                        Frame::Base => Axes::Base,
+                        Frame::Tool => Axes::Tool,
+                    },
+                })
+            }
         }
     }
 
