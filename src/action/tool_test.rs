@@ -406,23 +406,34 @@ fn a_pose_out_of_reach_refuses_the_chunk_and_tells_how_far() {
     assert!(refused.to_string().contains("m and"), "{refused}");
 }
 
-#[test]
-fn a_pose_beyond_a_limit_refuses_the_chunk() {
+/// The refusal on the Piper of the pose in which joint `joint` stands `by` further than in `start`.
+fn refusal_beyond(start: [f64; 7], joint: usize, by: f64) -> PoseRefusal {
     let body = piper();
-    let start = [2.6, 1.3, -1.2, 0.2, 0.6, 0.1, 0.05];
     let mut beyond = start;
-    beyond[0] = 2.68;
+    beyond[joint] += by;
     let to = body.arms[0].x_base_tool(&joints(&beyond));
     let mut second = to.translation.vector.as_slice().to_vec();
     second.extend(to.rotation.coords.as_slice());
-    let refused = refusal(&body, Rotation::Quaternion, &start, &second);
-    let is_about_reach = matches!(
-        refused,
-        PoseRefusal::LimitBlocked { .. }
-            | PoseRefusal::Unreachable { .. }
-            | PoseRefusal::Jump { .. }
-    );
-    assert!(is_about_reach, "{refused:?}");
+    refusal(&body, Rotation::Quaternion, &start, &second)
+}
+
+#[test]
+fn a_pose_beyond_a_limit_refuses_the_chunk_and_tells_the_joint() {
+    // With the other shoulder its other joints have no room.
+    let refused = refusal_beyond([2.6, 1.3, -1.2, 0.2, 0.6, 0.1, 0.05], 0, 0.08);
+    let PoseRefusal::LimitBlocked { joint, by } = &refused else { panic!("{refused:?}") };
+    assert_eq!(joint, "joint1");
+    assert!((by - (2.68 - 2.618)).abs() < 1e-4, "{by}");
+    assert!(refused.to_string().contains("joint `joint1` 0.0620"), "{refused}");
+}
+
+#[test]
+fn a_pose_that_only_another_branch_reaches_refuses_the_chunk() {
+    // The fourth joint would pass its 1.745 rad; the wrist turned over, half a turn away, has room.
+    let refused = refusal_beyond([0.1, 1.3, -1.2, 1.70, 0.6, 1.2, 0.05], 3, 0.08);
+    let PoseRefusal::Jump { by, most, other_branch, .. } = &refused else { panic!("{refused:?}") };
+    assert!(*other_branch && *by > 3.0 && (most - 0.15).abs() < 1e-12, "{refused:?}");
+    assert!(refused.to_string().contains("only another branch"), "{refused}");
 }
 
 #[test]
