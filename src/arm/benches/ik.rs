@@ -24,6 +24,20 @@ fn run(name: &str, chain: &Chain, cases: &[(Isometry3<f64>, Vec<f64>)]) {
         let t = Instant::now();
         let a = arm.solve(x, s, &o);
         times.push(t.elapsed().as_nanos() as f64 / 1e3);
+        if times[times.len() - 1] > 150.0 && shown < 3 {
+            shown += 1;
+            println!(
+                "  slow {} {} {:?} cost {:?}",
+                times[times.len() - 1],
+                match a {
+                    Answer::Exact { .. } => 'E',
+                    Answer::Approximate { .. } => 'A',
+                    _ => 'U',
+                },
+                a.joints(),
+                a.joints().map(|q| chain.error(q, x))
+            );
+        }
         if let Some(q) = a.joints() {
             let e = chain.error(q, x);
             if chain.holds(q, 1e-9) {

@@ -5,7 +5,7 @@ use core::f64::consts::{PI, TAU};
 use crate::{
     answer::PoseError,
     chain::Chain,
-    ideal::{Ideal, Seen, Ways, branch_of},
+    ideal::{Ideal, Seen, Ways},
     inverse::Options,
     lanes::Lanes,
     math::{Frame, Math},
@@ -64,12 +64,11 @@ impl Candidates {
     pub(crate) fn joints(&self, index: usize) -> Joints6 {
         let half = &self.joints[index >> 2 & 1];
         let lane = index & 3;
-        [0, 1, 2, 3, 4, 5].map(|k: usize| half[k].0[lane])
-    }
-
-    #[inline(always)]
-    pub(crate) fn branch(&self, index: usize) -> u8 {
-        branch_of(self.parallel, index >> 2, index & 3)
+        let mut q = [0.0; 6];
+        for k in 0..6 {
+            q[k] = half[k].0[lane];
+        }
+        q
     }
 
     /// The singularity that a way is nearest to, and how near: 1 where the closed form begins to be in doubt.
@@ -133,7 +132,7 @@ impl Closed {
         let (mut far, mut excess) = ([Lanes::all(0.0); 2], [Lanes::all(0.0); 2]);
         let mut clearest = f64::INFINITY;
         for (half, Ways { joints, clear }) in ways.iter_mut().enumerate() {
-            let mut outside = Lanes::all(f64::NEG_INFINITY);
+            let (mut outside, mut sum) = (Lanes::all(f64::NEG_INFINITY), Lanes::all(0.0));
             for k in 0..6 {
                 let (start, low, high) =
                     (Lanes::all(task.start[k]), Lanes::all(self.low[k]), Lanes::all(self.high[k]));
@@ -147,8 +146,11 @@ impl Closed {
                 let q = high.less(q, (low + high - q).less(down, down, q), q);
                 joints[k] = q;
                 outside = (low - q).max((q - high).max(outside));
-                far[half] = (q - start).abs().max(far[half]);
+                let moved = (q - start).abs();
+                far[half] = moved.max(far[half]);
+                sum = sum + moved;
             }
+            far[half] = sum.fma::<M>(Lanes::all(SUM), far[half]);
             let narrow = clear[0].min(clear[1].min(clear[2])).max(Lanes::all(1e-12)).sqrt();
             let slack = Lanes::all(3.0 * self.ideal.mismatch_rad) / narrow;
             excess[half] = outside - slack - Lanes::all(1e-9);
@@ -293,15 +295,27 @@ impl Task {
         error.within(self.accept_m, self.accept_rad)
     }
 
-    /// The most that one joint moves, rad.
+    /// How far joints are from the start, rad.
     #[inline(always)]
     pub(crate) fn far(&self, q: &Joints6) -> f64 {
-        let mut far = 0.0_f64;
-        for k in 0..6 {
-            far = far.max((q[k] - self.start[k]).abs());
-        }
-        far
+        distance(q, &self.start)
     }
+}
+
+/// What the sum counts in a distance.
+const SUM: f64 = 0.01;
+
+/// How far joints are apart, rad: the most that one moves, and a little of what all do, so that of two ways to turn the
+/// wrist while joint 1 goes far the lesser is the nearer.
+#[inline(always)]
+pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let (mut most, mut sum) = (0.0_f64, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        let moved = (a - b).abs();
+        most = most.max(moved);
+        sum += moved;
+    }
+    most + SUM * sum
 }
 
 /// Adds a step, but nowhere more than half a radian; not to a joint that is still.

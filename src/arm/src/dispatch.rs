@@ -1,11 +1,16 @@
 //! One binary for every machine: the twin of each hot entry that this processor can run.
 //!
-//! Everything below an entry is `inline(always)`, so that a twin is compiled as a whole for its instruction set.
+//! Everything below an entry is `inline(always)`, so that a twin is compiled as a whole for its instruction set. What is
+//! seldom needed is an entry of its own, called from within others, so that the hot ones stay small.
 
 use crate::{
     answer::Answer,
+    chain::Chain,
+    closed::{Candidates, Closed, Task},
     inverse::{self, Arm, Options, Solutions},
     math::Frame,
+    nearest, numeric,
+    sweep::{self, Roots, Sweep},
     vector::JointVector,
 };
 
@@ -46,4 +51,15 @@ twins! {
     solve_all(
         arm: &Arm, target: &Frame, start: &JointVector, options: &Options, solutions: &mut Solutions
     ) = inverse::solve_all;
+    beyond(
+        chain: &Chain, arm: &Closed, task: &Task, candidates: &Candidates, own: Option<u8>,
+        options: &Options, work: u32
+    ) -> Answer = nearest::beyond;
+    sweep(arm: &Closed, task: &Task, which: Sweep, work: &mut u32) -> Roots = sweep::sweep;
+    search(
+        chain: &Chain, target: &Frame, starts: &[JointVector], goal: &numeric::Goal, work: &mut u32
+    ) -> numeric::Reach = numeric::search;
+    refine(
+        chain: &Chain, target: &Frame, start: &JointVector, goal: &numeric::Goal, work: &mut u32
+    ) -> numeric::Reach = numeric::refine;
 }

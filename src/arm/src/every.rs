@@ -6,11 +6,11 @@ use crate::{
     answer::{Branch, Search},
     chain::Chain,
     closed::{Closed, Found, Task},
+    dispatch,
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
-    nearest::vector,
-    numeric,
-    sweep::{Sweep, sweep},
+    nearest::{LOOKS, vector},
+    sweep::Sweep,
     vector::{JointVector, MAX_JOINTS},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn closed<M: Math>(
 ) {
     let task = arm.task::<M>(target, start, options);
     let candidates = arm.candidates::<M>(&task);
-    let mut work = options.work_max;
+    let mut work = options.work_max.saturating_mul(LOOKS);
     let mut swept = 0_u32;
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {
@@ -44,7 +44,7 @@ pub(crate) fn closed<M: Math>(
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = sweep::<M>(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
             for root in roots.as_slice() {
                 emit::<M>(arm, &task, root, solutions);
             }
@@ -59,7 +59,7 @@ pub(crate) fn closed<M: Math>(
 /// Every turn of a solution that the limits allow, or the one that they allow least little.
 #[inline(always)]
 fn emit<M: Math>(arm: &Closed, task: &Task, found: &Found, solutions: &mut Solutions) {
-    let branch = Branch(arm.ideal.branch(&found.joints));
+    let branch = Branch(arm.ideal.branch::<M>(&found.joints));
     let Some(found) = arm.inside::<M>(task, found) else {
         let (joints, outside) = (vector(&found.joints), arm.outside(&found.joints));
         solutions.push(Solution { joints, branch, error: found.error, outside });
@@ -107,7 +107,7 @@ pub(crate) fn numeric<M: Math>(
         if work == 0 {
             break;
         }
-        let reach = numeric::refine::<M>(chain, target, &from, &goal, &mut work);
+        let reach = dispatch::refine(chain, target, &from, &goal, &mut work);
         let apart = |old: &Solution| {
             let pairs = old.joints.iter().zip(reach.joints.iter());
             pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)

@@ -76,12 +76,19 @@ fn vec3(column: &Lanes) -> Vec3 {
 }
 
 #[inline(always)]
+fn turned<M: Math>(x: &Columns, v: &Lanes) -> Lanes {
+    let [a, b, c, _] = v.0;
+    x[0].fma::<M>(Lanes::all(a), x[1].fma::<M>(Lanes::all(b), x[2] * Lanes::all(c)))
+}
+
+#[inline(always)]
 fn then<M: Math>(x: &Columns, c: &Columns) -> Columns {
-    let turned = |v: &Lanes| {
-        let [a, b, c, _] = v.0;
-        x[0].fma::<M>(Lanes::all(a), x[1].fma::<M>(Lanes::all(b), x[2] * Lanes::all(c)))
-    };
-    [turned(&c[0]), turned(&c[1]), turned(&c[2]), turned(&c[3]) + x[3]]
+    [
+        turned::<M>(x, &c[0]),
+        turned::<M>(x, &c[1]),
+        turned::<M>(x, &c[2]),
+        turned::<M>(x, &c[3]) + x[3],
+    ]
 }
 
 impl Six {
@@ -129,8 +136,9 @@ impl View {
     pub(crate) fn off<M: Math>(&self, target: &Frame) -> Off {
         let position = sub(&target.p, &vec3(&self.tool[3]));
         let (mut turn, mut trace) = ([0.0; 3], 0.0);
-        for (j, column) in self.tool.iter().enumerate().take(3) {
-            let (have, want) = (vec3(column), [target.r[0][j], target.r[1][j], target.r[2][j]]);
+        for j in 0..3 {
+            let have = vec3(&self.tool[j]);
+            let want = [target.r[0][j], target.r[1][j], target.r[2][j]];
             let across = cross::<M>(&have, &want);
             for k in 0..3 {
                 turn[k] = M::fma(0.5, across[k], turn[k]);
@@ -175,38 +183,54 @@ impl View {
                 let across = cross::<M>(&w[1], &along);
                 let along = cross::<M>(&across, &w[1]);
                 let scale = 1.0 / (dot::<M>(&along, &along).sqrt() + f64::MIN_POSITIVE);
-                (w[2], v[2]) = ([0.0; 3], along.map(|value| value * scale));
+                (w[2], v[2]) = ([0.0; 3], scaled(&along, scale));
             }
         }
-        let arm = sub(about, &target.p);
-        let swing = cross::<M>(&off.turn, &arm);
-        let dp =
-            [off.position[0] + swing[0], off.position[1] + swing[1], off.position[2] + swing[2]];
+        let dp = add(&off.position, &cross::<M>(&off.turn, &sub(about, &target.p)));
         let dual = Dual::of::<M>(&w[3], &w[4], &w[5])?;
+        // What the wrist turns to make up for each of the first three joints, and what that moves.
         let wrist = dual.solve::<M>(&off.turn);
-        // Moved by the wrist while it keeps the orientation that the first three joints disturb.
-        let carried = |y: &Vec3| {
-            let mut sum = [0.0; 3];
-            for k in 0..3 {
-                sum[k] = M::fma(v[3][k], y[0], M::fma(v[4][k], y[1], v[5][k] * y[2]));
-            }
-            sum
-        };
         let answers = [dual.solve::<M>(&w[0]), dual.solve::<M>(&w[1]), dual.solve::<M>(&w[2])];
-        let column = |k: usize| sub(&v[k], &carried(&answers[k]));
-        let first = Dual::of::<M>(&column(0), &column(1), &column(2))?
-            .solve::<M>(&sub(&dp, &carried(&wrist)));
-        let last = |i: usize| {
-            wrist[i]
-                - M::fma(
-                    answers[0][i],
-                    first[0],
-                    M::fma(answers[1][i], first[1], answers[2][i] * first[2]),
-                )
-        };
-        let step = [first[0], first[1], first[2], last(0), last(1), last(2)];
-        step.iter().all(|value| value.abs() < 1e6).then_some(step)
+        let moves = [v[3], v[4], v[5]];
+        let first = Dual::of::<M>(
+            &sub(&v[0], &combine::<M>(&moves, &answers[0])),
+            &sub(&v[1], &combine::<M>(&moves, &answers[1])),
+            &sub(&v[2], &combine::<M>(&moves, &answers[2])),
+        )?
+        .solve::<M>(&sub(&dp, &combine::<M>(&moves, &wrist)));
+        let last = sub(&wrist, &combine::<M>(&answers, &first));
+        let step = [first[0], first[1], first[2], last[0], last[1], last[2]];
+        let mut most = 0.0;
+        for value in step {
+            most += value.abs();
+        }
+        // Also false for NaN.
+        if most < 1e6 { Some(step) } else { None }
     }
+}
+
+#[inline(always)]
+fn add(a: &Vec3, b: &Vec3) -> Vec3 {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+}
+
+/// The sum of vectors, each as many times as `times` says.
+#[inline(always)]
+fn combine<M: Math>(vectors: &[Vec3; 3], times: &Vec3) -> Vec3 {
+    let mut sum = [0.0; 3];
+    for k in 0..3 {
+        sum[k] = M::fma(
+            vectors[0][k],
+            times[0],
+            M::fma(vectors[1][k], times[1], vectors[2][k] * times[2]),
+        );
+    }
+    sum
+}
+
+#[inline(always)]
+fn scaled(v: &Vec3, by: f64) -> Vec3 {
+    [v[0] * by, v[1] * by, v[2] * by]
 }
 
 /// The inverse of a matrix of three columns: its rows are the dual basis.
@@ -218,10 +242,10 @@ impl Dual {
         let bc = cross::<M>(b, c);
         let volume = dot::<M>(a, &bc);
         let scale = 1.0 / volume;
-        let scaled = |v: Vec3| [v[0] * scale, v[1] * scale, v[2] * scale];
-        let dual = [scaled(bc), scaled(cross::<M>(c, a)), scaled(cross::<M>(a, b))];
+        let (ca, ab) = (cross::<M>(c, a), cross::<M>(a, b));
+        let dual = [scaled(&bc, scale), scaled(&ca, scale), scaled(&ab, scale)];
         // Also false for NaN.
-        (volume.abs() > 1e-14).then_some(Self(dual))
+        if volume.abs() > 1e-14 { Some(Self(dual)) } else { None }
     }
 
     #[inline(always)]

@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Roots {
     len: usize,
     items: [Found; 12],
+    /// The acceptable sample that is least off, should there be no root.
+    least: Option<Found>,
 }
 
 impl Roots {
@@ -24,15 +26,20 @@ impl Roots {
         &self.items[..self.len]
     }
 
+    /// A sample may happen to be a solution.
+    fn sample(&mut self, task: &Task, found: &Found) {
+        if task.exact(&found.error) {
+            self.push(*found);
+        }
+        let cost = task.cost(&found.error);
+        if task.accepts(&found.error) && self.least.is_none_or(|old| cost < task.cost(&old.error)) {
+            self.least = Some(*found);
+        }
+    }
+
     /// Keeps the better of two that are the same.
     fn push(&mut self, found: Found) {
-        let same = |old: &Found| {
-            let mut apart = 0.0_f64;
-            for k in 0..6 {
-                apart = apart.max((old.joints[k] - found.joints[k]).abs());
-            }
-            apart < 1e-3
-        };
+        let same = |old: &Found| apart(&old.joints, &found.joints) < 1e-3;
         if let Some(old) = self.items[..self.len].iter_mut().find(|old| same(old)) {
             if found.error.cost_m(1.0) < old.error.cost_m(1.0) {
                 *old = found;
@@ -70,9 +77,11 @@ const STRIDE_RAD: f64 = 0.2;
 #[inline(always)]
 pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
     let error = crate::PoseError::default();
-    let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12] };
-    let k = sweep.still.joint();
+    let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
     let (low, high) = range(arm, task, sweep);
+    if sweep.still == Still::Elbow && bends::<M>(arm, task, sweep, &mut roots, work) {
+        return roots;
+    }
     let first = nearest_start::<M>(arm, task, sweep, low, high, work);
     if let Some(sample) = first.filter(|sample| task.exact(&sample.found.error)) {
         roots.push(sample.found);
@@ -83,32 +92,36 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             return roots;
         }
     }
-    let strides =
-        ((high - low) / if k == 2 { 0.4 * STRIDE_RAD } else { STRIDE_RAD }).ceil().max(4.0);
+    let stride = if sweep.still == Still::Elbow { 0.4 * STRIDE_RAD } else { STRIDE_RAD };
     let mut last: [Option<Sample>; 2] = [None; 2];
-    let mut step = 0.0;
-    while step <= strides && *work > 0 {
-        let at = low + (high - low) * (step / strides);
-        step += 1.0;
-        let sample = probe::<M>(arm, task, sweep, at, last[1].map(|s| s.found.joints), 2, work);
-        if let Some(sample) = sample
-            && task.accepts(&sample.found.error)
+    let (mut at, mut stretch) = (low, stride);
+    while *work > 0 {
+        let beside = last[1].map(|sample| sample.found.joints);
+        let sample = probe::<M>(arm, task, sweep, at, beside, 2, work);
+        // Where the others turn fast, as a wrist does that passes its own singularity, look closer.
+        if let (Some(a), Some(b)) = (&last[1], &sample)
+            && stretch > stride / 10.0
+            && apart(&a.found.joints, &b.found.joints) > 0.5
         {
-            roots.push(sample.found);
+            stretch *= 0.5;
+            at = a.at + stretch;
+            continue;
+        }
+        if let Some(sample) = &sample {
+            roots.sample(task, &sample.found);
         }
         // One call for both ways to meet zero: crossing it, and touching it between three samples.
         let mut spans = [None; 2];
         if let (Some(a), Some(b)) = (last[1], sample) {
             if a.off * b.off <= 0.0 {
-                spans[0] = Some((a, b));
+                let jumps = apart(&a.found.joints, &b.found.joints) > 1.5;
+                spans[0] = (!jumps).then_some((a, b));
             } else if let Some(before) = last[0]
                 && let Some(vertex) = vertex(&before, &a, &b)
             {
                 let guess = Some(a.found.joints);
                 if let Some(tip) = probe::<M>(arm, task, sweep, vertex, guess, 4, work) {
-                    if task.accepts(&tip.found.error) {
-                        roots.push(tip.found);
-                    }
+                    roots.sample(task, &tip.found);
                     if tip.off * a.off <= 0.0 {
                         spans = [Some((before, tip)), Some((tip, b))];
                     }
@@ -121,8 +134,27 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             }
         }
         last = [last[1], sample];
+        if at >= high {
+            break;
+        }
+        stretch = stride.min(2.0 * stretch);
+        at = high.min(at + stretch);
+    }
+    if roots.len == 0
+        && let Some(found) = roots.least
+    {
+        roots.push(found);
     }
     roots
+}
+
+/// The most that a joint is elsewhere, rad.
+fn apart(a: &Joints6, b: &Joints6) -> f64 {
+    let mut apart = 0.0_f64;
+    for k in 0..6 {
+        apart = apart.max((a[k] - b[k]).abs());
+    }
+    apart
 }
 
 /// Where to look: all that the limits leave, one turn about the start at most; of the elbow only near its singularity.
@@ -136,11 +168,49 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
     }
     if sweep.still == Still::Elbow {
         // The root of what the mismatch may be in the cosine, and then some.
-        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).clamp(0.1, 0.8);
+        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).max(0.1).min(0.8);
         let singular = arm.ideal.straight(sweep.from[2]);
         (low, high) = (low.max(singular - reach), high.min(singular + reach));
     }
     (low, high.max(low))
+}
+
+/// A stretched arm bends either way: Newton from both sides, far enough out that each falls to its own. Whether it came
+/// to solutions.
+#[inline(always)]
+fn bends<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    roots: &mut Roots,
+    work: &mut u32,
+) -> bool {
+    let straight = arm.ideal.straight(sweep.from[2]);
+    let bend = (sweep.from[2] - straight).abs().max((2.0 * arm.ideal.mismatch_rad).sqrt());
+    let mut all = true;
+    for at in [straight - bend, straight + bend] {
+        let q = held::<M>(arm, task, sweep, at, &sweep.from);
+        let found = arm.polish::<M>(task, &q, work);
+        let exact = task.exact(&found.error);
+        all &= exact;
+        if exact {
+            roots.push(found);
+        }
+    }
+    all
+}
+
+/// What the closed form makes of one value of the standing joint, in the turns nearest to others.
+#[inline(always)]
+fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints6) -> Joints6 {
+    let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
+    let mut q = [0.0; 6];
+    for k in 0..6 {
+        let value = ways[sweep.index >> 2 & 1].joints[k].0[sweep.index & 3];
+        q[k] = nearest_turn(value, near[k]);
+    }
+    q[sweep.still.joint()] = at;
+    q
 }
 
 /// The sample to begin with: as near to the start as can be.
@@ -181,21 +251,14 @@ fn probe<M: Math>(
     steps: u32,
     work: &mut u32,
 ) -> Option<Sample> {
-    let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
-    let mut q = [0.0; 6];
-    for k in 0..6 {
-        let value = ways[sweep.index >> 2 & 1].joints[k].0[sweep.index & 3];
-        let near = beside.map_or(task.start[k], |beside| beside[k]);
-        q[k] = nearest_turn(value, near);
-    }
-    q[sweep.still.joint()] = at;
-    let mut off_along = f64::NAN;
+    let near = beside.unwrap_or(task.start);
+    let mut q = held::<M>(arm, task, sweep, at, &near);
     for round in 0..=steps {
         *work = work.saturating_sub(1);
         let view = arm.look::<M>(&q);
         let off = view.off::<M>(&task.target);
         let step = view.step::<M>(&off, &task.target, &task.seen.wrist, Some(sweep.still))?;
-        off_along = step[sweep.still.joint()];
+        let off_along = step[sweep.still.joint()];
         if round == steps || task.cost(&off.error) < 0.1 {
             let found = Found { joints: q, error: off.error };
             return off_along.is_finite().then_some(Sample { at, off: off_along, found });
@@ -236,7 +299,7 @@ fn root<M: Math>(
             break;
         }
         let part = if fa == fb { 0.5 } else { fa / (fa - fb) };
-        let at = a.at + part.clamp(0.02, 0.98) * (b.at - a.at);
+        let at = a.at + part.max(0.02).min(0.98) * (b.at - a.at);
         let beside = Some(if part < 0.5 { a.found.joints } else { b.found.joints });
         let Some(c) = probe::<M>(arm, task, sweep, at, beside, 2, work) else { break };
         if best.is_none_or(|best| task.cost(&c.found.error) < task.cost(&best.error)) {
