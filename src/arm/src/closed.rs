@@ -239,6 +239,18 @@ impl Closed {
         best
     }
 
+    /// Each joint in the turn nearest to the start, or in the next if the limits want that.
+    pub(crate) fn turned(&self, task: &Task, q: &Joints6) -> Joints6 {
+        let mut turned = [0.0; 6];
+        for k in 0..6 {
+            let near = nearest_turn(q[k], task.start[k]);
+            let over = |q: f64| (self.low[k] - q).max(q - self.high[k]).max(0.0);
+            let other = if near < self.low[k] { near + TAU } else { near - TAU };
+            turned[k] = if over(other) < over(near) { other } else { near };
+        }
+        turned
+    }
+
     /// The same joints inside the limits, if that is a matter of a trifle.
     #[inline(always)]
     pub(crate) fn inside<M: Math>(&self, task: &Task, found: &Found) -> Option<Found> {

@@ -27,9 +27,9 @@ impl Roots {
     }
 
     /// A sample may happen to be a solution.
-    fn sample(&mut self, task: &Task, found: &Found) {
+    fn sample(&mut self, arm: &Closed, task: &Task, found: &Found) {
         if task.exact(&found.error) {
-            self.push(*found);
+            self.push(arm, task, *found);
         }
         let cost = task.cost(&found.error);
         if task.accepts(&found.error) && self.least.is_none_or(|old| cost < task.cost(&old.error)) {
@@ -38,7 +38,9 @@ impl Roots {
     }
 
     /// Keeps the better of two that are the same.
-    fn push(&mut self, found: Found) {
+    fn push(&mut self, arm: &Closed, task: &Task, found: Found) {
+        // Along a sweep the joints follow each other without a jump, perhaps for more than a turn.
+        let found = Found { joints: arm.turned(task, &found.joints), ..found };
         let same = |old: &Found| apart(&old.joints, &found.joints) < 1e-3;
         if let Some(old) = self.items[..self.len].iter_mut().find(|old| same(old)) {
             if found.error.cost_m(1.0) < old.error.cost_m(1.0) {
@@ -84,7 +86,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     }
     let first = nearest_start::<M>(arm, task, sweep, low, high, work);
     if let Some(sample) = first.filter(|sample| task.exact(&sample.found.error)) {
-        roots.push(sample.found);
+        roots.push(arm, task, sample.found);
         // Where the neighbours hold the pose too it is held everywhere along the sweep: the nearest is the answer.
         let beside = sample.at + if sample.at + 0.05 > high { -0.05 } else { 0.05 };
         let beside = probe::<M>(arm, task, sweep, beside, None, 3, work);
@@ -108,7 +110,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             continue;
         }
         if let Some(sample) = &sample {
-            roots.sample(task, &sample.found);
+            roots.sample(arm, task, &sample.found);
         }
         // One call for both ways to meet zero: crossing it, and touching it between three samples.
         let mut spans = [None; 2];
@@ -121,7 +123,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             {
                 let guess = Some(a.found.joints);
                 if let Some(tip) = probe::<M>(arm, task, sweep, vertex, guess, 4, work) {
-                    roots.sample(task, &tip.found);
+                    roots.sample(arm, task, &tip.found);
                     if tip.off * a.off <= 0.0 {
                         spans = [Some((before, tip)), Some((tip, b))];
                     }
@@ -130,7 +132,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
         }
         for (a, b) in spans.into_iter().flatten() {
             if let Some(found) = root::<M>(arm, task, sweep, a, b, work) {
-                roots.push(found);
+                roots.push(arm, task, found);
             }
         }
         last = [last[1], sample];
@@ -143,7 +145,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     if roots.len == 0
         && let Some(found) = roots.least
     {
-        roots.push(found);
+        roots.push(arm, task, found);
     }
     roots
 }
@@ -194,7 +196,7 @@ fn bends<M: Math>(
         let exact = task.exact(&found.error);
         all &= exact;
         if exact {
-            roots.push(found);
+            roots.push(arm, task, found);
         }
     }
     all
