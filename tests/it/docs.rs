@@ -177,9 +177,11 @@ fn manifest_md_has_every_representation_and_no_rotation_that_is_none() {
         names(&source, "pub enum Columns", "impl Columns", "    pub "),
         "docs/manifest.md",
     );
-    for what in ["pub enum Columns", "pub enum Frame", "pub enum RelativeTo", "pub enum Steps"] {
+    for what in
+        ["Columns", "Frame", "RelativeTo", "Steps", "Yields"].map(|what| format!("pub enum {what}"))
+    {
         let words: Vec<String> =
-            names(&source, what, "\n}", "    ").into_iter().map(snake).collect();
+            names(&source, &what, "\n}", "    ").into_iter().map(snake).collect();
         let words = words.iter().map(|word| word.split('(').next().unwrap_or_default());
         every_one_is_quoted(words, "docs/manifest.md");
     }
