@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/failsafe.md",
+    "docs/kinematics.md",
     "docs/manifest.md",
     "docs/zenoh.md",
 ];
