@@ -5,9 +5,11 @@
 
 mod arms;
 mod description;
+mod guard;
 
 pub use arms::{Arms, RobotArm, ToolLimits};
 pub use description::{Description, DescriptionError, JointKind, UrdfJoint};
+pub use guard::Guard;
 
 use nalgebra::Isometry3;
 

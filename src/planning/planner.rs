@@ -1,14 +1,14 @@
 //! The planner: from where somebody wants to go to joints, with every reason why not.
 
 use arm::{Answer, Options, Solution, Solutions, nalgebra::Isometry3};
-use motion::{Joints, Robot};
+use motion::{Joints, Pair, Robot};
 
 use super::{
     trajectory::{Start, Trajectory},
     ways::{Nearest, Way, Ways},
 };
 use crate::{
-    kinematics::{Arms, RobotArm},
+    kinematics::{Arms, Guard, RobotArm},
     operator::{Frame, Jog, JointNames, Question, ToolGoal},
     skill::jog::Velocity,
 };
@@ -18,13 +18,14 @@ pub struct Planner {
     robot: Robot,
     names: JointNames,
     arms: Arms,
+    guard: Option<Guard>,
 }
 
 impl Planner {
-    /// A planner for this robot.
+    /// A planner for this robot; without a guard nothing is known of what could touch.
     #[must_use]
-    pub const fn new(robot: Robot, names: JointNames, arms: Arms) -> Self {
-        Self { robot, names, arms }
+    pub const fn new(robot: Robot, names: JointNames, arms: Arms, guard: Option<Guard>) -> Self {
+        Self { robot, names, arms, guard }
     }
 
     /// The robot under the law.
@@ -128,8 +129,14 @@ impl Planner {
         Ok(())
     }
 
-    fn clear(&self, _joints: &Joints) -> Result<(), String> {
-        Ok(())
+    fn clear(&self, joints: &Joints) -> Result<(), String> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(joints))
+    }
+
+    /// What two that came too near are called.
+    #[must_use]
+    pub fn touching(&self, pair: &Pair) -> Option<String> {
+        self.guard.as_ref().map(|guard| guard.words(pair))
     }
 
     /// Every way to a pose, with the verdict on each.

@@ -24,7 +24,8 @@ impl Frame {
         let mut r = [[0.0; 3]; 3];
         for (row, left) in r.iter_mut().zip(&self.r) {
             for (j, value) in row.iter_mut().enumerate() {
-                *value = left[0] * inner.r[0][j] + left[1] * inner.r[1][j] + left[2] * inner.r[2][j];
+                *value =
+                    left[0] * inner.r[0][j] + left[1] * inner.r[1][j] + left[2] * inner.r[2][j];
             }
         }
         Self { r, p: self.at(&inner.p) }
@@ -83,11 +84,8 @@ pub(crate) fn segment_distance(p1: &Vec3, q1: &Vec3, p2: &Vec3, q2: &Vec3) -> f6
             let b = dot(&d1, &d2);
             let denominator = a * e - b * b;
             // Parallel segments: any point of the first will do to begin with.
-            let s = if denominator > 1e-12 * a * e {
-                unit((b * f - c * e) / denominator)
-            } else {
-                0.0
-            };
+            let s =
+                if denominator > 1e-12 * a * e { unit((b * f - c * e) / denominator) } else { 0.0 };
             let t = (b * s + f) / e;
             if t < 0.0 {
                 (unit(-c / a), 0.0)

@@ -141,11 +141,7 @@ impl Filter {
     ///
     /// # Errors
     /// A wish that is not finite or jumps is a fault, and leaves the filter's memory as it was.
-    pub(crate) fn pass(
-        &mut self,
-        wish: &Joints,
-        robot: &Robot,
-    ) -> Result<Passed, Fault> {
+    pub(crate) fn pass(&mut self, wish: &Joints, robot: &Robot) -> Result<Passed, Fault> {
         if let Some(joint) = wish.iter().position(|value| !value.is_finite()) {
             return Err(Fault::RequestNotFinite { joint });
         }

@@ -4,7 +4,7 @@
 //! turn about or slide along their own z axis; whoever builds them folds all else into constants.
 
 use crate::{
-    geometry::{Frame, Vec3, dot, norm, segment_distance, sub},
+    geometry::{Frame, Vec3, dot, norm, segment_distance},
     joints::Joints,
 };
 
