@@ -5,6 +5,7 @@
 
 mod arms;
 mod robot;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
+pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]

@@ -28,10 +28,10 @@ pub use world::scene;
 
 use crate::{
     action::Body,
-    config::{ConfigError, Pace, Settings},
+    config::{ConfigError, Pace, RobotSettings, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
-    kinematics::{Arms, DescriptionError},
+    kinematics::{Arms, DescriptionError, Guard},
     operator::{Command, Desk, DeskParts},
     planning::Planner,
     skill::{Assignment, registry::Registry, think},
@@ -129,6 +129,20 @@ pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonEr
     Ok(registry)
 }
 
+/// The robot under the law, and what keeps it from touching itself and what is around it.
+///
+/// # Errors
+/// A limit that makes no sense, or a description that does not fit.
+pub fn guarded(
+    robot: &RobotSettings,
+    period_s: f64,
+) -> Result<(Robot, Option<Guard>), DaemonError> {
+    let law = robot.build(period_s)?;
+    let guard = Guard::load(robot)?;
+    let law = guard.as_ref().map_or(law, |guard| law.with_workspace(*guard.workspace()));
+    Ok((law, guard))
+}
+
 /// Starts ONNX Runtime from where the settings, or `make setup`, put it.
 ///
 /// # Errors
@@ -146,7 +160,7 @@ pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
 /// Why it did not start.
 pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let robot = settings.robot_settings.build(period_s)?;
+    let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let arms = Arms::load(&settings.robot_settings)?;
     let registry = registry(settings, period_s)?;
     let (backend, spectacle) = world::build(settings, &robot)?;
@@ -169,7 +183,12 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings, &registry);
     let desk = Desk::new(DeskParts {
-        planner: Arc::new(Planner::new(robot, settings.robot_settings.joint_names(), arms.clone())),
+        planner: Arc::new(Planner::new(
+            robot,
+            settings.robot_settings.joint_names(),
+            arms.clone(),
+            guard,
+        )),
         home: settings.robot_settings.home()?,
         registry,
         clock: clock.clone(),

@@ -132,7 +132,8 @@ fn of_config(file: &Path) -> Result<(Planner, Joints), CliError> {
     let robot = &settings.robot_settings;
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
     let arms = Arms::load(robot).map_err(crate::daemon::DaemonError::from)?;
-    let planner = Planner::new(robot.build(period_s)?, robot.joint_names(), arms);
+    let (law, guard) = crate::daemon::guarded(robot, period_s)?;
+    let planner = Planner::new(law, robot.joint_names(), arms, guard);
     Ok((planner, robot.home()?))
 }
 
@@ -168,7 +169,7 @@ fn of_description(
         *value = 0.5 * (limits.position_min + limits.position_max);
     }
     let names: Arc<[String]> = arm.joint_names.clone().into();
-    Ok((Planner::new(robot, names, Arms::from(vec![arm])), middle))
+    Ok((Planner::new(robot, names, Arms::from(vec![arm]), None), middle))
 }
 
 fn from(

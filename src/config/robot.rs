@@ -8,7 +8,9 @@ use std::{
 use motion::{JointLimits, Joints, LimitError, Robot, Rules};
 use serde::{Deserialize, Serialize};
 
-use super::{ArmSettings, ConfigError, parse};
+use super::{
+    ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PlaneSettings, parse, workspace,
+};
 use crate::operator::JointNames;
 
 /// `config/robots/<name>.toml`.
@@ -26,6 +28,15 @@ pub struct RobotSettings {
     pub home: BTreeMap<String, f64>,
     /// Joints, in joint order.
     pub joints: Vec<JointSettings>,
+    /// Shapes of its links, to keep clear of each other and of planes.
+    #[serde(default)]
+    pub capsules: Vec<CapsuleSettings>,
+    /// What is around it.
+    #[serde(default)]
+    pub planes: Vec<PlaneSettings>,
+    /// How near they may come.
+    #[serde(default)]
+    pub collision: CollisionSettings,
     /// Figures of the law that belong to no joint.
     #[serde(default)]
     pub rules: RuleSettings,
@@ -236,6 +247,7 @@ impl RobotSettings {
         // Limits first: a home pose inside limits that make no sense is not what is wrong. The period is judged elsewhere.
         self.build(1.0)?;
         self.home()?;
+        workspace::check(self)?;
         let Some(mujoco) = &self.mujoco else { return Ok(()) };
         if let Some(missing) = names.iter().find(|name| !mujoco.joints.contains_key(**name)) {
             let remedy = "name the scene's joint and actuator for it";

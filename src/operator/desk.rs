@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use motion::{Epoch, Joints, Nanos, Order, OrderId, Refusal, Run, RunId, StopSource, What};
+use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, StopSource, What};
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
@@ -123,6 +123,12 @@ impl Desk {
     #[must_use]
     pub fn joints(&self) -> &JointNames {
         self.inner.planner.names()
+    }
+
+    /// What two that came too near are called.
+    #[must_use]
+    pub fn touching(&self, pair: &Pair) -> Option<String> {
+        self.inner.planner.touching(pair)
     }
 
     pub(super) fn planner(&self) -> &Arc<Planner> {

@@ -6,14 +6,14 @@ use arm::{
     Answer, Axes, Options, Servo, Solution, Solutions,
     nalgebra::{Isometry3, Vector6},
 };
-use motion::{Joints, Robot};
+use motion::{Joints, Pair, Robot};
 
 use super::{
     trajectory::{Start, Trajectory},
     ways::{Nearest, Way, Ways},
 };
 use crate::{
-    kinematics::{Arms, RobotArm},
+    kinematics::{Arms, Guard, RobotArm},
     operator::{Frame, Jog, JointNames, Question, ToolGoal, Yield},
     skill::jog::Velocity,
 };
@@ -23,13 +23,14 @@ pub struct Planner {
     robot: Robot,
     names: JointNames,
     arms: Arms,
+    guard: Option<Guard>,
 }
 
 impl Planner {
-    /// A planner for this robot.
+    /// A planner for this robot; without a guard nothing is known of what could touch.
     #[must_use]
-    pub const fn new(robot: Robot, names: JointNames, arms: Arms) -> Self {
-        Self { robot, names, arms }
+    pub const fn new(robot: Robot, names: JointNames, arms: Arms, guard: Option<Guard>) -> Self {
+        Self { robot, names, arms, guard }
     }
 
     /// The robot under the law.
@@ -133,8 +134,14 @@ impl Planner {
         Ok(())
     }
 
-    fn clear(&self, _joints: &Joints) -> Result<(), String> {
-        Ok(())
+    fn clear(&self, joints: &Joints) -> Result<(), String> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(joints))
+    }
+
+    /// What two that came too near are called.
+    #[must_use]
+    pub fn touching(&self, pair: &Pair) -> Option<String> {
+        self.guard.as_ref().map(|guard| guard.words(pair))
     }
 
     /// Every way to a pose, with the verdict on each.
@@ -222,19 +229,6 @@ impl Planner {
                 })
             }
         }
-    }
-
-    /// along
-    ///
-    /// # Errors
-    /// todo
-    pub fn along(
-        &self,
-        _now: &Joints,
-        _goal: &ToolGoal,
-        _speed: f64,
-    ) -> Result<Vec<Joints>, String> {
-        Err("no tool path".into())
     }
 
     fn verdict(

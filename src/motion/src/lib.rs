@@ -11,6 +11,9 @@
 mod joints;
 mod time;
 
+mod geometry;
+mod workspace;
+
 mod robot;
 mod state;
 
@@ -36,3 +39,7 @@ pub use seam::{
 };
 pub use state::{Health, State};
 pub use time::{Nanos, TickIndex};
+pub use workspace::{
+    Body, BodyKind, Capsule, Contact, MAX_BODIES, MAX_CAPSULES, MAX_PAIRS, MAX_PLANES, Obstacle,
+    Pair, Plane, Workspace, WorkspaceError,
+};

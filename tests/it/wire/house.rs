@@ -111,6 +111,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             requested: joints,
             applied: joints,
             limited_by,
+            barred: None,
             source: Source::Rest,
             events: Events::default(),
         },
