@@ -63,3 +63,6 @@ twins! {
         chain: &Chain, target: &Frame, start: &JointVector, goal: &numeric::Goal, work: &mut u32
     ) -> numeric::Reach = numeric::refine;
 }
+
+#[cfg(test)]
+mod tests;

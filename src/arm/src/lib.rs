@@ -3,6 +3,9 @@
 //! Metres, radians, seconds. Poses are named in monogram form: `x_base_tool` maps tool coordinates to base coordinates.
 //! Nothing here allocates, panics on bad numbers, or reads a clock.
 
+#![allow(clippy::needless_range_loop, reason = "several small arrays are walked in step")]
+#![allow(clippy::neg_cmp_op_on_partial_ord, reason = "what is not less may be NaN")]
+
 mod answer;
 mod chain;
 mod classify;

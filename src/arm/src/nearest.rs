@@ -179,19 +179,25 @@ pub(crate) fn beyond<M: Math>(
 ) -> Answer {
     let mut blocked: Option<(Found, usize, f64)> = None;
     let mut starts = [vector(&task.start); 9];
-    let mut count = 1;
+    let (mut count, mut swept) = (1, 0_u32);
     for index in 0..8 {
         if candidates.beyond[index] {
             continue;
         }
         let mut q = candidates.joints(index);
-        if candidates.near[index].is_none() {
+        if let Some(still) = candidates.near[index] {
+            if swept >> index & 1 == 0 {
+                swept |= 1 << candidates.twin(index, still);
+                let mut looks = work / 8;
+                let sweep = Sweep { still, index, from: q, nearest: false };
+                for root in dispatch::sweep(arm, task, sweep, &mut looks).as_slice() {
+                    block(arm, root, &mut blocked);
+                }
+            }
+        } else {
             let found = arm.polish::<M>(task, &q, &mut work);
-            if task.accepts(&found.error)
-                && let Some((joint, by)) = arm.outside(&found.joints)
-                && blocked.is_none_or(|(_, _, least)| by < least)
-            {
-                blocked = Some((found, joint, by));
+            if task.accepts(&found.error) {
+                block(arm, &found, &mut blocked);
             }
         }
         for k in 0..6 {
@@ -219,6 +225,15 @@ pub(crate) fn beyond<M: Math>(
             Answer::LimitBlocked { joint, by, beyond: vector(&found.joints), nearest, error }
         }
         None => Answer::Unreachable { nearest, error, search },
+    }
+}
+
+/// Keeps the solution that is least outside the limits.
+fn block(arm: &Closed, found: &Found, blocked: &mut Option<(Found, usize, f64)>) {
+    if let Some((joint, by)) = arm.outside(&found.joints)
+        && blocked.is_none_or(|(_, _, least)| by < least)
+    {
+        *blocked = Some((*found, joint, by));
     }
 }
 

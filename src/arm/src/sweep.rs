@@ -182,7 +182,7 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
     }
     if sweep.still == Still::Elbow {
         // The root of what the mismatch may be in the cosine, and then some.
-        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).max(0.1).min(0.8);
+        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).clamp(0.1, 0.8);
         let singular = arm.ideal.straight(sweep.from[2]);
         (low, high) = (low.max(singular - reach), high.min(singular + reach));
     }
@@ -359,7 +359,7 @@ fn root<M: Math>(
             break;
         }
         let part = if fa == fb { 0.5 } else { fa / (fa - fb) };
-        let at = a.at + part.max(0.02).min(0.98) * (b.at - a.at);
+        let at = a.at + part.clamp(0.02, 0.98) * (b.at - a.at);
         let beside = Some(if part < 0.5 { a.found.joints } else { b.found.joints });
         let Some(c) = probe::<M>(arm, task, sweep, at, beside, 2, work) else { break };
         if best.is_none_or(|best| task.cost(&c.found.error) < task.cost(&best.error)) {
