@@ -4,6 +4,7 @@
 //! where they are. The peers are crates: `rs-opw-kinematics` with the figures that fit the vendor's description best, and
 //! the solver of `k`. `cargo test` runs a few poses of each; `cargo bench -p arm` all.
 
+#[allow(dead_code, clippy::approx_constant, clippy::type_complexity, clippy::unwrap_used)]
 #[path = "../tests/support/arms.rs"]
 mod arms;
 #[path = "../tests/support/npz.rs"]

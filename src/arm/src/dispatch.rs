@@ -10,6 +10,7 @@ use crate::{
     inverse::{self, Arm, Options, Solutions},
     math::Frame,
     nearest, numeric,
+    servo::{self, Bounds, Followed, Servo, Task as ServoTask},
     sweep::{self, Roots, Sweep},
     vector::JointVector,
 };
@@ -62,6 +63,10 @@ twins! {
     refine(
         chain: &Chain, target: &Frame, start: &JointVector, goal: &numeric::Goal, work: &mut u32
     ) -> numeric::Reach = numeric::refine;
+    follow(
+        servo: &Servo, joints: &JointVector, velocity: &JointVector, bounds: &Bounds,
+        task: &ServoTask
+    ) -> Followed = servo::follow;
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Metres, radians, seconds. Poses are named in monogram form: `x_base_tool` maps tool coordinates to base coordinates.
 //! Nothing here allocates, panics on bad numbers, or reads a clock.
 
-#![allow(clippy::needless_range_loop, reason = "several small arrays are walked in step")]
-#![allow(clippy::neg_cmp_op_on_partial_ord, reason = "what is not less may be NaN")]
+#![allow(clippy::needless_range_loop, reason = "one index runs through several arrays at once")]
+#![allow(clippy::neg_cmp_op_on_partial_ord, reason = "not a number must take the safe way")]
 
 mod answer;
 mod chain;
@@ -19,6 +19,7 @@ mod math;
 mod nearest;
 mod num;
 mod numeric;
+mod servo;
 mod six;
 mod sweep;
 mod vector;
@@ -27,6 +28,7 @@ pub use answer::{Answer, Branch, Hold, PoseError, Search};
 pub use chain::{Chain, ChainError, Jacobian, Joint, Kind, Value};
 pub use classify::{Class, Explanation, Figures, Pair, Reason};
 pub use inverse::{Arm, MAX_SOLUTIONS, Options, Solution, Solutions};
+pub use servo::{Axes, Bound, Servo, Step, Wish, Yield};
 pub use vector::{JointVector, MAX_JOINTS};
 
 pub use nalgebra;

@@ -42,8 +42,6 @@ impl Goal {
 pub(crate) struct Reach {
     pub(crate) joints: JointVector,
     pub(crate) error: PoseError,
-    /// Position and angle in one, m.
-    pub(crate) cost: f64,
 }
 
 /// The nearest pose that one descent from `start` finds. `work` is how many evaluations of the chain are left.

@@ -1,5 +1,11 @@
 //! Arms of the tests, from their makers' figures.
 
+#![allow(clippy::unwrap_used, reason = "only tests build these")]
+#![allow(
+    clippy::approx_constant,
+    reason = "the makers round pi, and that is part of their figures"
+)]
+
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use arm::{
@@ -35,7 +41,10 @@ pub(crate) fn joint(
     }
 }
 
-fn turning(figures: &[([f64; 3], [f64; 3], [f64; 2], f64)], tool: [f64; 3]) -> Chain {
+/// xyz, rpy, position limits, speed.
+type Figures = ([f64; 3], [f64; 3], [f64; 2], f64);
+
+fn turning(figures: &[Figures], tool: [f64; 3]) -> Chain {
     let joints: Vec<_> = figures
         .iter()
         .map(|(xyz, rpy, limits, speed)| joint(Kind::Revolute, *xyz, *rpy, *limits, *speed))

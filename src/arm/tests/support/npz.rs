@@ -1,5 +1,7 @@
 //! The shared cases.
 
+#![allow(clippy::unwrap_used, reason = "only tests read cases")]
+
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
 use ndarray::{ArrayD, IxDyn};
@@ -12,7 +14,10 @@ pub(crate) type Arrays = BTreeMap<String, Vec<f64>>;
 pub(crate) fn piper_cases() -> Option<Arrays> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/ik/cases/piper.npz");
     let Ok(file) = File::open(PathBuf::from(path)) else {
-        println!("skipped: ../shared/ik/cases/piper.npz is not there");
+        #[allow(clippy::print_stdout, reason = "a test that skips says so")]
+        {
+            println!("skipped: ../shared/ik/cases/piper.npz is not there");
+        }
         return None;
     };
     let mut npz = NpzReader::new(file).unwrap();
