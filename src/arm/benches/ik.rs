@@ -4,7 +4,9 @@
 //! where they are. The peers are crates: `rs-opw-kinematics` with the figures that fit the vendor's description best, and
 //! the solver of `k`. `cargo test` runs a few poses of each; `cargo bench -p arm` all.
 
-#[allow(dead_code, clippy::approx_constant, clippy::type_complexity, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot begin ends")]
+
+#[allow(dead_code)]
 #[path = "../tests/support/arms.rs"]
 mod arms;
 #[path = "../tests/support/npz.rs"]

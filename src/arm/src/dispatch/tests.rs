@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot begin fails")]
+
 #[path = "../../tests/support/six.rs"]
 mod six;
 
