@@ -10,7 +10,7 @@ use crate::{
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
     nearest::{LOOKS, settled, six, vector},
-    sweep::Sweep,
+    sweep::{Sweep, sweep},
     vector::{JointVector, MAX_JOINTS},
 };
 
@@ -42,7 +42,7 @@ pub(crate) fn closed<M: Math>(
         if near.is_none() {
             let mut found = halves[index >> 2][index & 3];
             if !task.accepts(&found.error) {
-                found = arm.polish::<M>(task, &candidates.joints(index), &mut telling.work);
+                found = dispatch::polish(arm, task, &candidates.joints(index), &mut telling.work);
             }
             if task.accepts(&found.error) {
                 telling.tell::<M>(&found, candidates.branch(index));
@@ -52,8 +52,8 @@ pub(crate) fn closed<M: Math>(
         }
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
-            let sweep = Sweep { still, index, from: candidates.joints(index), nearest: false };
-            let roots = dispatch::sweep(arm, task, sweep, &mut telling.work);
+            let along = Sweep { still, index, from: candidates.joints(index), nearest: false };
+            let roots = sweep(arm, task, along, &mut telling.work);
             for root in roots.as_slice() {
                 telling.tell::<M>(root, None);
             }

@@ -8,7 +8,7 @@ use crate::{
     inverse::Options,
     math::{Frame, Math},
     numeric::Goal,
-    sweep::Sweep,
+    sweep::{Sweep, sweep},
     vector::JointVector,
 };
 
@@ -62,8 +62,7 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots =
-                dispatch::sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
+            let roots = sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
                 take::<M>(arm, &task, own, found, &mut best, &mut other);
@@ -189,13 +188,13 @@ pub(crate) fn beyond<M: Math>(
             if swept >> index & 1 == 0 {
                 swept |= 1 << candidates.twin(index, still);
                 let mut looks = work / 8;
-                let sweep = Sweep { still, index, from: q, nearest: false };
-                for root in dispatch::sweep(arm, task, sweep, &mut looks).as_slice() {
+                let along = Sweep { still, index, from: q, nearest: false };
+                for root in sweep(arm, task, along, &mut looks).as_slice() {
                     block(arm, root, &mut blocked);
                 }
             }
         } else {
-            let found = arm.polish::<M>(task, &q, &mut work);
+            let found = dispatch::polish(arm, task, &q, &mut work);
             if task.accepts(&found.error) {
                 block(arm, &found, &mut blocked);
             }
