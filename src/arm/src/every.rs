@@ -10,7 +10,7 @@ use crate::{
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
     nearest::{LOOKS, settled, six, vector},
-    sweep::Sweep,
+    sweep::{Sweep, sweep},
     vector::{JointVector, MAX_JOINTS},
 };
 
@@ -25,14 +25,15 @@ pub(crate) fn closed<M: Math>(
     options: &Options,
     solutions: &mut Solutions,
 ) {
-    let task = arm.task::<M>(target, start, options);
-    let candidates = arm.candidates::<M>(&task);
+    let task = &arm.task::<M>(target, start, options);
+    let candidates = arm.candidates::<M>(task);
     let mut work = options.work_max.saturating_mul(LOOKS);
-    let mut swept = 0_u32;
     let halves = [
-        arm.polish_half::<M>(&task, &candidates, 0, &mut work),
-        arm.polish_half::<M>(&task, &candidates, 1, &mut work),
+        arm.polish_half::<M>(task, &candidates, 0, &mut work),
+        arm.polish_half::<M>(task, &candidates, 1, &mut work),
     ];
+    let mut telling = Telling { chain, arm, task, options, work, solutions };
+    let mut swept = 0_u32;
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {
             continue;
@@ -41,77 +42,75 @@ pub(crate) fn closed<M: Math>(
         if near.is_none() {
             let mut found = halves[index >> 2][index & 3];
             if !task.accepts(&found.error) {
-                found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+                found = dispatch::polish(arm, task, &candidates.joints(index), &mut telling.work);
             }
             if task.accepts(&found.error) {
-                emit::<M>(
-                    chain,
-                    arm,
-                    &task,
-                    &found,
-                    candidates.branch(index),
-                    options,
-                    &mut work,
-                    solutions,
-                );
+                telling.tell::<M>(&found, candidates.branch(index));
             } else {
                 near = Some(candidates.nearest(index).0);
             }
         }
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
-            let from = candidates.joints(index);
-            let roots = dispatch::sweep(
-                arm,
-                &task,
-                Sweep { still, index, from, nearest: false },
-                &mut work,
-            );
+            let along = Sweep { still, index, from: candidates.joints(index), nearest: false };
+            let roots = sweep(arm, task, along, &mut telling.work);
             for root in roots.as_slice() {
-                emit::<M>(chain, arm, &task, root, None, options, &mut work, solutions);
+                telling.tell::<M>(root, None);
             }
         }
     }
-    let inside = solutions.as_slice().iter().any(|solution| solution.outside.is_none());
-    if swept != 0 && !inside {
-        // Near two singularities at once no joint that stands still makes the others follow.
-        let mut some = options.work_max.min(work / LOOKS);
-        let goal = options.goal();
-        let reach = dispatch::search(chain, target, &[vector(&task.start)], &goal, &mut some);
-        if task.accepts(&reach.error) {
-            let branch = Branch(arm.ideal.branch::<M>(&six(&reach.joints)));
-            let (joints, error) = (reach.joints, reach.error);
-            solutions.push(Solution { joints, branch, error, outside: None });
-        }
+    if swept != 0 {
+        telling.tell_at_least_one::<M>();
     }
-    if work == 0 {
-        solutions.search = Search::Capped;
+    if telling.work == 0 {
+        telling.solutions.search = Search::Capped;
     }
-    other_turns(arm, solutions);
-    solutions.sort(&task.start);
+    other_turns(arm, telling.solutions);
+    telling.solutions.sort(&task.start);
 }
 
-/// A solution in the turn that is nearest to the start, or that the limits allow least little.
-#[inline(always)]
-fn emit<M: Math>(
-    chain: &Chain,
-    arm: &Closed,
-    task: &Task,
-    found: &Found,
-    branch: Option<u8>,
-    options: &Options,
-    work: &mut u32,
-    solutions: &mut Solutions,
-) {
-    let branch = Branch(branch.unwrap_or_else(|| arm.ideal.branch::<M>(&found.joints)));
-    let inside = arm.inside::<M>(task, found);
-    let outside = if inside.is_some() { None } else { arm.outside(&found.joints) };
-    let mut found = inside.unwrap_or(*found);
-    if outside.is_none() && !task.exact(&found.error) {
-        found = settled(chain, task, &found, options, work);
+/// All that it takes to tell of a solution.
+struct Telling<'a> {
+    chain: &'a Chain,
+    arm: &'a Closed,
+    task: &'a Task,
+    options: &'a Options,
+    /// Looks that are left.
+    work: u32,
+    solutions: &'a mut Solutions,
+}
+
+impl Telling<'_> {
+    /// In the turn that is nearest to the start, or that the limits allow least little.
+    #[inline(always)]
+    fn tell<M: Math>(&mut self, found: &Found, branch: Option<u8>) {
+        let Self { arm, task, .. } = *self;
+        let inside = arm.inside::<M>(task, found);
+        let outside = if inside.is_some() { None } else { arm.outside(&found.joints) };
+        let mut found = inside.unwrap_or(*found);
+        if outside.is_none() && !task.exact(&found.error) {
+            found = settled(self.chain, task, &found, self.options, &mut self.work);
+        }
+        let Found { joints, error } = found;
+        let branch = Branch(branch.unwrap_or_else(|| arm.ideal.branch::<M>(&joints)));
+        self.solutions.push(Solution { joints: vector(&joints), branch, error, outside });
     }
-    let Found { joints, error } = found;
-    solutions.push(Solution { joints: vector(&joints), branch, error, outside });
+
+    /// Near two singularities at once there may be no joint that, standing, makes all others follow.
+    #[inline(always)]
+    fn tell_at_least_one<M: Math>(&mut self) {
+        if self.solutions.as_slice().iter().any(|solution| solution.outside.is_none()) {
+            return;
+        }
+        let mut work = self.options.work_max.min(self.work / LOOKS);
+        let start = vector(&self.task.start);
+        let goal = self.options.goal();
+        let reach = dispatch::search(self.chain, &self.task.target, &[start], &goal, &mut work);
+        if self.task.accepts(&reach.error) {
+            let found = Found { joints: six(&reach.joints), error: reach.error };
+            self.tell::<M>(&found, None);
+        }
+    }
 }
 
 /// The other turns of all solutions that the limits allow, as long as there is room.

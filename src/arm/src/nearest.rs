@@ -8,7 +8,7 @@ use crate::{
     inverse::Options,
     math::{Frame, Math},
     numeric::Goal,
-    sweep::Sweep,
+    sweep::{Sweep, sweep},
     vector::JointVector,
 };
 
@@ -62,8 +62,7 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots =
-                dispatch::sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
+            let roots = sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
                 take::<M>(arm, &task, own, found, &mut best, &mut other);
@@ -179,19 +178,25 @@ pub(crate) fn beyond<M: Math>(
 ) -> Answer {
     let mut blocked: Option<(Found, usize, f64)> = None;
     let mut starts = [vector(&task.start); 9];
-    let mut count = 1;
+    let (mut count, mut swept) = (1, 0_u32);
     for index in 0..8 {
         if candidates.beyond[index] {
             continue;
         }
         let mut q = candidates.joints(index);
-        if candidates.near[index].is_none() {
-            let found = arm.polish::<M>(task, &q, &mut work);
-            if task.accepts(&found.error)
-                && let Some((joint, by)) = arm.outside(&found.joints)
-                && blocked.is_none_or(|(_, _, least)| by < least)
-            {
-                blocked = Some((found, joint, by));
+        if let Some(still) = candidates.near[index] {
+            if swept >> index & 1 == 0 {
+                swept |= 1 << candidates.twin(index, still);
+                let mut looks = work / 8;
+                let along = Sweep { still, index, from: q, nearest: false };
+                for root in sweep(arm, task, along, &mut looks).as_slice() {
+                    block(arm, root, &mut blocked);
+                }
+            }
+        } else {
+            let found = dispatch::polish(arm, task, &q, &mut work);
+            if task.accepts(&found.error) {
+                block(arm, &found, &mut blocked);
             }
         }
         for k in 0..6 {
@@ -219,6 +224,15 @@ pub(crate) fn beyond<M: Math>(
             Answer::LimitBlocked { joint, by, beyond: vector(&found.joints), nearest, error }
         }
         None => Answer::Unreachable { nearest, error, search },
+    }
+}
+
+/// Keeps the solution that is least outside the limits.
+fn block(arm: &Closed, found: &Found, blocked: &mut Option<(Found, usize, f64)>) {
+    if let Some((joint, by)) = arm.outside(&found.joints)
+        && blocked.is_none_or(|(_, _, least)| by < least)
+    {
+        *blocked = Some((*found, joint, by));
     }
 }
 

@@ -9,7 +9,8 @@ use core::f64::consts::{PI, TAU};
 
 use crate::{
     closed::{Closed, Found, Task, advance, nearest_turn},
-    math::Math,
+    dispatch,
+    math::{Math, Plain, dot},
     six::{Joints6, Still},
 };
 
@@ -67,7 +68,7 @@ pub(crate) struct Sweep {
 
 /// The arm with one joint standing.
 #[derive(Clone, Copy)]
-struct Sample {
+pub(crate) struct Sample {
     at: f64,
     /// Along the direction of [`Still`].
     off: f64,
@@ -81,34 +82,33 @@ const BESIDE_RAD: f64 = 0.3;
 const STRIDE_RAD: f64 = 0.2;
 
 /// All solutions along a sweep. Stops where `work` is used up.
-#[inline(always)]
-pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
+pub(crate) fn sweep(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
     let error = crate::PoseError::default();
     let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
     let (low, high) = range(arm, task, sweep);
     if sweep.nearest {
         // From a start beside the solution Newton's steps lead there, singular or not.
-        let found = arm.polish::<M>(task, &task.start, work);
+        let found = dispatch::polish(arm, task, &task.start, work);
         if task.exact(&found.error) && beside(arm, task, &found) {
             roots.push(arm, task, found);
             return roots;
         }
     }
-    if sweep.still == Still::Elbow && bends::<M>(arm, task, sweep, &mut roots, work) {
+    if sweep.still == Still::Elbow && bends(arm, task, sweep, &mut roots, work) {
         return roots;
     }
-    let first = nearest_start::<M>(arm, task, sweep, low, high, work);
+    let first = nearest_start(arm, task, sweep, low, high, work);
     if let Some(sample) = first.filter(|sample| task.exact(&sample.found.error)) {
         roots.push(arm, task, sample.found);
         // Where the neighbours hold the pose too it is held everywhere along the sweep: the nearest is the answer.
         let beside = sample.at + if sample.at + 0.05 > high { -0.05 } else { 0.05 };
-        let beside = probe::<M>(arm, task, sweep, beside, None, 3, work);
+        let beside = dispatch::probe(arm, task, sweep, beside, None, 3, work);
         if beside.is_some_and(|sample| task.exact(&sample.found.error)) {
             return roots;
         }
     }
     if let Some(sample) = first.filter(|_| sweep.nearest) {
-        let found = arm.polish::<M>(task, &sample.found.joints, work);
+        let found = dispatch::polish(arm, task, &sample.found.joints, work);
         if task.exact(&found.error) && beside(arm, task, &found) {
             roots.push(arm, task, found);
             return roots;
@@ -119,7 +119,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     let (mut at, mut stretch) = (low, stride);
     while *work > 0 {
         let beside = last[1].map(|sample| sample.found.joints);
-        let sample = probe::<M>(arm, task, sweep, at, beside, 2, work);
+        let sample = dispatch::probe(arm, task, sweep, at, beside, 2, work);
         // Where the others turn fast, as a wrist does that passes its own singularity, look closer.
         if let (Some(a), Some(b)) = (&last[1], &sample)
             && stretch > stride / 10.0
@@ -139,11 +139,11 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
                 let jumps = apart(&a.found.joints, &b.found.joints) > 1.5;
                 spans[0] = (!jumps).then_some((a, b));
             } else if let Some(before) = last[0] {
-                spans = touch::<M>(arm, task, sweep, [before, a, b], &mut roots, work);
+                spans = touch(arm, task, sweep, [before, a, b], &mut roots, work);
             }
         }
         for (a, b) in spans.into_iter().flatten() {
-            if let Some(found) = root::<M>(arm, task, sweep, a, b, work) {
+            if let Some(found) = root(arm, task, sweep, a, b, work) {
                 roots.push(arm, task, found);
             }
         }
@@ -182,7 +182,7 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
     }
     if sweep.still == Still::Elbow {
         // The root of what the mismatch may be in the cosine, and then some.
-        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).max(0.1).min(0.8);
+        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).clamp(0.1, 0.8);
         let singular = arm.ideal.straight(sweep.from[2]);
         (low, high) = (low.max(singular - reach), high.min(singular + reach));
     }
@@ -191,21 +191,14 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
 
 /// A stretched arm bends either way: Newton from both sides, far enough out that each falls to its own. Whether it came
 /// to solutions.
-#[inline(always)]
-fn bends<M: Math>(
-    arm: &Closed,
-    task: &Task,
-    sweep: Sweep,
-    roots: &mut Roots,
-    work: &mut u32,
-) -> bool {
+fn bends(arm: &Closed, task: &Task, sweep: Sweep, roots: &mut Roots, work: &mut u32) -> bool {
     let straight = arm.ideal.straight(sweep.from[2]);
     let bend = (sweep.from[2] - straight).abs().max((2.0 * arm.ideal.mismatch_rad).sqrt());
     let sides = if task.start[2] < straight { [-bend, bend] } else { [bend, -bend] };
     let mut all = true;
     for side in sides {
-        let q = held::<M>(arm, task, sweep, straight + side, &sweep.from);
-        let found = arm.polish::<M>(task, &q, work);
+        let q = dispatch::held(arm, task, sweep, straight + side, &sweep.from);
+        let found = dispatch::polish(arm, task, &q, work);
         let exact = task.exact(&found.error);
         all &= exact;
         if exact {
@@ -226,7 +219,13 @@ fn beside(arm: &Closed, task: &Task, found: &Found) -> bool {
 
 /// What the closed form makes of one value of the standing joint, in the turns nearest to others.
 #[inline(always)]
-fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints6) -> Joints6 {
+pub(crate) fn held<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    at: f64,
+    near: &Joints6,
+) -> Joints6 {
     let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
     let mut q = [0.0; 6];
     for k in 0..6 {
@@ -238,8 +237,7 @@ fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints
 }
 
 /// The sample to begin with: as near to the start as can be.
-#[inline(always)]
-fn nearest_start<M: Math>(
+fn nearest_start(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -248,25 +246,25 @@ fn nearest_start<M: Math>(
     work: &mut u32,
 ) -> Option<Sample> {
     let at = task.start[sweep.still.joint()].max(low).min(high);
-    let sample = probe::<M>(arm, task, sweep, at, None, 3, work)?;
+    let sample = dispatch::probe(arm, task, sweep, at, None, 3, work)?;
     if sweep.still != Still::Wrist || !task.exact(&sample.found.error) {
         return Some(sample);
     }
     // In line, joints 4 and 6 turn the tool together: both go half of the way, unless a limit is in it.
     let q = &sample.found.joints;
-    let view = arm.six.view::<f64, M>(q);
-    let aligned = crate::math::dot::<M>(&view.z[3], &view.z[5]).signum();
+    let view = arm.six.view::<f64, Plain>(q);
+    let aligned = dot::<Plain>(&view.z[3], &view.z[5]).signum();
     let fourth = nearest_turn(q[3], task.start[3]);
     let wanted = (0.5 * (fourth + task.start[3])).max(arm.low[3]).min(arm.high[3]);
     let at = (at + aligned * (fourth - wanted)).max(low).min(high);
-    let halved = probe::<M>(arm, task, sweep, at, None, 3, work);
+    let halved = dispatch::probe(arm, task, sweep, at, None, 3, work);
     halved.filter(|halved| task.exact(&halved.found.error)).or(Some(sample))
 }
 
 /// One value of the standing joint: from the closed form, or on from a neighbour where that is nearer, a few steps of
 /// Newton with all but that joint.
 #[inline(always)]
-fn probe<M: Math>(
+pub(crate) fn probe<M: Math>(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -296,8 +294,7 @@ fn probe<M: Math>(
 
 /// Where a curve of one sign comes down between three samples: the spans on both sides of a sample of the other sign, if
 /// there is one.
-#[inline(always)]
-fn touch<M: Math>(
+fn touch(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -308,7 +305,7 @@ fn touch<M: Math>(
     for _ in 0..4 {
         let Some(at) = vertex(&a, &b, &c) else { break };
         let guess = Some(b.found.joints);
-        let Some(tip) = probe::<M>(arm, task, sweep, at, guess, 3, work) else { break };
+        let Some(tip) = dispatch::probe(arm, task, sweep, at, guess, 3, work) else { break };
         roots.sample(arm, task, &tip.found);
         if tip.off * b.off <= 0.0 {
             return [Some((a, tip)), Some((tip, c))];
@@ -343,8 +340,7 @@ fn vertex(a: &Sample, b: &Sample, c: &Sample) -> Option<f64> {
 }
 
 /// The root between two samples of different sign: regula falsi, the standing end halved (Illinois).
-#[inline(always)]
-fn root<M: Math>(
+fn root(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -359,9 +355,9 @@ fn root<M: Math>(
             break;
         }
         let part = if fa == fb { 0.5 } else { fa / (fa - fb) };
-        let at = a.at + part.max(0.02).min(0.98) * (b.at - a.at);
+        let at = a.at + part.clamp(0.02, 0.98) * (b.at - a.at);
         let beside = Some(if part < 0.5 { a.found.joints } else { b.found.joints });
-        let Some(c) = probe::<M>(arm, task, sweep, at, beside, 2, work) else { break };
+        let Some(c) = dispatch::probe(arm, task, sweep, at, beside, 2, work) else { break };
         if best.is_none_or(|best| task.cost(&c.found.error) < task.cost(&best.error)) {
             best = Some(c.found);
         }
