@@ -1,7 +1,7 @@
 //! The planner: from where somebody wants to go to joints, with every reason why not.
 
 use arm::{Answer, Options, Solution, Solutions, nalgebra::Isometry3};
-use motion::{Joints, Pair, Robot};
+use motion::{Foresight, Joints, Pair, Robot};
 
 use super::{
     trajectory::{Start, Trajectory},
@@ -118,19 +118,16 @@ impl Planner {
         self.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))
     }
 
-    /// Whether set-points touch nothing.
+    /// Whether set-points, one a tick, touch nothing: the law's own guard is asked, so that what passes here is not
+    /// stopped there.
     ///
     /// # Errors
     /// What the first that does would touch, in words.
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
-        for joints in path {
-            self.clear(&joints)?;
-        }
-        Ok(())
-    }
-
-    fn clear(&self, joints: &Joints) -> Result<(), String> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(joints))
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let mut foresight = Foresight::new(&self.robot);
+        let touching = path.find_map(|set_point| foresight.next(&set_point));
+        touching.map_or(Ok(()), |pair| Err(guard.words(&pair)))
     }
 
     /// What two that came too near are called.
