@@ -126,8 +126,12 @@ impl Planner {
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
         let Some(guard) = &self.guard else { return Ok(()) };
         let mut foresight = Foresight::new(&self.robot);
-        let touching = path.find_map(|set_point| foresight.next(&set_point));
-        touching.map_or(Ok(()), |pair| Err(guard.words(&pair)))
+        for set_point in path {
+            if let Some(pair) = foresight.next(&set_point) {
+                return Err(guard.words(&pair));
+            }
+        }
+        Ok(())
     }
 
     /// What two that came too near are called.
