@@ -6,7 +6,7 @@ use arm::{
     Answer, Axes, Options, PathError, Servo, Solution, Solutions,
     nalgebra::{Isometry3, Vector6},
 };
-use motion::{Joints, Pair, Robot};
+use motion::{Foresight, Joints, Pair, Robot};
 
 use super::{
     trajectory::{Start, Trajectory},
@@ -123,19 +123,20 @@ impl Planner {
         self.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))
     }
 
-    /// Whether set-points touch nothing.
+    /// Whether set-points, one a tick, touch nothing: the law's own guard is asked, so that what passes here is not
+    /// stopped there.
     ///
     /// # Errors
     /// What the first that does would touch, in words.
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
-        for joints in path {
-            self.clear(&joints)?;
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let mut foresight = Foresight::new(&self.robot);
+        for set_point in path {
+            if let Some(pair) = foresight.next(&set_point) {
+                return Err(guard.words(&pair));
+            }
         }
         Ok(())
-    }
-
-    fn clear(&self, joints: &Joints) -> Result<(), String> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(joints))
     }
 
     /// What two that came too near are called.
@@ -172,10 +173,14 @@ impl Planner {
                 verdict,
             });
         }
-        let (nearest, answer) = if reached {
-            (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
-        } else {
-            (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start))
+        // Inside the limits, and refused all the same: that is why.
+        let inside = solutions.as_slice().iter().position(|solution| solution.outside.is_none());
+        let (nearest, answer) = match inside {
+            _ if reached => {
+                (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
+            }
+            Some(first) => (None, format!("refused: {}", ways[first].verdict)),
+            None => (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start)),
         };
         let p = pose.translation.vector;
         let q = pose.rotation.coords;

@@ -25,6 +25,8 @@ mod daemon;
 mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
+mod guard;
+mod ik;
 mod python;
 mod shipped;
 mod starts;

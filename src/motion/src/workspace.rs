@@ -279,8 +279,8 @@ impl Workspace {
     /// The pair that is nearest to touching, if it is nearer than the margin.
     #[must_use]
     pub fn check(&self, joints: &Joints) -> Option<Contact> {
-        // Not `<`: NaN is no clearance.
-        self.nearest(joints).filter(|contact| !(contact.clearance_m >= self.margin_m))
+        let near = |clearance: f64| clearance.is_nan() || clearance < self.margin_m;
+        self.nearest(joints).filter(|contact| near(contact.clearance_m))
     }
 
     /// The joints that move a pair against each other.

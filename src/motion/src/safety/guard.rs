@@ -68,6 +68,43 @@ pub(super) fn barred(
     None
 }
 
+/// The guard's verdict on set-points that are to come, one a tick: what it would say, if they were followed.
+#[derive(Clone, Debug)]
+pub struct Foresight<'a> {
+    robot: &'a Robot,
+    last: Option<Motions>,
+    /// Set-points seen, until there are enough for an acceleration.
+    seen: u8,
+}
+
+impl<'a> Foresight<'a> {
+    /// Nothing has been seen yet.
+    #[must_use]
+    pub const fn new(robot: &'a Robot) -> Self {
+        Self { robot, last: None, seen: 0 }
+    }
+
+    /// Takes the next set-point; the pair that it, or braking from it, would bring too near.
+    pub fn next(&mut self, set_point: &Joints) -> Option<Pair> {
+        let dt = self.robot.period_s();
+        let known = self.last.is_some();
+        let last = self.last.unwrap_or([Motion::REST; MAX_JOINTS]);
+        let mut next = [Motion::REST; MAX_JOINTS];
+        for ((next, last), position) in next.iter_mut().zip(&last).zip(set_point.iter()) {
+            next.position = *position;
+            next.velocity = if known { (position - last.position) / dt } else { 0.0 };
+            let has_history = self.seen >= 2;
+            next.acceleration =
+                if has_history { (next.velocity - last.velocity) / dt } else { 0.0 };
+        }
+        self.seen = (self.seen + 1).min(2);
+        // Where it begins it stands: from there on nothing may come nearer that is too near.
+        let from = if known { last } else { next };
+        self.last = Some(next);
+        barred(&from, &next, self.robot, self.robot.workspace()?)
+    }
+}
+
 /// These motions and every one until all joints rest, or for as long as a brake plan is trusted.
 fn braking(from: &Motions, robot: &Robot) -> impl Iterator<Item = Motions> {
     let mut next = Some(*from);
