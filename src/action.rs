@@ -18,7 +18,9 @@ mod columns;
 mod rotation;
 mod tool;
 
-pub use columns::{Columns, Delta, Frame, JointAbsolute, JointRange, RelativeTo, Steps, ToolPose};
+pub use columns::{
+    Columns, Delta, Frame, JointAbsolute, JointRange, RelativeTo, Steps, ToolPose, Yields,
+};
 pub use rotation::Rotation;
 pub use tool::PoseRefusal;
 
@@ -129,11 +131,17 @@ pub struct Start {
     pub measured: Joints,
     /// Its last command.
     pub commanded: Joints,
+    /// The velocity of that, per second.
+    pub velocity: Joints,
 }
 
 impl From<&Ask> for Start {
     fn from(ask: &Ask) -> Self {
-        Self { measured: ask.state.position, commanded: ask.last_command }
+        Self {
+            measured: ask.state.position,
+            commanded: ask.last_command,
+            velocity: ask.last_velocity,
+        }
     }
 }
 
@@ -291,3 +299,5 @@ mod tests;
 pub(crate) mod tool_test;
 #[cfg(test)]
 mod two_arms_test;
+#[cfg(test)]
+mod yields_test;

@@ -141,7 +141,8 @@ impl Head {
         self.packer
             .normalise(raw, self.session.input_mut())
             .map_err(|error| bad_observation(&self.manifest, error))?;
-        let start = Start { measured: self.middle, commanded: self.middle };
+        let velocity = Joints::zeros(joints);
+        let start = Start { measured: self.middle, commanded: self.middle, velocity };
         match self.run(&start, &mut chunk) {
             Err(HeadError::Refused { .. }) => Ok(()),
             done => done,

@@ -5,10 +5,12 @@
 
 mod arms;
 mod description;
+mod explain;
 mod guard;
 
 pub use arms::{Arms, RobotArm, ToolLimits};
 pub use description::{Description, DescriptionError, JointKind, UrdfJoint};
+pub use explain::Explained;
 pub use guard::Guard;
 
 use nalgebra::Isometry3;

@@ -2,6 +2,7 @@
 
 mod planner;
 mod reach;
+mod route;
 pub mod trajectory;
 pub mod ways;
 

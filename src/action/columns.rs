@@ -50,17 +50,22 @@ pub struct ToolPose {
     pub min: Option<Vec<f64>>,
     /// The values that +1 stands for.
     pub max: Option<Vec<f64>>,
-    /// How far from its pose the tool may be put, m.
-    #[serde(default = "usual_tolerance")]
-    pub tolerance_m: f64,
+    /// What gives way where the joints cannot follow; absent: nothing does, and the chunk is refused.
+    pub yields: Option<Yields>,
+    /// How far from its pose the tool may be put, m; only where nothing gives way.
+    pub tolerance_m: Option<f64>,
     /// And how far turned, rad.
-    #[serde(default = "usual_tolerance")]
-    pub tolerance_rad: f64,
+    pub tolerance_rad: Option<f64>,
 }
 
-/// A tenth of a millimetre, and of a milliradian: finer than any arm repeats.
-const fn usual_tolerance() -> f64 {
-    1e-4
+/// What gives way where limits, or a singularity, keep the joints from following.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Yields {
+    /// The tool's orientation, before its position.
+    Orientation,
+    /// Time: the tool keeps its direction and falls behind.
+    Time,
 }
 
 /// How a displacement is to be read.

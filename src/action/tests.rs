@@ -32,7 +32,8 @@ fn compile(columns: &[Columns], robot: &[&str]) -> Result<Lowering, ColumnsError
 }
 
 fn lower(lowering: &mut Lowering, tensor: &[f32], chunk: &mut Chunk) -> Result<(), LowerError> {
-    let anywhere = Start { measured: Joints::zeros(0), commanded: Joints::zeros(0) };
+    let none = Joints::zeros(0);
+    let anywhere = Start { measured: none, commanded: none, velocity: none };
     lowering.lower(tensor, &anywhere, chunk)
 }
 

@@ -1,19 +1,23 @@
 //! One arm's tool along a chunk: from the columns of a pose to the arm's joints, each step from the one before it.
 //!
-//! Of all solutions the one nearest to the joints of the step before is taken, and only if the joints can move there in
-//! one step. So a singularity may be passed, where two branches of the arm meet, but no step jumps between branches.
+//! A pose is either met or refused: of all solutions the one nearest to the joints of the step before is taken, and only
+//! if the joints can move there in one step. So a singularity may be passed, where two branches of the arm meet, but no
+//! step jumps between branches. Or, if the manifest says what yields, the servo goes as far towards the pose as the
+//! joints' limits allow.
 
-use arm::{Answer, Hold, JointVector, Options, PoseError};
+use arm::{Answer, Hold, JointVector, Options, PoseError, Servo, Wish, Yield};
 use motion::{JointLimits, Joints};
 use nalgebra::{Isometry3, Translation3};
 
 use super::{
     Body, LowerError, Start,
-    columns::{Delta, Frame, RelativeTo, Steps, ToolPose},
+    columns::{Delta, Frame, RelativeTo, Steps, ToolPose, Yields},
     rotation::Rotation,
 };
 use crate::kinematics::RobotArm;
 
+/// How far off a pose may be met where nothing is said, m and rad: finer than any arm repeats.
+const USUAL_TOLERANCE: f64 = 1e-4;
 /// By how much a step may pass its limit: rounding, rad or m.
 const SLACK: f64 = 1e-6;
 
@@ -55,8 +59,8 @@ pub enum PoseRefusal {
         /// The pose is reached in another branch of the arm than the step before.
         other_branch: bool,
     },
-    /// Nothing was solved: the pose is so far away that it is no number any more.
-    #[error("nothing was solved: {0:?}")]
+    /// Nothing was solved: the pose is so far away that it is no place any more.
+    #[error("the pose is no place: {0:?}")]
     Held(Hold),
 }
 
@@ -82,9 +86,14 @@ pub(super) struct Tool {
     first_column: usize,
     rotation: Rotation,
     delta: Option<Delta>,
+    /// What counts as met.
     options: Options,
+    /// What goes towards a pose that cannot be met, if something yields.
+    servo: Option<Servo>,
     /// The arm's joints at the step before.
     at: JointVector,
+    /// Their velocities; for the servo.
+    velocity: JointVector,
     /// What displacements are relative to.
     x_base_from: Isometry3<f64>,
 }
@@ -108,14 +117,15 @@ impl Tool {
                 step_max: limits.velocity_max * period_s,
             })
         });
-        let usual = Options::default();
         let options = Options {
-            exact_m: usual.exact_m.min(pose.tolerance_m),
-            exact_rad: usual.exact_rad.min(pose.tolerance_rad),
-            accept_m: pose.tolerance_m,
-            accept_rad: pose.tolerance_rad,
-            ..usual
+            accept_m: pose.tolerance_m.unwrap_or(USUAL_TOLERANCE),
+            accept_rad: pose.tolerance_rad.unwrap_or(USUAL_TOLERANCE),
+            ..Options::default()
         };
+        let yields = pose.yields.map(|yields| match yields {
+            Yields::Orientation => Yield::Orientation,
+            Yields::Time => Yield::Time,
+        });
         Self {
             arm: arm.clone(),
             joints: joints.collect(),
@@ -123,7 +133,9 @@ impl Tool {
             rotation: pose.rotation,
             delta: pose.delta,
             options,
+            servo: yields.and_then(|yields| Servo::new(*arm.arm.chain(), period_s, yields)),
             at: JointVector::zeros(0),
+            velocity: JointVector::zeros(0),
             x_base_from: Isometry3::identity(),
         }
     }
@@ -137,11 +149,12 @@ impl Tool {
     pub(super) fn begin(&mut self, start: &Start) -> Result<(), LowerError> {
         let measured = self.arm.joints(&start.measured);
         self.at = self.arm.joints(&start.commanded);
+        self.velocity = self.arm.joints(&start.velocity);
         let from = match self.delta.map(|delta| delta.relative_to) {
             Some(RelativeTo::Measured) => &measured,
             Some(RelativeTo::Commanded) | None => &self.at,
         };
-        if !(from.is_finite() && self.at.is_finite()) {
+        if !(from.is_finite() && self.at.is_finite() && self.velocity.is_finite()) {
             return Err(LowerError::Start { arm: self.arm.name.clone() });
         }
         self.x_base_from = self.arm.arm.chain().x_base_tool(from);
@@ -166,7 +179,33 @@ impl Tool {
 
     fn advance(&mut self, is_first: bool, row: &[f64]) -> Result<(), PoseRefusal> {
         let x_base_tool = self.x_base_tool(row).ok_or(PoseRefusal::NoRotation)?;
-        let joints = match self.arm.arm.solve(&x_base_tool, &self.at, &self.options) {
+        let x_base_reached = if let Some(servo) = &self.servo {
+            let wish = Wish::Pose(x_base_tool);
+            let step = servo.step(&self.at, &self.velocity, &wish).map_err(PoseRefusal::Held)?;
+            if let Some(hold) = step.refused {
+                return Err(PoseRefusal::Held(hold));
+            }
+            (self.at, self.velocity) = (step.joints, step.velocity);
+            // Where the tool is, not where it should be: behind a limit the wish would run away from it.
+            servo.chain().x_base_tool(&self.at)
+        } else {
+            self.at = self.meet(&x_base_tool, is_first)?;
+            // The pose that was asked for: what the tolerances leave of each step would add up.
+            x_base_tool
+        };
+        if self.delta.is_some_and(|delta| delta.steps == Steps::Cumulative) {
+            self.x_base_from = x_base_reached;
+        }
+        Ok(())
+    }
+
+    /// The joints that put the tool there, if they can be there one step from now.
+    fn meet(
+        &self,
+        x_base_tool: &Isometry3<f64>,
+        is_first: bool,
+    ) -> Result<JointVector, PoseRefusal> {
+        let joints = match self.arm.arm.solve(x_base_tool, &self.at, &self.options) {
             Answer::Exact { joints, .. } | Answer::Approximate { joints, .. } => joints,
             Answer::Unreachable { error, .. } => return Err(PoseRefusal::Unreachable { error }),
             Answer::LimitBlocked { joint, by, error, .. } => {
@@ -177,12 +216,7 @@ impl Tool {
             Answer::Held(hold) => return Err(PoseRefusal::Held(hold)),
         };
         self.refuse_jump(is_first, &joints)?;
-        self.at = joints;
-        if self.delta.is_some_and(|delta| delta.steps == Steps::Cumulative) {
-            // The pose that was asked for, not the one that was reached: what is left of each step would add up.
-            self.x_base_from = x_base_tool;
-        }
-        Ok(())
+        Ok(joints)
     }
 
     /// The pose that a row of values means.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{config::Settings, head::Manifest, kinematics::Description};
 
-const PERIOD_S: f64 = 0.05;
+pub(super) const PERIOD_S: f64 = 0.05;
 /// The gantry's joints: metres, then radians, then the opening of a hand.
 const GANTRY: [&str; 7] = ["x", "y", "z", "yaw", "pitch", "roll", "gripper"];
 
@@ -24,7 +24,7 @@ fn limits(position: f64, velocity_max: f64, step_max: f64) -> JointLimits {
         position_min: -position,
         position_max: position,
         velocity_max,
-        acceleration_max: 8.0,
+        acceleration_max: 10.0,
         jerk_max: 200.0,
         step_max,
         divergence_max: 0.5,
@@ -45,22 +45,30 @@ pub(crate) fn gantry() -> Body {
     }
 }
 
-fn piper() -> Body {
+pub(super) fn piper() -> Body {
     let settings = Settings::load(&here("config/daemon.toml")).expect("shipped");
     Body::load(&settings.robot_settings).expect("shipped")
 }
 
-fn tool(body: &Body, rotation: Rotation, delta: Option<Delta>) -> ToolPose {
+pub(super) fn tool(body: &Body, rotation: Rotation, delta: Option<Delta>) -> ToolPose {
     let arm = body.arms[0].name.clone();
-    let (min, max, tolerance) = (None, None, 1e-4);
-    ToolPose { arm, rotation, delta, min, max, tolerance_m: tolerance, tolerance_rad: tolerance }
+    ToolPose {
+        arm,
+        rotation,
+        delta,
+        min: None,
+        max: None,
+        yields: None,
+        tolerance_m: None,
+        tolerance_rad: None,
+    }
 }
 
-fn delta(frame: Frame, relative_to: RelativeTo, steps: Steps) -> Option<Delta> {
+pub(super) fn delta(frame: Frame, relative_to: RelativeTo, steps: Steps) -> Option<Delta> {
     Some(Delta { frame, relative_to, steps })
 }
 
-fn all_deltas() -> Vec<Option<Delta>> {
+pub(super) fn all_deltas() -> Vec<Option<Delta>> {
     let mut all = vec![None];
     for frame in [Frame::Base, Frame::Tool] {
         for relative_to in [RelativeTo::Measured, RelativeTo::Commanded] {
@@ -73,7 +81,7 @@ fn all_deltas() -> Vec<Option<Delta>> {
 }
 
 /// The pose in the first columns, the gripper in the last.
-fn lower(
+pub(super) fn lower(
     body: &Body,
     pose: ToolPose,
     rows: &[Vec<f64>],
@@ -89,12 +97,17 @@ fn lower(
     Ok((0..chunk.len()).filter_map(|step| chunk.step(step)).collect())
 }
 
-fn joints(values: &[f64]) -> Joints {
+pub(super) fn joints(values: &[f64]) -> Joints {
     Joints::from_slice(values).expect("few joints")
 }
 
-fn at(values: &[f64]) -> Start {
-    Start { measured: joints(values), commanded: joints(values) }
+pub(super) fn at(values: &[f64]) -> Start {
+    moving(values, &[0.0; 7])
+}
+
+pub(super) fn moving(values: &[f64], velocity: &[f64]) -> Start {
+    let (at, velocity) = (joints(values), joints(velocity));
+    Start { measured: at, commanded: at, velocity }
 }
 
 #[track_caller]
@@ -174,7 +187,8 @@ fn what_the_shipped_head_does_in_joints_it_would_do_as_poses() {
     for (golden, vector) in manifest.golden.iter().enumerate() {
         // Its features are the seven measured joints, then the last command.
         let measured = joints(&vector.observation[..7]);
-        let start = Start { measured, commanded: joints(&vector.observation[7..14]) };
+        let commanded = joints(&vector.observation[7..14]);
+        let start = Start { measured, ..at(&commanded) };
         let path: Vec<Joints> = vector.action.iter().map(|row| joints(row)).collect();
         let poses: Vec<_> = path.iter().map(|q| arm.x_base_tool(q)).collect();
         for delta in all_deltas() {
@@ -255,10 +269,8 @@ fn steps_are_displaced_from_one_start_or_each_from_the_one_before() {
 #[test]
 fn displacements_start_where_the_manifest_says() {
     let body = gantry();
-    let start = Start {
-        measured: joints(&[0.10, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-        commanded: joints(&[0.15, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-    };
+    let measured = joints(&[0.10, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let start = Start { measured, ..at(&[0.15, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]) };
     for (relative_to, x) in [(RelativeTo::Measured, 0.12), (RelativeTo::Commanded, 0.17)] {
         let delta = delta(Frame::Base, relative_to, Steps::Independent);
         let row = vec![0.02, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
@@ -325,7 +337,7 @@ fn a_path_through_the_straight_wrist_stays_continuous() {
         let poses: Vec<_> = path.iter().map(|q| arm.x_base_tool(q)).collect();
         let pose = tool(&body, Rotation::SixDColumns, None);
         let rows = tell(&pose, &poses[0], &poses);
-        let start = Start { measured: start, commanded: start };
+        let start = at(&start);
         let got = lower(&body, pose, &rows, &start)
             .unwrap_or_else(|error| panic!("seed 11, case {case}: {error}"));
         let mut before = start.commanded;
@@ -406,23 +418,34 @@ fn a_pose_out_of_reach_refuses_the_chunk_and_tells_how_far() {
     assert!(refused.to_string().contains("m and"), "{refused}");
 }
 
-#[test]
-fn a_pose_beyond_a_limit_refuses_the_chunk() {
+/// The refusal on the Piper of the pose in which joint `joint` stands `by` further than in `start`.
+fn refusal_beyond(start: [f64; 7], joint: usize, by: f64) -> PoseRefusal {
     let body = piper();
-    let start = [2.6, 1.3, -1.2, 0.2, 0.6, 0.1, 0.05];
     let mut beyond = start;
-    beyond[0] = 2.68;
+    beyond[joint] += by;
     let to = body.arms[0].x_base_tool(&joints(&beyond));
     let mut second = to.translation.vector.as_slice().to_vec();
     second.extend(to.rotation.coords.as_slice());
-    let refused = refusal(&body, Rotation::Quaternion, &start, &second);
-    let is_about_reach = matches!(
-        refused,
-        PoseRefusal::LimitBlocked { .. }
-            | PoseRefusal::Unreachable { .. }
-            | PoseRefusal::Jump { .. }
-    );
-    assert!(is_about_reach, "{refused:?}");
+    refusal(&body, Rotation::Quaternion, &start, &second)
+}
+
+#[test]
+fn a_pose_beyond_a_limit_refuses_the_chunk_and_tells_the_joint() {
+    // With the other shoulder its other joints have no room.
+    let refused = refusal_beyond([2.6, 1.3, -1.2, 0.2, 0.6, 0.1, 0.05], 0, 0.08);
+    let PoseRefusal::LimitBlocked { joint, by } = &refused else { panic!("{refused:?}") };
+    assert_eq!(joint, "joint1");
+    assert!((by - (2.68 - 2.618)).abs() < 1e-4, "{by}");
+    assert!(refused.to_string().contains("joint `joint1` 0.0620"), "{refused}");
+}
+
+#[test]
+fn a_pose_that_only_another_branch_reaches_refuses_the_chunk() {
+    // The fourth joint would pass its 1.745 rad; the wrist turned over, half a turn away, has room.
+    let refused = refusal_beyond([0.1, 1.3, -1.2, 1.70, 0.6, 1.2, 0.05], 3, 0.08);
+    let PoseRefusal::Jump { by, most, other_branch, .. } = &refused else { panic!("{refused:?}") };
+    assert!(*other_branch && *by > 3.0 && (most - 0.15).abs() < 1e-12, "{refused:?}");
+    assert!(refused.to_string().contains("only another branch"), "{refused}");
 }
 
 #[test]
@@ -461,7 +484,7 @@ fn a_pose_is_met_only_as_nearly_as_the_manifest_allows() {
     let start = at(&[0.98, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let row = vec![1.0005, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let exact = tool(&body, Rotation::Vector, None);
-    let near = ToolPose { tolerance_m: 1e-3, ..exact.clone() };
+    let near = ToolPose { tolerance_m: Some(1e-3), ..exact.clone() };
     let got = lower(&body, near, std::slice::from_ref(&row), &start).expect("within a millimetre");
     assert!((got[0][0] - 1.0).abs() < 1e-6, "{got:?}");
     let refused = lower(&body, exact, &[row], &start);

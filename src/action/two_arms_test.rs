@@ -79,20 +79,21 @@ fn two_arms() -> Body {
 
 fn lower(rows: &[[f32; 13]]) -> Result<Vec<Joints>, LowerError> {
     let pose = |arm: &str, rotation| {
-        let (delta, min, max, tolerance_m, tolerance_rad) = (None, None, None, 1e-4, 1e-4);
         Columns::ToolPose(ToolPose {
             arm: arm.to_owned(),
             rotation,
-            delta,
-            min,
-            max,
-            tolerance_m,
-            tolerance_rad,
+            delta: None,
+            min: None,
+            max: None,
+            yields: None,
+            tolerance_m: None,
+            tolerance_rad: None,
         })
     };
     let columns = [pose("right", Rotation::Vector), pose("left", Rotation::Quaternion)];
     let mut lowering = Lowering::compile(&columns, &two_arms(), 0.05).expect("it fits");
-    let start = Start { measured: Joints::zeros(12), commanded: Joints::zeros(12) };
+    let zero = Joints::zeros(12);
+    let start = Start { measured: zero, commanded: zero, velocity: zero };
     let mut chunk = Chunk::empty(ChunkId(1), RunId(2), HeadDigest(3), TickIndex(4), 12);
     lowering.lower(rows.as_flattened(), &start, &mut chunk)?;
     Ok((0..chunk.len()).filter_map(|step| chunk.step(step)).collect())

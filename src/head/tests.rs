@@ -416,6 +416,21 @@ fn a_pose_that_the_arm_does_not_reach_refuses_the_whole_chunk() {
 }
 
 #[test]
+fn a_tool_that_yields_goes_on_where_the_other_is_refused() {
+    let changed = Changed::of("tool", "rotation_vector\"", "rotation_vector\"\nyields = \"time\"");
+    let mut head = load_tool(Some(&changed)).expect("it is sound");
+    for corner in 0..8 {
+        let [x, y, z] = [1, 2, 4].map(|bit| if corner & bit == 0 { 1.0 } else { -1.0 });
+        let (ask, params) = gantry_ask(&[x, y, z, 0.0, 0.0, 0.0], &[x, y, z, 0.0, 0.0, 0.0, 0.02]);
+        let mut chunk = blank_chunk();
+        head.infer(&ask, &params, &mut chunk).expect("it yields");
+        let steps = (0..4).filter_map(|step| chunk.step(step));
+        assert!(steps.flat_map(|step| [step[0], step[1], step[2]]).all(|m| m.abs() <= 1.0));
+        assert_eq!(chunk.len(), 4);
+    }
+}
+
+#[test]
 fn a_pose_in_a_manifest_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
     for (from, to, code, words) in [
         (
@@ -431,6 +446,18 @@ fn a_pose_in_a_manifest_that_makes_no_sense_is_refused_with_key_value_and_remedy
         ("\"measured\"", "\"guessed\"", "not_a_manifest", &["guessed", "commanded"]),
         ("\"cumulative\"", "\"cumulative\", x = 1", "not_a_manifest", &["x"]),
         ("min = [-0.02,", "min = [0.02,", "bad_value", &["columns[1].min[0]", "0.02", "below"]),
+        (
+            "min = [-0.02,",
+            "yields = \"time\"\ntolerance_m = 0.01\nmin = [-0.02,",
+            "bad_value",
+            &["columns[1].tolerance_m", "yields", "leave it out"],
+        ),
+        (
+            "min = [-0.02,",
+            "yields = \"force\"\nmin = [-0.02,",
+            "not_a_manifest",
+            &["force", "time"],
+        ),
         (
             "min = [-0.02,",
             "tolerance_m = 0.1\nmin = [-0.02,",

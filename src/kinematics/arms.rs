@@ -67,18 +67,6 @@ impl RobotArm {
         self.arm.chain().x_base_tool(&self.joints(robot))
     }
 
-    /// What kind of inverse it has, and why.
-    #[must_use]
-    pub fn explain(&self) -> String {
-        "numeric".into()
-    }
-
-    /// The class of its inverse, in words.
-    #[must_use]
-    pub fn class(&self) -> String {
-        "numeric".into()
-    }
-
     /// The same for telling.
     #[must_use]
     pub fn pose(&self, robot: &Joints) -> Pose {

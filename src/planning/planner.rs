@@ -1,6 +1,11 @@
 //! The planner: from where somebody wants to go to joints, with every reason why not.
 
-use arm::{Answer, Options, Solution, Solutions, nalgebra::Isometry3};
+use std::sync::Arc;
+
+use arm::{
+    Answer, Axes, Options, PathError, Servo, Solution, Solutions,
+    nalgebra::{Isometry3, Vector6},
+};
 use motion::{Foresight, Joints, Pair, Robot};
 
 use super::{
@@ -9,7 +14,7 @@ use super::{
 };
 use crate::{
     kinematics::{Arms, Guard, RobotArm},
-    operator::{Frame, Jog, JointNames, Question, ToolGoal},
+    operator::{Frame, Jog, JointNames, Question, ToolGoal, Yield},
     skill::jog::Velocity,
 };
 
@@ -168,10 +173,14 @@ impl Planner {
                 verdict,
             });
         }
-        let (nearest, answer) = if reached {
-            (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
-        } else {
-            (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start))
+        // Inside the limits, and refused all the same: that is why.
+        let inside = solutions.as_slice().iter().position(|solution| solution.outside.is_none());
+        let (nearest, answer) = match inside {
+            _ if reached => {
+                (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
+            }
+            Some(first) => (None, format!("refused: {}", ways[first].verdict)),
+            None => (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start)),
         };
         let p = pose.translation.vector;
         let q = pose.rotation.coords;
@@ -202,21 +211,29 @@ impl Planner {
                 }
                 Ok(Velocity::Joints(velocity))
             }
-            Jog::Tool(_) => Err("no tool jog".into()),
+            Jog::Tool(tool) => {
+                let arm = self.arm(tool.arm.as_deref())?;
+                let yields = match tool.gives_way {
+                    Yield::Time => arm::Yield::Time,
+                    Yield::Orientation => arm::Yield::Orientation,
+                };
+                let servo = Servo::new(*arm.arm.chain(), self.robot.period_s(), yields);
+                let [x, y, z] = tool.linear_m_s;
+                let [a, b, c] = tool.angular_rad_s;
+                let speed = (x * x + y * y + z * z).sqrt() / arm.tool.speed_max_m_s;
+                let turn = (a * a + b * b + c * c).sqrt() / arm.tool.turn_max_rad_s;
+                let share = speed.max(turn).max(1.0);
+                Ok(Velocity::Tool {
+                    arm: tool.arm.clone(),
+                    servo: Arc::new(servo.ok_or("the loop has no period")?),
+                    twist: Vector6::new(x, y, z, a, b, c) / share,
+                    axes: match tool.frame {
+                        Frame::Base => Axes::Base,
+                        Frame::Tool => Axes::Tool,
+                    },
+                })
+            }
         }
-    }
-
-    /// along
-    ///
-    /// # Errors
-    /// todo
-    pub fn along(
-        &self,
-        _now: &Joints,
-        _goal: &ToolGoal,
-        _speed: f64,
-    ) -> Result<Vec<Joints>, String> {
-        Err("no tool path".into())
     }
 
     fn verdict(
@@ -279,6 +296,45 @@ impl Planner {
         joints
     }
 
+    pub(super) fn too_fast(&self, arm: &RobotArm, joint: usize) -> String {
+        slow(self.arm_joint(arm, joint))
+    }
+
+    pub(super) fn too_fast_joint(&self, joint: usize) -> String {
+        slow(self.names.get(joint).map_or("?", String::as_str))
+    }
+
+    /// Why a path has no joints, in words.
+    pub(super) fn path_words(&self, arm: &RobotArm, error: &PathError, count: usize) -> String {
+        let at = |waypoint: usize| {
+            format!("{:.0} % along the route", 100.0 * (waypoint + 1) as f64 / count as f64)
+        };
+        match error {
+            PathError::Unreachable { waypoint, error, .. } => format!(
+                "{}, the pose is out of reach: the nearest is {:.1} mm and {:.1} deg away",
+                at(*waypoint),
+                error.position_m * 1e3,
+                error.angle_rad.to_degrees()
+            ),
+            PathError::LimitBlocked { waypoint, joint, by } => format!(
+                "{}, the pose is out of reach: {} would have to be {by:.3} beyond its limit",
+                at(*waypoint),
+                self.arm_joint(arm, *joint)
+            ),
+            PathError::TooFast { joint, .. } => self.too_fast(arm, *joint),
+            PathError::Detour { to, .. } => format!(
+                "{}, the arm would have to change its branch: go there by joints first",
+                at(*to)
+            ),
+            PathError::Outside { joint } => {
+                format!("{} stands outside its limits", self.arm_joint(arm, *joint))
+            }
+            PathError::Held { .. } | PathError::Period => {
+                format!("the route makes no sense: {error:?}")
+            }
+        }
+    }
+
     /// The robot's joint of a name.
     ///
     /// # Errors
@@ -297,6 +353,10 @@ impl Planner {
     fn arm_joints(&self, arm: &RobotArm) -> Vec<String> {
         (0..arm.arm.chain().len()).map(|k| self.arm_joint(arm, k).to_owned()).collect()
     }
+}
+
+fn slow(joint: &str) -> String {
+    format!("{joint} cannot follow this route at any speed that was tried: it passes a singularity")
 }
 
 fn plural(count: usize, what: &str) -> String {

@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/failsafe.md",
+    "docs/kinematics.md",
     "docs/manifest.md",
     "docs/zenoh.md",
 ];
@@ -177,9 +178,11 @@ fn manifest_md_has_every_representation_and_no_rotation_that_is_none() {
         names(&source, "pub enum Columns", "impl Columns", "    pub "),
         "docs/manifest.md",
     );
-    for what in ["pub enum Columns", "pub enum Frame", "pub enum RelativeTo", "pub enum Steps"] {
+    for what in
+        ["Columns", "Frame", "RelativeTo", "Steps", "Yields"].map(|what| format!("pub enum {what}"))
+    {
         let words: Vec<String> =
-            names(&source, what, "\n}", "    ").into_iter().map(snake).collect();
+            names(&source, &what, "\n}", "    ").into_iter().map(snake).collect();
         let words = words.iter().map(|word| word.split('(').next().unwrap_or_default());
         every_one_is_quoted(words, "docs/manifest.md");
     }

@@ -1,11 +1,18 @@
 //! One binary for every machine: the twin of each hot entry that this processor can run.
 //!
-//! Everything below an entry is `inline(always)`, so that a twin is compiled as a whole for its instruction set.
+//! Everything below an entry is `inline(always)`, so that a twin is compiled as a whole for its instruction set. What is
+//! seldom needed is an entry of its own, called from within others, so that the hot ones stay small.
 
 use crate::{
     answer::Answer,
+    chain::Chain,
+    closed::{Candidates, Closed, Found, Task},
     inverse::{self, Arm, Options, Solutions},
     math::Frame,
+    nearest, numeric,
+    servo::{self, Bounds, Followed, Servo, Task as ServoTask},
+    six::Joints6,
+    sweep::{self, Sample, Sweep},
     vector::JointVector,
 };
 
@@ -46,4 +53,28 @@ twins! {
     solve_all(
         arm: &Arm, target: &Frame, start: &JointVector, options: &Options, solutions: &mut Solutions
     ) = inverse::solve_all;
+    beyond(
+        chain: &Chain, arm: &Closed, task: &Task, candidates: &Candidates, own: Option<u8>,
+        options: &Options, work: u32
+    ) -> Answer = nearest::beyond;
+    held(arm: &Closed, task: &Task, which: Sweep, at: f64, near: &Joints6) -> Joints6
+        = sweep::held;
+    probe(
+        arm: &Closed, task: &Task, which: Sweep, at: f64, beside: Option<Joints6>, steps: u32,
+        work: &mut u32
+    ) -> Option<Sample> = sweep::probe;
+    polish(arm: &Closed, task: &Task, from: &Joints6, work: &mut u32) -> Found = Closed::polish;
+    search(
+        chain: &Chain, target: &Frame, starts: &[JointVector], goal: &numeric::Goal, work: &mut u32
+    ) -> numeric::Reach = numeric::search;
+    refine(
+        chain: &Chain, target: &Frame, start: &JointVector, goal: &numeric::Goal, work: &mut u32
+    ) -> numeric::Reach = numeric::refine;
+    follow(
+        servo: &Servo, joints: &JointVector, velocity: &JointVector, bounds: &Bounds,
+        task: &ServoTask
+    ) -> Followed = servo::follow;
 }
+
+#[cfg(test)]
+mod tests;

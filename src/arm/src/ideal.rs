@@ -90,16 +90,6 @@ pub(crate) struct Ways {
     pub(crate) clear: [Lanes; 3],
 }
 
-/// Which branch a lane of the first or second four is.
-#[inline(always)]
-pub(crate) const fn branch_of(parallel: bool, half: usize, lane: usize) -> u8 {
-    if parallel {
-        (lane & 1 | half << 1 | (lane >> 1) << 2) as u8
-    } else {
-        (lane | half << 2) as u8
-    }
-}
-
 const SHOULDER: Lanes = Lanes([1.0, -1.0, 1.0, -1.0]);
 const SECOND: Lanes = Lanes([1.0, 1.0, -1.0, -1.0]);
 const TINY: Lanes = Lanes::all(1e-30);
@@ -178,18 +168,22 @@ impl Ideal {
     }
 
     /// The branch of joints: the signs of the wrist's distance from axis 1, of the elbow's bend and of the wrist's.
-    #[inline]
-    pub(crate) fn branch(&self, q: &Joints6) -> u8 {
-        let angle = |k: usize| self.signs[k] * q[k] + self.offsets[k];
-        let bend = angle(2);
-        let fore = angle(1) + bend;
-        let mut reach = self.shoulder + self.upper * angle(1).sin() + self.fore * fore.sin();
-        if self.parallel {
-            let ([c, s], [re, im]) = (turn(fore + angle(3)), self.untwist);
-            reach += (c * re - s * im) * self.hand[1] + (c * im + s * re) * self.hand[0];
+    #[inline(always)]
+    pub(crate) fn branch<M: Math>(&self, q: &Joints6) -> u8 {
+        let mut angle = [0.0; 6];
+        for k in 1..5 {
+            angle[k] = M::fma(self.signs[k], q[k], self.offsets[k]);
         }
-        let negative = |value: f64, bit: u8| u8::from(value < 0.0) << bit;
-        negative(reach, 0) | negative(bend.sin(), 1) | negative(angle(4).sin(), 2)
+        let fore = angle[1] + angle[2];
+        let (sin, _) = Lanes([angle[1], fore, angle[2], angle[4]]).sin_cos::<M>();
+        let mut reach = M::fma(self.upper, sin.0[0], M::fma(self.fore, sin.0[1], self.shoulder));
+        if self.parallel {
+            let (sin, cos) = Lanes::all(fore + angle[3]).sin_cos::<M>();
+            let [_, carried] =
+                times::<M>(times::<M>([cos, sin], complex(self.untwist)), complex(self.hand));
+            reach += carried.0[0];
+        }
+        u8::from(reach < 0.0) | u8::from(sin.0[2] < 0.0) << 1 | u8::from(sin.0[3] < 0.0) << 2
     }
 
     /// How far the arm may be from a singularity, as [`Ways::clear`] measures it, before the closed form no longer tells
@@ -199,7 +193,7 @@ impl Ideal {
         let side = self.side.abs() / (self.upper + self.fore);
         // A wrist that misses axis 1 by the mismatch may stand anywhere about it; so may the last joints where axes 4
         // and 6 are in line; but a bend, and a side offset, stand under a root.
-        [16.0 * m * m + 6.0 * m * side + 1e-10, 3.0 * m + 1e-10, 16.0 * m * m + 1e-10]
+        [64.0 * m * m + 8.0 * m * side + 1e-10, 8.0 * m + 1e-10, 64.0 * m * m + 1e-10]
     }
 
     /// The value of joint 3 nearest to this at which the arm is stretched or folded.
@@ -234,55 +228,57 @@ impl Ideal {
         x = x - all(self.shoulder);
         let reach = self.upper + self.fore;
         let clear_shoulder = all(clear / (reach * reach));
-        // The last frame of the wrist, seen from the arm's plane: row x, row y, and row z as it is.
-        let row = |k: usize| {
+        // The last frame of the wrist, seen from the arm's plane: x, y, z of each column.
+        let mut g = [[zero; 3]; 3];
+        for k in 0..3 {
             let (a, b) = (all(seen.end[0][k]), all(seen.end[1][k]));
-            (c1.fma::<M>(a, s1 * b), c1.fma::<M>(b, -(s1 * a)), all(seen.end[2][k]))
-        };
-        let (g0, g1, g2) = (row(0), row(1), row(2));
+            g[k] = [c1.fma::<M>(a, s1 * b), c1.fma::<M>(b, -(s1 * a)), all(seen.end[2][k])];
+        }
+        let first = Lanes::atan2::<M>(s1, c1);
+        let mut clear = [clear_shoulder; 3];
         if self.parallel {
-            // z about h, seen as (z, x, y).
-            let n = [[g0.2, g1.2, g2.2], [g0.0, g1.0, g2.0], [g0.1, g1.1, g2.1]];
-            let (wrist, first) = self.wrist::<M>(&n, SECOND, held);
-            let carried = times::<M>(times::<M>(first, complex(self.untwist)), complex(self.hand));
+            // Turns about h begin the wrist: seen as (z, x, y).
+            let n = [
+                [g[0][2], g[1][2], g[2][2]],
+                [g[0][0], g[1][0], g[2][0]],
+                [g[0][1], g[1][1], g[2][1]],
+            ];
+            let wrist = self.wrist::<M>(&n, SECOND, held);
+            let fore = times::<M>(wrist.first, complex(self.untwist));
+            let carried = times::<M>(fore, complex(self.hand));
             let d = [all(wz) - carried[0], x - carried[1]];
-            let elbow = |sign: f64| {
-                let (two, bend, clear_elbow, _) = self.elbow::<M>(d, all(sign), held);
-                let four = wrist.0[0] - two - bend;
-                let angles = [Lanes::atan2::<M>(s1, c1), two, bend, four, wrist.0[1], wrist.0[2]];
-                Ways { joints: self.joints(angles), clear: [clear_shoulder, clear_elbow, wrist.1] }
-            };
-            [elbow(1.0), elbow(-1.0)]
+            let up = self.elbow::<M>(d, one, held);
+            let down = self.elbow::<M>(d, -one, held);
+            (clear[1], clear[2]) = (up.clear, wrist.clear);
+            let [sum, five, six] = wrist.angles;
+            let up = [first, up.first, up.bend, sum - up.first - up.bend, five, six];
+            let down = [first, down.first, down.bend, sum - down.first - down.bend, five, six];
+            [Ways { joints: self.joints(up), clear }, Ways { joints: self.joints(down), clear }]
         } else {
-            let (two, bend, clear_elbow, forearm) = self.elbow::<M>([all(wz), x], SECOND, held);
-            let [c, s] = times::<M>(forearm, complex(self.axis4));
-            let turned = |g: (Lanes, Lanes, Lanes)| {
-                (c.fma::<M>(g.0, -(s * g.2)), g.1, s.fma::<M>(g.0, c * g.2))
-            };
-            let (g0, g1, g2) = (turned(g0), turned(g1), turned(g2));
-            let n = [[g0.0, g1.0, g2.0], [g0.1, g1.1, g2.1], [g0.2, g1.2, g2.2]];
-            let (wrist, _) = self.wrist::<M>(&n, one, held);
-            let first = Lanes::atan2::<M>(s1, c1);
-            let clear = [clear_shoulder, clear_elbow, wrist.1];
+            let elbow = self.elbow::<M>([all(wz), x], SECOND, held);
+            let [c, s] = times::<M>(elbow.second, complex(self.axis4));
+            let mut n = [[zero; 3]; 3];
+            for k in 0..3 {
+                n[0][k] = c.fma::<M>(g[k][0], -(s * g[k][2]));
+                n[1][k] = g[k][1];
+                n[2][k] = s.fma::<M>(g[k][0], c * g[k][2]);
+            }
+            let wrist = self.wrist::<M>(&n, one, held);
+            (clear[1], clear[2]) = (elbow.clear, wrist.clear);
+            let [four, five, six] = wrist.angles;
             let half = all(core::f64::consts::PI);
-            let flip = |turned: Lanes, sign: Lanes| {
-                let [four, five, six] = wrist.0;
-                let angles = [first, two, bend, four + turned, five * sign, six + turned];
-                Ways { joints: self.joints(angles), clear }
-            };
-            [flip(zero, one), flip(half, -one)]
+            let same = [first, elbow.first, elbow.bend, four, five, six];
+            let flipped = [first, elbow.first, elbow.bend, four + half, -five, six + half];
+            [
+                Ways { joints: self.joints(same), clear },
+                Ways { joints: self.joints(flipped), clear },
+            ]
         }
     }
 
-    /// Two links in a plane, from the shoulder to `d`: the angle of the first, the bend between them, how far from
-    /// stretched or folded, and the direction of the second.
+    /// Two links in a plane, from the shoulder to `d`.
     #[inline(always)]
-    fn elbow<M: Math>(
-        &self,
-        d: [Lanes; 2],
-        sign: Lanes,
-        held: Option<(Still, f64)>,
-    ) -> (Lanes, Lanes, Lanes, [Lanes; 2]) {
+    fn elbow<M: Math>(&self, d: [Lanes; 2], sign: Lanes, held: Option<(Still, f64)>) -> Elbow {
         let all = Lanes::all;
         let (upper, fore) = (self.upper, self.fore);
         let scale = 0.5 / (upper * fore);
@@ -299,30 +295,31 @@ impl Ideal {
         };
         let link = [cos.fma::<M>(all(fore), all(upper)), sin * all(fore)];
         let first = unit::<M>(over::<M>(d, link));
-        (Lanes::atan2::<M>(first[1], first[0]), bend, clear, times::<M>(first, [cos, sin]))
+        let second = times::<M>(first, [cos, sin]);
+        Elbow { first: Lanes::atan2::<M>(first[1], first[0]), bend, clear, second }
     }
 
-    /// A rotation as turns about z, y, z: the three angles, how far from singular, and the direction of the first.
+    /// A rotation as turns about z, y, z.
     #[inline(always)]
     fn wrist<M: Math>(
         &self,
         n: &[[Lanes; 3]; 3],
         sign: Lanes,
         held: Option<(Still, f64)>,
-    ) -> (([Lanes; 3], Lanes), [Lanes; 2]) {
+    ) -> Wrist {
         let clear = n[0][2].fma::<M>(n[0][2], n[1][2] * n[1][2]);
         if let Some((Still::Wrist, q)) = held {
             let (s, c) = q.sin_cos();
             let (s, c) = (Lanes::all(s), Lanes::all(c));
-            let y = |i: usize| n[i][0].fma::<M>(s, n[i][1] * c);
-            let first = unit::<M>([y(1), -y(0)]);
+            let first =
+                unit::<M>([n[1][0].fma::<M>(s, n[1][1] * c), -n[0][0].fma::<M>(s, n[0][1] * c)]);
             let sin = -n[2][0].fma::<M>(c, -(n[2][1] * s));
             let angles = [
                 Lanes::atan2::<M>(first[1], first[0]),
                 Lanes::atan2::<M>(sin, n[2][2]),
                 Lanes::all(q),
             ];
-            return ((angles, clear), first);
+            return Wrist { angles, clear, first };
         }
         let direction = [n[0][2] * sign, n[1][2] * sign];
         let angles = [
@@ -330,7 +327,7 @@ impl Ideal {
             Lanes::atan2::<M>(clear.sqrt() * sign, n[2][2]),
             Lanes::atan2::<M>(n[2][1] * sign, -(n[2][0] * sign)),
         ];
-        ((angles, clear), unit::<M>(direction))
+        Wrist { angles, clear, first: unit::<M>(direction) }
     }
 
     #[inline(always)]
@@ -341,4 +338,25 @@ impl Ideal {
         }
         joints
     }
+}
+
+/// Two links in a plane.
+struct Elbow {
+    /// The angle of the first.
+    first: Lanes,
+    /// Between them.
+    bend: Lanes,
+    /// How far from stretched or folded.
+    clear: Lanes,
+    /// The direction of the second.
+    second: [Lanes; 2],
+}
+
+/// A rotation as turns about z, y, z.
+struct Wrist {
+    angles: [Lanes; 3],
+    /// How far from a turn about z alone.
+    clear: Lanes,
+    /// The direction of the first angle.
+    first: [Lanes; 2],
 }

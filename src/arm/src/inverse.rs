@@ -6,11 +6,11 @@ use crate::{
     answer::{Answer, Branch, Hold, Search},
     chain::Chain,
     classify::{Explanation, classify},
-    closed::Closed,
+    closed::{Closed, distance},
     dispatch, every,
-    math::{Frame, Math},
+    math::{Frame, Math, Plain},
     nearest,
-    numeric::{self, Goal},
+    numeric::Goal,
     vector::JointVector,
 };
 
@@ -45,7 +45,7 @@ impl Default for Options {
             lever_m: 0.2,
             keep_branch: false,
             posture: None,
-            work_max: 2_000,
+            work_max: 800,
         }
     }
 }
@@ -121,17 +121,27 @@ impl Solutions {
         }
     }
 
-    /// Those inside first, by how far the farthest joint moves from `start`; then those outside, by how far.
+    /// Those inside first, by distance from `start`; then those outside, by how far.
     pub(crate) fn sort(&mut self, start: &[f64]) {
-        let key = |solution: &Solution| {
-            let moves = solution.joints.iter().zip(start).map(|(q, start)| (q - start).abs());
-            let far = moves.fold(0.0, f64::max);
-            solution.outside.map_or((0.0, far), |(_, by)| (by, far))
-        };
-        let order = |a: &Solution, b: &Solution| {
-            key(a).partial_cmp(&key(b)).unwrap_or(core::cmp::Ordering::Equal)
-        };
-        self.items[..self.len].sort_unstable_by(order);
+        let mut keys = [0.0; MAX_SOLUTIONS];
+        for (key, solution) in keys.iter_mut().zip(&self.items[..self.len]) {
+            // Beyond any distance.
+            *key = solution
+                .outside
+                .map_or_else(|| distance(&solution.joints, start), |(_, by)| 1e9 + by);
+        }
+        for place in 0..self.len {
+            let mut least = place;
+            for other in place + 1..self.len {
+                if keys[other] < keys[least] {
+                    least = other;
+                }
+            }
+            if least != place {
+                keys.swap(place, least);
+                self.items.swap(place, least);
+            }
+        }
     }
 }
 
@@ -168,7 +178,9 @@ impl Arm {
     #[must_use]
     pub fn branch(&self, joints: &[f64]) -> Branch {
         match (&self.closed, joints) {
-            (Some(closed), &[a, b, c, d, e, f]) => Branch(closed.ideal.branch(&[a, b, c, d, e, f])),
+            (Some(closed), &[a, b, c, d, e, f]) => {
+                Branch(closed.ideal.branch::<Plain>(&[a, b, c, d, e, f]))
+            }
             _ => Branch(0),
         }
     }
@@ -213,7 +225,8 @@ impl Arm {
         }
     }
 
-    /// The solution inside the limits that is nearest to `start`: whose farthest joint moves least.
+    /// The solution inside the limits that is nearest to `start`: whose farthest joint moves least; of those that are
+    /// about equal in that, whose joints move least in sum.
     #[must_use]
     pub fn solve(&self, x_base_tool: &Isometry3<f64>, start: &[f64], options: &Options) -> Answer {
         match self.checked(x_base_tool, start) {
@@ -236,7 +249,7 @@ pub(crate) fn solve<M: Math>(
     }
     let mut work = options.work_max;
     let goal = options.goal();
-    let reach = numeric::search::<M>(&arm.chain, target, &[*start], &goal, &mut work);
+    let reach = dispatch::search(&arm.chain, target, &[*start], &goal, &mut work);
     let (joints, error, branch) = (reach.joints, reach.error, Branch(0));
     if error.within(options.exact_m, options.exact_rad) {
         Answer::Exact { joints, branch, error }
@@ -257,7 +270,7 @@ pub(crate) fn solve_all<M: Math>(
     solutions: &mut Solutions,
 ) {
     match &arm.closed {
-        Some(closed) => every::closed::<M>(closed, target, start, options, solutions),
+        Some(closed) => every::closed::<M>(&arm.chain, closed, target, start, options, solutions),
         None => every::numeric::<M>(&arm.chain, target, start, options, solutions),
     }
 }

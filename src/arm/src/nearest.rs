@@ -1,15 +1,23 @@
 //! The nearest solution of an arm with a closed form.
 
 use crate::{
-    answer::{Answer, Branch, Hold, PoseError, Search},
+    answer::{Answer, Branch, Hold, Search},
     chain::Chain,
     closed::{Candidates, Closed, Found, Task},
+    dispatch,
     inverse::Options,
     math::{Frame, Math},
-    numeric::{self, Goal},
+    numeric::Goal,
     sweep::{Sweep, sweep},
     vector::JointVector,
 };
+
+/// A look at the arm by the closed form takes a third of the time that an evaluation in the numeric search takes, and at
+/// most half of the work goes into looks: what they do not find shall still be searched for.
+pub(crate) const LOOKS: u32 = 3;
+
+/// Evaluations that may go into bringing an acceptable solution nearer.
+const SETTLE: u32 = 60;
 
 /// Joints on the pose and inside the limits.
 struct Best {
@@ -27,15 +35,17 @@ pub(crate) fn solve<M: Math>(
 ) -> Answer {
     let task = arm.task::<M>(target, start, options);
     let candidates = arm.candidates::<M>(&task);
-    let mut work = options.work_max;
-    let own = options.keep_branch.then(|| arm.ideal.branch(&task.start));
+    let half = options.work_max / 2;
+    let mut work = half.saturating_mul(LOOKS);
+    let own = options.keep_branch.then(|| arm.ideal.branch::<M>(&task.start));
     let mut best: Option<Best> = None;
     // The nearest of another branch, while the own one is to be kept.
     let mut other: Option<Best> = None;
     let mut tried = 0_u32;
     while work > 0 {
         let Some(index) = next(&candidates, tried) else { break };
-        if best.as_ref().is_some_and(|best| best.far <= candidates.far[index]) {
+        let done = |best: &Best| best.far <= candidates.far[index] && task.exact(&best.found.error);
+        if best.as_ref().is_some_and(done) {
             break;
         }
         tried |= 1 << index;
@@ -44,7 +54,7 @@ pub(crate) fn solve<M: Math>(
             let found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
             if task.accepts(&found.error) {
                 let found = arm.inside::<M>(&task, &found);
-                take(arm, &task, own, found, &mut best, &mut other);
+                take::<M>(arm, &task, own, found, &mut best, &mut other);
             } else {
                 near = Some(candidates.nearest(index).0);
             }
@@ -52,20 +62,23 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = sweep::<M>(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
-                take(arm, &task, own, found, &mut best, &mut other);
+                take::<M>(arm, &task, own, found, &mut best, &mut other);
             }
         }
     }
     match (best, own, other) {
-        (Some(best), ..) => answer(arm, &task, &best.found),
+        (Some(best), ..) => answer::<M>(chain, arm, &task, &best.found, options, &mut work),
         (None, Some(from), Some(other)) => {
-            let to = Branch(arm.ideal.branch(&other.found.joints));
+            let to = Branch(arm.ideal.branch::<M>(&other.found.joints));
             Answer::Held(Hold::BranchChange { from: Branch(from), to })
         }
-        _ => beyond::<M>(chain, arm, &task, &candidates, own, options, work),
+        _ => {
+            let left = options.work_max - half + work / LOOKS;
+            dispatch::beyond(chain, arm, &task, &candidates, own, options, left)
+        }
     }
 }
 
@@ -84,7 +97,7 @@ fn next(candidates: &Candidates, tried: u32) -> Option<usize> {
 }
 
 #[inline(always)]
-fn take(
+fn take<M: Math>(
     arm: &Closed,
     task: &Task,
     own: Option<u8>,
@@ -93,7 +106,7 @@ fn take(
     other: &mut Option<Best>,
 ) {
     let Some(found) = found else { return };
-    let kept = own.is_none_or(|own| own == arm.ideal.branch(&found.joints));
+    let kept = own.is_none_or(|own| own == arm.ideal.branch::<M>(&found.joints));
     let slot = if kept { best } else { other };
     let far = task.far(&found.joints);
     // An exact one before one that is only acceptable.
@@ -104,9 +117,16 @@ fn take(
 }
 
 #[inline(always)]
-fn answer(arm: &Closed, task: &Task, found: &Found) -> Answer {
-    let (joints, error) = (vector(&found.joints), found.error);
-    let branch = Branch(arm.ideal.branch(&found.joints));
+fn answer<M: Math>(
+    chain: &Chain,
+    arm: &Closed,
+    task: &Task,
+    found: &Found,
+    options: &Options,
+    work: &mut u32,
+) -> Answer {
+    let Found { joints: q, error } = settled(chain, task, found, options, work);
+    let (joints, branch) = (vector(&q), Branch(arm.ideal.branch::<M>(&q)));
     if task.exact(&error) {
         Answer::Exact { joints, branch, error }
     } else {
@@ -121,9 +141,33 @@ pub(crate) fn vector(q: &[f64; 6]) -> JointVector {
     joints
 }
 
+/// A solution that is only acceptable, brought nearer. Two may merge, where Newton's steps do not settle; these do.
+#[inline(always)]
+pub(crate) fn settled(
+    chain: &Chain,
+    task: &Task,
+    found: &Found,
+    options: &Options,
+    work: &mut u32,
+) -> Found {
+    if task.exact(&found.error) {
+        return *found;
+    }
+    let mut some = SETTLE.min(*work);
+    *work -= some;
+    let goal = Goal { posture: None, ..options.goal() };
+    let start = vector(&found.joints);
+    let reach = dispatch::refine(chain, &task.target, &start, &goal, &mut some);
+    if task.cost(&reach.error) < task.cost(&found.error) {
+        Found { joints: six(&reach.joints), error: reach.error }
+    } else {
+        *found
+    }
+}
+
 /// No candidate holds the pose inside the limits: look everywhere, then tell how near it gets and what is in the way.
 #[inline(always)]
-fn beyond<M: Math>(
+pub(crate) fn beyond<M: Math>(
     chain: &Chain,
     arm: &Closed,
     task: &Task,
@@ -134,19 +178,25 @@ fn beyond<M: Math>(
 ) -> Answer {
     let mut blocked: Option<(Found, usize, f64)> = None;
     let mut starts = [vector(&task.start); 9];
-    let mut count = 1;
+    let (mut count, mut swept) = (1, 0_u32);
     for index in 0..8 {
         if candidates.beyond[index] {
             continue;
         }
         let mut q = candidates.joints(index);
-        if candidates.near[index].is_none() {
-            let found = arm.polish::<M>(task, &q, &mut work);
-            if task.accepts(&found.error)
-                && let Some((joint, by)) = arm.outside(&found.joints)
-                && blocked.is_none_or(|(_, _, least)| by < least)
-            {
-                blocked = Some((found, joint, by));
+        if let Some(still) = candidates.near[index] {
+            if swept >> index & 1 == 0 {
+                swept |= 1 << candidates.twin(index, still);
+                let mut looks = work / 8;
+                let along = Sweep { still, index, from: q, nearest: false };
+                for root in sweep(arm, task, along, &mut looks).as_slice() {
+                    block(arm, root, &mut blocked);
+                }
+            }
+        } else {
+            let found = dispatch::polish(arm, task, &q, &mut work);
+            if task.accepts(&found.error) {
+                block(arm, &found, &mut blocked);
             }
         }
         for k in 0..6 {
@@ -156,11 +206,11 @@ fn beyond<M: Math>(
         count += 1;
     }
     let goal = Goal { posture: None, ..options.goal() };
-    let reach = numeric::search::<M>(chain, &task.target, &starts[..count], &goal, &mut work);
+    let reach = dispatch::search(chain, &task.target, &starts[..count], &goal, &mut work);
     let search = if work == 0 { Search::Capped } else { Search::Complete };
     let (nearest, error) = (reach.joints, reach.error);
     if task.accepts(&error) {
-        let branch = Branch(arm.ideal.branch(&six(&nearest)));
+        let branch = Branch(arm.ideal.branch::<M>(&six(&nearest)));
         return match own {
             Some(from) if from != branch.0 => {
                 Answer::Held(Hold::BranchChange { from: Branch(from), to: branch })
@@ -177,7 +227,16 @@ fn beyond<M: Math>(
     }
 }
 
-fn six(joints: &[f64]) -> [f64; 6] {
+/// Keeps the solution that is least outside the limits.
+fn block(arm: &Closed, found: &Found, blocked: &mut Option<(Found, usize, f64)>) {
+    if let Some((joint, by)) = arm.outside(&found.joints)
+        && blocked.is_none_or(|(_, _, least)| by < least)
+    {
+        *blocked = Some((*found, joint, by));
+    }
+}
+
+pub(crate) fn six(joints: &[f64]) -> [f64; 6] {
     let mut q = [0.0; 6];
     for (value, joint) in q.iter_mut().zip(joints) {
         *value = *joint;

@@ -42,8 +42,6 @@ impl Goal {
 pub(crate) struct Reach {
     pub(crate) joints: JointVector,
     pub(crate) error: PoseError,
-    /// Position and angle in one, m.
-    pub(crate) cost: f64,
 }
 
 /// The nearest pose that one descent from `start` finds. `work` is how many evaluations of the chain are left.
@@ -102,16 +100,17 @@ fn search_sized<M: Math, const N: usize>(
     goal: &Goal,
     work: &mut u32,
 ) -> Reach {
-    let mut restarts = Restarts::new(chain.len());
+    let mut restarts: Option<Restarts> = None;
     let mut best: Option<Descent<N>> = None;
     let mut round = 0;
-    let mut again = 0;
     // Enough is kept to bring the best descent to its end.
     let reserve = (*work / 8).min(40);
     while best.is_none() || *work > reserve {
         let start = match starts.get(round) {
             Some(start) => *start,
-            None => restarts.next::<M>(chain, target, goal, work),
+            None => restarts
+                .get_or_insert_with(|| Restarts::new(chain.len()))
+                .next::<M>(chain, target, goal, work),
         };
         round += 1;
         let mut descent = Descent::<N>::start::<M>(chain, target, &start, goal, work);
@@ -130,7 +129,6 @@ fn search_sized<M: Math, const N: usize>(
     };
     best.run::<M>(chain, target, goal, false, work);
     best.prefer_posture::<M>(chain, target, goal, work);
-    let _ = &mut again;
     best.reach()
 }
 
@@ -189,5 +187,3 @@ impl Restarts {
         best.1
     }
 }
-#[cfg(test)]
-mod scratch;

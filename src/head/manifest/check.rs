@@ -254,6 +254,9 @@ impl ToolPose {
             ("tolerance_m", self.tolerance_m, POSE_TOLERANCE_MAX_M),
             ("tolerance_rad", self.tolerance_rad, POSE_TOLERANCE_MAX_RAD),
         ] {
+            let Some(value) = value else { continue };
+            let remedy = "a tool that `yields` goes as near as it can: leave it out";
+            no.unless(self.yields.is_none(), key(name), value, remedy)?;
             let is_tolerance = (POSE_TOLERANCE_MIN..=max).contains(&value);
             let remedy = format!("give {POSE_TOLERANCE_MIN} to {max}");
             no.unless(is_tolerance, key(name), value, remedy)?;

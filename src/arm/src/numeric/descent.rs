@@ -85,7 +85,7 @@ impl<const N: usize> Descent<N> {
 
     #[inline(always)]
     pub(super) fn reach(&self) -> Reach {
-        Reach { joints: self.joints, error: self.error(), cost: self.cost.sqrt() }
+        Reach { joints: self.joints, error: self.error() }
     }
 
     /// Down to rest; `hasty` gives up where the pose is not likely to be reached.

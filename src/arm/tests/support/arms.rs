@@ -1,5 +1,11 @@
 //! Arms of the tests, from their makers' figures.
 
+#![allow(clippy::unwrap_used, reason = "only tests build these")]
+#![allow(
+    clippy::approx_constant,
+    reason = "the makers round pi, and that is part of their figures"
+)]
+
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use arm::{
@@ -8,7 +14,7 @@ use arm::{
 };
 
 /// As a URDF's `origin`: xyz, m, and fixed-axis roll, pitch, yaw, rad.
-pub fn origin(xyz: [f64; 3], rpy: [f64; 3]) -> Isometry3<f64> {
+pub(crate) fn origin(xyz: [f64; 3], rpy: [f64; 3]) -> Isometry3<f64> {
     Isometry3::from_parts(
         Translation3::from(Vector3::from(xyz)),
         UnitQuaternion::from_euler_angles(rpy[0], rpy[1], rpy[2]),
@@ -16,7 +22,13 @@ pub fn origin(xyz: [f64; 3], rpy: [f64; 3]) -> Isometry3<f64> {
 }
 
 /// A joint about (or along) z.
-pub fn joint(kind: Kind, xyz: [f64; 3], rpy: [f64; 3], limits: [f64; 2], speed: f64) -> Joint {
+pub(crate) fn joint(
+    kind: Kind,
+    xyz: [f64; 3],
+    rpy: [f64; 3],
+    limits: [f64; 2],
+    speed: f64,
+) -> Joint {
     Joint {
         kind,
         x_before_joint: origin(xyz, rpy),
@@ -29,7 +41,10 @@ pub fn joint(kind: Kind, xyz: [f64; 3], rpy: [f64; 3], limits: [f64; 2], speed: 
     }
 }
 
-fn turning(figures: &[([f64; 3], [f64; 3], [f64; 2], f64)], tool: [f64; 3]) -> Chain {
+/// xyz, rpy, position limits, speed.
+type Figures = ([f64; 3], [f64; 3], [f64; 2], f64);
+
+fn turning(figures: &[Figures], tool: [f64; 3]) -> Chain {
     let joints: Vec<_> = figures
         .iter()
         .map(|(xyz, rpy, limits, speed)| joint(Kind::Revolute, *xyz, *rpy, *limits, *speed))
@@ -38,7 +53,7 @@ fn turning(figures: &[([f64; 3], [f64; 3], [f64; 2], f64)], tool: [f64; 3]) -> C
 }
 
 /// AgileX Piper, `piper_description.urdf`, to the flange: agilexrobotics/Piper_ros at 116596ce.
-pub fn piper() -> Chain {
+pub(crate) fn piper() -> Chain {
     turning(
         &[
             ([0.0, 0.0, 0.123], [0.0; 3], [-2.618, 2.618], 5.0),
@@ -53,7 +68,7 @@ pub fn piper() -> Chain {
 }
 
 /// AgileX Nero, seven joints, `nero_description.urdf`: agilexrobotics/Piper_ros at 3fdffd5e. It states no speeds.
-pub fn nero() -> Chain {
+pub(crate) fn nero() -> Chain {
     turning(
         &[
             ([0.0, 0.0, 0.138], [0.0; 3], [-2.7, 2.7], 3.0),
@@ -69,7 +84,7 @@ pub fn nero() -> Chain {
 }
 
 /// Franka Panda, seven joints: Denavit and Hartenberg's figures and limits of the Franka control interface documents.
-pub fn panda() -> Chain {
+pub(crate) fn panda() -> Chain {
     turning(
         &[
             ([0.0, 0.0, 0.333], [0.0; 3], [-2.8973, 2.8973], 2.175),
@@ -85,7 +100,7 @@ pub fn panda() -> Chain {
 }
 
 /// Five joints, as the small arms of hobby servos have: yaw, three parallel pitches, roll.
-pub fn five() -> Chain {
+pub(crate) fn five() -> Chain {
     turning(
         &[
             ([0.0, 0.0, 0.1], [0.0; 3], [-1.9, 1.9], 4.0),
@@ -99,7 +114,7 @@ pub fn five() -> Chain {
 }
 
 /// Six joints none of whose axes meet or are parallel, the second sliding: no closed form that is known.
-pub fn odd() -> Chain {
+pub(crate) fn odd() -> Chain {
     let r = Kind::Revolute;
     let joints = [
         joint(r, [0.0, 0.0, 0.2], [0.0; 3], [-PI, PI], 3.0),

@@ -1,18 +1,23 @@
 //! The shared cases.
 
+#![allow(clippy::unwrap_used, reason = "only tests read cases")]
+
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{NpzReader, ReadNpzError};
 
 /// The numbers of each entry, row-major.
-pub type Arrays = BTreeMap<String, Vec<f64>>;
+pub(crate) type Arrays = BTreeMap<String, Vec<f64>>;
 
 /// The Piper cases, `../shared/ik/cases/piper.npz` beside the repository; `None`, said aloud, where there are none.
-pub fn piper_cases() -> Option<Arrays> {
+pub(crate) fn piper_cases() -> Option<Arrays> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/ik/cases/piper.npz");
     let Ok(file) = File::open(PathBuf::from(path)) else {
-        println!("skipped: ../shared/ik/cases/piper.npz is not there");
+        #[allow(clippy::print_stdout, reason = "a test that skips says so")]
+        {
+            println!("skipped: ../shared/ik/cases/piper.npz is not there");
+        }
         return None;
     };
     let mut npz = NpzReader::new(file).unwrap();

@@ -1,5 +1,8 @@
 //! Arms of the tests and benches, from their makers' figures, from base to flange.
 
+// Each of those who share this takes what it needs; the makers round pi themselves.
+#![allow(dead_code, clippy::approx_constant, clippy::unwrap_used)]
+
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 use arm::{
@@ -8,20 +11,20 @@ use arm::{
 };
 
 /// One revolute joint: xyz, rpy, axis, lowest, highest, speed.
-pub type Figure = ([f64; 3], [f64; 3], [f64; 3], f64, f64, f64);
+pub(crate) type Figure = ([f64; 3], [f64; 3], [f64; 3], f64, f64, f64);
 
 const X: [f64; 3] = [1.0, 0.0, 0.0];
 const Y: [f64; 3] = [0.0, 1.0, 0.0];
 const Z: [f64; 3] = [0.0, 0.0, 1.0];
 
 /// As a URDF's `origin`: xyz, m, and fixed-axis roll, pitch, yaw, rad.
-pub fn origin(xyz: [f64; 3], rpy: [f64; 3]) -> Isometry3<f64> {
+pub(crate) fn origin(xyz: [f64; 3], rpy: [f64; 3]) -> Isometry3<f64> {
     let rotation = UnitQuaternion::from_euler_angles(rpy[0], rpy[1], rpy[2]);
     Isometry3::from_parts(Translation3::from(Vector3::from(xyz)), rotation)
 }
 
 /// Revolute joints and a tool to a chain.
-pub fn chain(figures: &[Figure], tool: &Isometry3<f64>) -> Chain {
+pub(crate) fn chain(figures: &[Figure], tool: &Isometry3<f64>) -> Chain {
     let joints: Vec<Joint> = figures
         .iter()
         .map(|&(xyz, rpy, axis, position_min, position_max, velocity_max)| Joint {
@@ -39,7 +42,7 @@ pub fn chain(figures: &[Figure], tool: &Isometry3<f64>) -> Chain {
 }
 
 /// AgileX, `piper_description.urdf`: agilexrobotics/Piper_ros@116596ce.
-pub const PIPER: [Figure; 6] = [
+pub(crate) const PIPER: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, 0.0], Z, -2.618, 2.618, 5.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.1359, -3.1416], Z, 0.0, 3.14, 5.0),
     ([0.28503, 0.0, 0.0], [0.0, 0.0, -1.7939], Z, -2.967, 0.0, 5.0),
@@ -49,7 +52,7 @@ pub const PIPER: [Figure; 6] = [
 ];
 
 /// AgileX, `piper_description_old.urdf`: agilexrobotics/Piper_ros@116596ce.
-pub const PIPER_OLD: [Figure; 6] = [
+pub(crate) const PIPER_OLD: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, 0.0], Z, -2.618, 2.168, 5.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.10095, -3.1416], Z, 0.0, 3.14, 5.0),
     ([0.28503, 0.0, 0.0], [0.0, 0.0, -1.759], Z, -2.967, 0.0, 5.0),
@@ -59,7 +62,7 @@ pub const PIPER_OLD: [Figure; 6] = [
 ];
 
 /// AgileX, `piper_description.urdf` of 2024; it states no speeds, 5 rad/s stand for them: agilexrobotics/Piper_ros@4f22c61f.
-pub const PIPER_2024: [Figure; 6] = [
+pub(crate) const PIPER_2024: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, -1.5708], Z, -2.618, 2.618, 5.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.10095, -1.5708], Z, 0.0, 3.14, 5.0),
     ([0.28503, 0.0, 0.0], [0.0, 0.0, 1.3826], Z, -2.967, 0.0, 5.0),
@@ -69,7 +72,7 @@ pub const PIPER_2024: [Figure; 6] = [
 ];
 
 /// AgileX, `piper_x_description.urdf`: Piper_ros@116596ce.
-pub const PIPER_X: [Figure; 6] = [
+pub(crate) const PIPER_X: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, 0.0], Z, -2.618, 2.618, 10.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.13586, 3.1416], Z, 0.0, 3.14, 10.0),
     ([0.28503, 0.0, 0.0], [0.0, 0.0, 2.8377], Z, -2.9671, 0.0, 10.0),
@@ -79,7 +82,7 @@ pub const PIPER_X: [Figure; 6] = [
 ];
 
 /// AgileX, `piper_h_description.urdf`: Piper_ros@2dc30fca.
-pub const PIPER_H: [Figure; 6] = [
+pub(crate) const PIPER_H: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, 0.0], Z, -2.618, 2.618, 5.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.13674, 3.1416], Z, 0.0, 3.14, 5.0),
     ([0.28508, 0.0, 0.0], [0.0, 0.0, -1.8796], Z, -2.967, 0.0, 5.0),
@@ -89,7 +92,7 @@ pub const PIPER_H: [Figure; 6] = [
 ];
 
 /// AgileX, `piper_l_description.urdf`: Piper_ros@116596ce.
-pub const PIPER_L: [Figure; 6] = [
+pub(crate) const PIPER_L: [Figure; 6] = [
     ([0.0, 0.0, 0.123], [0.0, 0.0, 0.0], Z, -2.618, 2.618, 3.0),
     ([0.0, 0.0, 0.0], [1.5708, -0.1745, 3.1416], Z, 0.0, 3.14, 3.0),
     ([0.33823, 0.0, 0.0], [0.0, 0.0, -1.8325], Z, -2.697, 0.0, 3.0),
@@ -99,7 +102,7 @@ pub const PIPER_L: [Figure; 6] = [
 ];
 
 /// Trossen Robotics, ViperX 300 S: `vx300s.urdf.xacro` of interbotix_ros_manipulators.
-pub const VIPERX: [Figure; 6] = [
+pub(crate) const VIPERX: [Figure; 6] = [
     ([0.0, 0.0, 0.079], [0.0; 3], Z, -3.14158, 3.14158, 3.14),
     ([0.0, 0.0, 0.04805], [0.0; 3], Y, -1.85005, 1.25664, 3.14),
     ([0.05955, 0.0, 0.3], [0.0; 3], Y, -1.76278, 1.6057, 3.14),
@@ -109,7 +112,7 @@ pub const VIPERX: [Figure; 6] = [
 ];
 
 /// ARX, X5: `X5.urdf` of real-stanford/arx5-sdk at 1c5628a7. Joint 1 may turn thrice.
-pub const ARX_X5: [Figure; 6] = [
+pub(crate) const ARX_X5: [Figure; 6] = [
     ([0.0, 0.0, 0.0603], [0.0; 3], Z, -10.0, 10.0, 10.0),
     ([0.02, 0.0, 0.0402], [0.0; 3], Y, 0.0, 3.14, 10.0),
     ([-0.264, 0.0, 0.0], [-3.1416, 0.0, 0.0], Y, 0.0, 3.14, 10.0),
@@ -119,7 +122,7 @@ pub const ARX_X5: [Figure; 6] = [
 ];
 
 /// Universal Robots, UR5e: Denavit and Hartenberg's figures as the maker publishes them; its limits, two turns each.
-pub fn ur5e() -> Chain {
+pub(crate) fn ur5e() -> Chain {
     let table = [
         (0.1625, 0.0, FRAC_PI_2),
         (0.0, -0.425, 0.0),
@@ -138,7 +141,7 @@ pub fn ur5e() -> Chain {
 
 /// The firmware's Piper: the exact ortho-parallel arm of piper_sdk's modified Denavit-Hartenberg table with
 /// `dh_is_offset = 1`, and the vendor's limits.
-pub fn piper_sdk() -> Chain {
+pub(crate) fn piper_sdk() -> Chain {
     let degree = PI / 180.0;
     let table = [
         (0.0, 0.0, 0.0, 0.123, -150.0, 150.0),
@@ -163,7 +166,7 @@ pub fn piper_sdk() -> Chain {
 }
 
 /// The same figures, each length off by up to `m` and each angle by up to `rad`: an arm as it was built.
-pub fn calibrated(figures: &[Figure; 6], m: f64, rad: f64, random: &mut Random) -> Chain {
+pub(crate) fn calibrated(figures: &[Figure; 6], m: f64, rad: f64, random: &mut Random) -> Chain {
     let mut figures = *figures;
     for (xyz, rpy, ..) in &mut figures {
         xyz.iter_mut().for_each(|value| *value += random.between(-m, m));
@@ -174,28 +177,28 @@ pub fn calibrated(figures: &[Figure; 6], m: f64, rad: f64, random: &mut Random) 
 }
 
 /// Numbers that a seed repeats (Steele, Lea and Flood's splitmix64).
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * ((self.next() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
     /// Joints inside the limits of a chain.
-    pub fn joints(&mut self, chain: &Chain) -> Vec<f64> {
+    pub(crate) fn joints(&mut self, chain: &Chain) -> Vec<f64> {
         let (low, high) = chain.limits();
         (0..chain.len()).map(|k| self.between(low[k], high[k])).collect()
     }
 
     /// Joints beside others, by up to `rad`, inside the limits.
-    pub fn beside(&mut self, chain: &Chain, joints: &[f64], rad: f64) -> Vec<f64> {
+    pub(crate) fn beside(&mut self, chain: &Chain, joints: &[f64], rad: f64) -> Vec<f64> {
         let (low, high) = chain.limits();
         let beside = |k: usize| joints[k] + self.between(-rad, rad);
         let beside: Vec<f64> = (0..chain.len()).map(beside).collect();
