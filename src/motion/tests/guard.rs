@@ -112,6 +112,25 @@ fn a_run_that_pushes_into_the_floor_stops_above_it_and_ends() {
 }
 
 #[test]
+fn whom_the_guard_leaves_behind_ends_without_a_fault() {
+    let mut bench = armed_at([0.0, 0.3, 0.0]);
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    let now = bench.now.0 / PERIOD_NS;
+    // The arm sinks and the elbow's wish runs away: more than step_max ahead soon after the floor has stopped them.
+    let away: Vec<[f64; JOINTS]> =
+        (1..=40).map(|k| [0.0, 0.3 - 0.02 * f64::from(k), 0.3 * f64::from(k)]).collect();
+    bench.chunk(1, now, &away, false);
+    let told: Vec<Tick> = (0..40).map(|_| bench.tick().1).collect();
+    let ended = Event::Ended { run: RunId(1), ending: Ending::Workspace };
+    let last = told.iter().find(|tick| tick.events.as_slice().contains(&ended));
+    let last = last.expect("the run is given up");
+    assert_eq!(last.mode, Mode::Holding);
+    assert!(last.barred.is_some());
+    assert!(last.requested[2] - last.applied[2] > 6.0, "it was left behind, not held at rest");
+}
+
+#[test]
 fn a_last_step_that_was_barred_is_not_done() {
     let mut bench = armed_at([0.0, 0.3, 0.0]);
     bench.begin(1, Seam::Cut);
