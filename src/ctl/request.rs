@@ -49,6 +49,15 @@ impl Act {
             }
             Self::Goto { joint, joints, pose, route, via, speed } => {
                 if pose.pose.is_empty() {
+                    let of_pose = [
+                        ("--route", route.is_some()),
+                        ("--via", via.is_some()),
+                        ("--frame", pose.frame.frame.is_some()),
+                        ("--arm", pose.frame.arm.is_some()),
+                    ];
+                    if let Some((option, _)) = of_pose.iter().find(|(_, given)| *given) {
+                        return Err(Trouble::Usage(format!("{option} belongs to a --pose")));
+                    }
                     let named = if joints.is_empty() {
                         once_each("joint", joint)?
                     } else {
