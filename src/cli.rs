@@ -6,6 +6,7 @@ mod demo;
 mod eval;
 mod head;
 mod host;
+mod ik;
 
 use std::{
     io::{IsTerminal, Write},
@@ -59,6 +60,9 @@ pub enum CliError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The command line makes no sense for this robot.
+    #[error("{0}")]
+    Usage(String),
     /// In words.
     #[error("{0}")]
     Words(String),
@@ -76,11 +80,12 @@ impl CliError {
             | Self::Head(_)
             | Self::Daemon(
                 DaemonError::Config(_)
-                | DaemonError::Chain(_)
+                | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Scene { .. }
                 | DaemonError::NotBuilt { .. },
             ) => Exit::Config,
+            Self::Usage(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -95,6 +100,7 @@ impl CliError {
   reflexd run                              the daemon on a simulated Piper
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
+  reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
   reflexd doctor                           is this machine fit for real time?
 
 Operators use reflexctl: try `reflexctl --help`."
@@ -127,6 +133,8 @@ enum Command {
     /// Look at heads.
     #[command(subcommand)]
     Head(head::HeadCommand),
+    /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
+    Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
     Doctor(host::DoctorArguments),
     /// Print the configuration as it was understood.
@@ -174,6 +182,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         #[cfg(feature = "mujoco")]
         Command::Eval(arguments) => eval::run(arguments, out),
         Command::Head(command) => head::run(command, out),
+        Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;

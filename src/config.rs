@@ -3,13 +3,17 @@
 //! Keys carry their units, unknown keys are refused, and every complaint names file, key, value and remedy. Relative
 //! paths are relative to the file that they stand in.
 
+mod arms;
 mod robot;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use arms::{ArmSettings, Calibration, Correction};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
+pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -180,14 +184,34 @@ pub struct InferenceSettings {
 pub struct SkillSettings {
     /// What decisions call it.
     pub name: String,
-    /// Its head's manifest.
-    pub head: PathBuf,
+    /// Its head's manifest; or else it is one of those below.
+    pub head: Option<PathBuf>,
+    /// It takes the tool to its target.
+    pub reach: Option<ReachSettings>,
     /// The run is ended, and the pose held, after so long.
     pub duration_max_s: f64,
     /// Targets outside this box are refused: lowest corner, metres in the base frame.
     pub target_min_m: [f64; 3],
     /// Highest corner.
     pub target_max_m: [f64; 3],
+}
+
+/// The `[skills.reach]` table.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReachSettings {
+    /// Which arm; the robot's first, if absent.
+    pub arm: Option<String>,
+    /// Least lean of the tool outward from straight down.
+    pub lean_min_rad: f64,
+    /// Most.
+    pub lean_max_rad: f64,
+}
+
+impl Default for ReachSettings {
+    fn default() -> Self {
+        Self { arm: None, lean_min_rad: 0.0, lean_max_rad: 1.2 }
+    }
 }
 
 /// One `[[cameras]]` table.
@@ -228,7 +252,7 @@ impl Settings {
         let folder = file.parent().unwrap_or(Path::new("."));
         daemon.robot = folder.join(&daemon.robot);
         for skill in &mut daemon.skills {
-            skill.head = folder.join(&skill.head);
+            skill.head = skill.head.take().map(|head| folder.join(head));
         }
         daemon.inference.library = daemon.inference.library.map(|library| folder.join(library));
         let robot_settings = RobotSettings::load(&daemon.robot)?;
@@ -260,6 +284,19 @@ impl Settings {
             return wrong("backend", &"mujoco", remedy);
         }
         for skill in &daemon.skills {
+            if skill.head.is_some() == skill.reach.is_some() {
+                let key = format!("skills.{}", skill.name);
+                let value = if skill.head.is_some() { "head and reach" } else { "neither" };
+                return wrong(&key, &value, "give it either a head, or a [skills.reach] table");
+            }
+            if let Some(reach) = &skill.reach {
+                let leans = (reach.lean_min_rad, reach.lean_max_rad);
+                let ordered = leans.0 <= leans.1 && leans.0 >= -1.6 && leans.1 <= 1.6;
+                if !ordered {
+                    let key = format!("skills.{}.reach.lean_min_rad", skill.name);
+                    return wrong(&key, &leans, "choose -1.6 to 1.6, the least first");
+                }
+            }
             if !(skill.duration_max_s > 0.0 && skill.duration_max_s <= 3600.0) {
                 let key = format!("skills.{}.duration_max_s", skill.name);
                 return wrong(&key, &skill.duration_max_s, "choose more than 0, at most 3600");

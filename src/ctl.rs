@@ -101,6 +101,16 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
         Act::Events { count } => live::events(&client, cli, *count, out)?,
         Act::Version => info(&client, cli, args::Info::Version, out)?,
         Act::Info { what } => info(&client, cli, *what, out)?,
+        Act::Ik { .. } => {
+            let Request { key, payload } = cli.act.request(cli, || Ok(Vec::new()))?;
+            let answer =
+                client.ask(key, &payload).map_err(|error| unknown_robot(cli, &client, error))?;
+            if answer["accepted"] == false {
+                return Ok(show::answer(&answer, cli.json, out, err));
+            }
+            show::ways(&answer, cli.json, out)?
+        }
+        Act::Jog { seconds, .. } => live::jog(&client, cli, *seconds, out, err)?,
         act => command(&client, cli, act, out, err)?,
     };
     Ok(exit)

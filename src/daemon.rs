@@ -27,11 +27,13 @@ pub use house::Reception;
 pub use world::scene;
 
 use crate::{
-    config::{ConfigError, Pace, Settings},
+    action::Body,
+    config::{ConfigError, Pace, RobotSettings, Settings},
     head::{Head, HeadError},
     inference::{self, Engine, EngineError},
-    kinematics::{self, ChainError, ToolChain},
+    kinematics::{Arms, DescriptionError, Guard},
     operator::{Command, Desk, DeskParts},
+    planning::Planner,
     skill::{Assignment, registry::Registry, think},
     telemetry::{Herald, Tidings},
     wire::{Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
@@ -45,7 +47,7 @@ pub enum DaemonError {
     Config(#[from] ConfigError),
     /// The robot's description.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Description(#[from] DescriptionError),
     /// A head.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -105,13 +107,14 @@ const REST_WITHIN: Duration = Duration::from_secs(5);
 /// The first head, or the engine, that is not as it should be.
 pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
     let mut registry = Registry::default();
-    if settings.daemon.skills.is_empty() {
-        return Ok(registry);
-    }
-    let engine = engine(settings)?;
-    let joints = settings.robot_settings.joint_names();
+    let body = Body::load(&settings.robot_settings)?;
     for skill in &settings.daemon.skills {
-        let head = Head::load(&skill.head, &settings.robot_settings.name, &joints, engine)?;
+        if let Some(reach) = &skill.reach {
+            registry.add_reach(skill.clone(), reach.clone(), period_s);
+        }
+        let Some(file) = &skill.head else { continue };
+        let engine = engine(settings)?;
+        let head = Head::load(file, &body, engine)?;
         let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
         if (head_ms - period_ms).abs() > 1e-6 {
             let remedy = format!(
@@ -120,10 +123,24 @@ pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonEr
             let key = format!("skills.{}.head", skill.name);
             return Err(ConfigError::value(&settings.file, key, period_ms, remedy).into());
         }
-        tracing::info!(skill = skill.name, head = %skill.head.display(), "head loaded, proved and warm");
+        tracing::info!(skill = skill.name, head = %file.display(), "head loaded, proved and warm");
         registry.add(skill.clone(), head, period_s);
     }
     Ok(registry)
+}
+
+/// The robot under the law, and what keeps it from touching itself and what is around it.
+///
+/// # Errors
+/// A limit that makes no sense, or a description that does not fit.
+pub fn guarded(
+    robot: &RobotSettings,
+    period_s: f64,
+) -> Result<(Robot, Option<Guard>), DaemonError> {
+    let law = robot.build(period_s)?;
+    let guard = Guard::load(robot)?;
+    let law = guard.as_ref().map_or(law, |guard| law.with_workspace(*guard.workspace()));
+    Ok((law, guard))
 }
 
 /// Starts ONNX Runtime from where the settings, or `make setup`, put it.
@@ -143,8 +160,8 @@ pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
 /// Why it did not start.
 pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let robot = settings.robot_settings.build(period_s)?;
-    let chain = ToolChain::load(&settings.robot_settings)?;
+    let arms = Arms::load(&settings.robot_settings)?;
+    let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let registry = registry(settings, period_s)?;
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -166,8 +183,12 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings, &registry);
     let desk = Desk::new(DeskParts {
-        robot,
-        joints: settings.robot_settings.joint_names(),
+        planner: Arc::new(Planner::new(
+            robot,
+            settings.robot_settings.joint_names(),
+            arms.clone(),
+            guard,
+        )),
         home: settings.robot_settings.home()?,
         registry,
         clock: clock.clone(),
@@ -182,7 +203,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 
     let reception = Reception::new(desk.clone(), clock, tell, info);
     let ended =
-        runtime.block_on(serve(wire, settings, &robot, &reception, chain, tidings, spectacle));
+        runtime.block_on(serve(wire, settings, &robot, &reception, arms, tidings, spectacle));
     let _ = runtime.block_on(come_to_rest(&desk));
     let summary = end(&switch, turns, thinking, listening);
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -265,7 +286,7 @@ async fn serve(
     settings: &Settings,
     robot: &Robot,
     reception: &Reception,
-    chain: ToolChain,
+    arms: Arms,
     tidings: channel::Receiver<Tidings>,
     spectacle: world::Spectacle,
 ) -> Result<(), DaemonError> {
@@ -276,23 +297,22 @@ async fn serve(
     let endpoints = settings.daemon.zenoh.listen.join(", ");
     tracing::info!(robot = name, endpoints, "ready: try `reflexctl status`");
     spectacle.show(&service)?;
-    let telling = tokio::spawn(tell_world(Arc::clone(&service), chain, tidings));
+    let telling = tokio::spawn(tell_world(Arc::clone(&service), arms, tidings));
     wait_for_signal().await;
     telling.abort();
     Ok(())
 }
 
-async fn tell_world(
-    service: Arc<Service>,
-    chain: ToolChain,
-    mut tidings: channel::Receiver<Tidings>,
-) {
+async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Receiver<Tidings>) {
     while let Some(news) = tidings.recv().await {
         let told = match news {
             Tidings::Tick(present) => {
-                let kinematics::Pose { position_m, quaternion_xyzw } =
-                    chain.x_base_tool(&present.tick.state.position);
-                service.publish_present(&present, Some(Pose { position_m, quaternion_xyzw }))
+                let tool = arms.first().map(|arm| arm.pose(&present.tick.state.position));
+                let tool = tool.map(|tool| Pose {
+                    position_m: tool.position_m,
+                    quaternion_xyzw: tool.quaternion_xyzw,
+                });
+                service.publish_present(&present, tool)
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),

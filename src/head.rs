@@ -9,10 +9,10 @@
 
 use std::path::Path;
 
-use motion::{Ask, Chunk, HeadDigest, RunId, TickIndex};
+use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
 
 use crate::{
-    action::{ColumnsError, LowerError, Lowering},
+    action::{Body, ColumnsError, LowerError, Lowering, Start},
     inference::{Engine, EngineError, Session, Signature},
     observation::{FeatureError, PackError, Packer, Params},
 };
@@ -37,7 +37,8 @@ pub struct Head {
     packer: Packer,
     session: Session,
     lowering: Lowering,
-    joints: usize,
+    /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
+    middle: Joints,
     proof: Proof,
 }
 
@@ -46,38 +47,37 @@ impl Head {
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
-    pub fn load(
-        path: &Path,
-        robot_name: &str,
-        robot_joints: &[impl AsRef<str>],
-        engine: &Engine,
-    ) -> Result<Self, HeadError> {
+    pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let manifest = Manifest::load(path)?;
-        if manifest.robot != robot_name {
+        if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
                 file: path.to_path_buf(),
                 found: manifest.robot,
-                wanted: robot_name.to_owned(),
+                wanted: body.name.to_owned(),
             });
         }
-        let robot: Vec<&str> = robot_joints.iter().map(AsRef::as_ref).collect();
-        let packer = Packer::compile(manifest.features(), &robot)
-            .map_err(|error| bad_feature(&manifest, &error, &robot))?;
-        let lowering = Lowering::compile(&manifest.columns(), &robot)
-            .map_err(|error| bad_columns(&manifest, &error, &robot))?;
+        let packer = Packer::compile(manifest.features(), &body.joints)
+            .map_err(|error| bad_feature(&manifest, &error, body))?;
+        let period_s = manifest.timing.period_ms / 1e3;
+        let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
+            .map_err(|error| bad_columns(&manifest, &error, body))?;
         let network = file::Network::read(&manifest)?;
         let signature = Signature {
             input: &manifest.input.tensor,
             input_len: manifest.input_len(),
             output: &manifest.output.tensor,
             steps: manifest.timing.chunk_steps as usize,
-            joints: manifest.output.joints.len(),
+            columns: manifest.output.width(),
         };
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
+        let mut middle = Joints::zeros(body.joints.len());
+        for (middle, limits) in middle.iter_mut().zip(&body.limits) {
+            *middle = limits.position_min.midpoint(limits.position_max);
+        }
         let mut head = Self {
             digest: network.digest(),
-            joints: robot.len(),
+            middle,
             proof: Proof::default(),
             manifest,
             packer,
@@ -109,34 +109,51 @@ impl Head {
     /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.
     ///
     /// # Errors
-    /// If the observation or the answer is not finite or the engine refuses. The chunk then has no steps.
+    /// If the observation or the answer is not finite, the engine refuses, or the arm is not to be put in a pose that is
+    /// asked for. The chunk then has no steps.
     pub fn infer(
         &mut self,
         ask: &Ask,
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.joints);
+        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
         self.packer
             .pack(ask, params, self.session.input_mut())
             .map_err(|error| bad_observation(&self.manifest, error))?;
-        self.run(chunk)
+        self.run(&Start::from(ask), chunk)
     }
 
-    /// As [`Self::infer`], from raw numbers in the order of the features.
-    fn infer_raw(&mut self, raw: &[f64], chunk: &mut Chunk) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, RunId(0), self.digest, TickIndex(0), self.joints);
+    /// The values of the output's columns that follow from raw numbers in the order of the features.
+    fn answer(&mut self, raw: &[f64]) -> Result<&[f64], HeadError> {
         self.packer
             .normalise(raw, self.session.input_mut())
             .map_err(|error| bad_observation(&self.manifest, error))?;
-        self.run(chunk)
+        let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
+        self.lowering.decode(output).map_err(|error| bad_action(&self.manifest, error))
+    }
+
+    /// As [`Self::infer`], from raw numbers. Nothing moves: a pose that cannot be reached from the middle of the ranges
+    /// has warmed the caches all the same.
+    fn rehearse(&mut self, raw: &[f64]) -> Result<(), HeadError> {
+        let joints = self.middle.len();
+        let mut chunk = Chunk::empty(ChunkId(0), RunId(0), self.digest, TickIndex(0), joints);
+        self.packer
+            .normalise(raw, self.session.input_mut())
+            .map_err(|error| bad_observation(&self.manifest, error))?;
+        let velocity = Joints::zeros(joints);
+        let start = Start { measured: self.middle, commanded: self.middle, velocity };
+        match self.run(&start, &mut chunk) {
+            Err(HeadError::Refused { .. }) => Ok(()),
+            done => done,
+        }
     }
 
     /// Runs what stands in the input tensor; half a chunk is no chunk.
-    fn run(&mut self, chunk: &mut Chunk) -> Result<(), HeadError> {
+    fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(output, chunk).map_err(|error| {
-            *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, self.joints);
+        self.lowering.lower(output, start, chunk).map_err(|error| {
+            *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
     }
@@ -146,21 +163,34 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
     HeadError::BadValue { file: manifest.path().to_path_buf(), key, value, remedy }
 }
 
-fn bad_feature(manifest: &Manifest, error: &FeatureError, robot: &[&str]) -> HeadError {
+fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body) -> HeadError {
     let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
     let items = manifest.input.features.get(*feature).map_or("joints", FeatureRule::items_key);
     let value = match error {
         FeatureError::Unknown { item, .. } => format!("\"{item}\""),
         FeatureError::Lengths { .. } => error.to_string(),
     };
-    let remedy = format!("the robot \"{}\" has the joints {robot:?}", manifest.robot);
+    let remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     bad_value(manifest, format!("input.features[{feature}].{items}"), value, remedy)
 }
 
-fn bad_columns(manifest: &Manifest, error: &ColumnsError, robot: &[&str]) -> HeadError {
-    let value = format!("{:?} ({error})", manifest.output.joints);
-    let remedy = format!("name each joint of the robot \"{}\": {robot:?}", manifest.robot);
-    bad_value(manifest, "output.joints".to_owned(), value, remedy)
+fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
+    let joints = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
+    let (key, remedy) = match error {
+        ColumnsError::NoJoint { at, .. } => (format!("[{at}].joints"), joints),
+        ColumnsError::NoArm { at, .. } => {
+            let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
+            (format!("[{at}].arm"), format!("the robot \"{}\" has the arms {arms:?}", body.name))
+        }
+        ColumnsError::Twice { at, .. } => {
+            (format!("[{at}]"), "drive each joint once, an arm's by its pose".to_owned())
+        }
+        ColumnsError::Undriven(_) => {
+            (String::new(), format!("drive each joint of the robot once: {joints}"))
+        }
+        ColumnsError::Range { at } => (format!("[{at}].min"), "give both, whole".to_owned()),
+    };
+    bad_value(manifest, format!("output.columns{key}"), error.to_string(), remedy)
 }
 
 fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
@@ -173,10 +203,9 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
             HeadError::WrongShape { file, key, wanted, found }
         }
         EngineError::NotFinite { element, value } => {
-            let joints = &manifest.output.joints;
-            let (step, column) = (element / joints.len().max(1), element % joints.len().max(1));
-            let joint = joints.get(column).map_or("?", String::as_str);
-            let what = format!("step {step}, joint `{joint}` is {value}");
+            let width = manifest.output.width().max(1);
+            let column = manifest.output.column_name(element % width);
+            let what = format!("step {}, column `{column}` is {value}", element / width);
             HeadError::NonFinite { file, what }
         }
         source => HeadError::Engine { file, onnx: manifest.onnx.display().to_string(), source },
@@ -197,6 +226,8 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
         LowerError::NotFinite { .. } => HeadError::NonFinite { file, what: error.to_string() },
+        LowerError::Start { .. } => HeadError::BadObservation { file, what: error.to_string() },
+        LowerError::Pose { .. } => HeadError::Refused { file, what: error.to_string() },
         LowerError::Shape => HeadError::Engine {
             file,
             onnx: manifest.onnx.display().to_string(),

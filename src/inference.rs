@@ -276,7 +276,7 @@ fn log(level: LogLevel, category: &str, _id: &str, location: &str, message: &str
     }
 }
 
-/// What a network has to look like: one input of `[1, input_len]`, one output of `[1, steps, joints]`, all `f32`.
+/// What a network has to look like: one input of `[1, input_len]`, one output of `[1, steps, columns]`, all `f32`.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {
     /// The input tensor's name.
@@ -287,8 +287,8 @@ pub struct Signature<'a> {
     pub output: &'a str,
     /// Steps in it.
     pub steps: usize,
-    /// Joints in each step.
-    pub joints: usize,
+    /// Numbers in each step.
+    pub columns: usize,
 }
 
 /// One network, ready to run on the thread that owns it.
@@ -331,13 +331,13 @@ impl Session {
                 .error_on_failure()])?
             .with_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)?
             .commit_from_memory(model)?;
-        let Signature { input, input_len, output, steps, joints } = *signature;
+        let Signature { input, input_len, output, steps, columns } = *signature;
         let input_shape = [1, dimension(input_len)];
-        let output_shape = [1, dimension(steps), dimension(joints)];
+        let output_shape = [1, dimension(steps), dimension(columns)];
         check("input.tensor", session.inputs(), input, &input_shape)?;
         check("output.tensor", session.outputs(), output, &output_shape)?;
         let input = Tensor::from_array((input_shape, vec![0.0_f32; input_len]))?;
-        Ok(Self { session, input, output: vec![0.0; steps * joints].into_boxed_slice() })
+        Ok(Self { session, input, output: vec![0.0; steps * columns].into_boxed_slice() })
     }
 
     /// The input tensor, to be written before a run.

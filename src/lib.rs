@@ -14,6 +14,7 @@ pub mod inference;
 pub mod observation;
 
 pub mod kinematics;
+pub mod planning;
 
 pub mod doctor;
 pub mod picture;

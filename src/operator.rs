@@ -1,10 +1,14 @@
 //! Operators' commands and their answers. Knows no zenoh.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use motion::Tick;
 
 use crate::observation::Params;
+
+mod goal;
+
+pub use goal::{Frame, Goal, Jog, Question, Route, ToolGoal, ToolVelocity, Yield};
 
 /// What an operator may ask for. An e-stop is none of these: it does not queue.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +26,19 @@ pub enum Command {
     },
     /// Forget a fault or an e-stop.
     ClearFault,
-    /// Go to these joint positions; joints that are not named stay.
+    /// Go there.
     Goto {
-        /// Joint name to position, rad or m.
-        joints: BTreeMap<String, f64>,
+        /// Where.
+        goal: Goal,
         /// Fraction of the planned motion's speed limit, in (0, 1].
         speed: f64,
+    },
+    /// Move like this for a moment; to be sent again and again.
+    Jog {
+        /// How.
+        jog: Jog,
+        /// Brake to rest if nothing more has come after so long.
+        ttl_ms: u32,
     },
     /// Run a skill, as a decision of the operator's own.
     Skill {
@@ -49,6 +60,7 @@ impl Command {
             Self::Home { .. } => "home",
             Self::ClearFault => "clear_fault",
             Self::Goto { .. } => "goto",
+            Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
         }
     }
@@ -97,6 +109,7 @@ pub struct Running {
 pub type JointNames = Arc<[String]>;
 
 mod desk;
+mod motions;
 pub mod words;
 
 pub use desk::{Desk, DeskParts, Settled};

@@ -3,6 +3,8 @@
 //! Skills run on one thread of their own, the thinker's. The loop asks, the thinker answers; a skill that is slow, fails
 //! or panics costs its own run an underrun, never the loop a tick.
 
+pub mod follow;
+pub mod jog;
 pub mod planned;
 pub mod policy;
 pub mod registry;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{Event, Mode, Tick};
+use motion::{Ending, Event, Mode, Tick};
 use reflex::{Listener, Report, Timing};
 use tokio::sync::{mpsc, watch};
 
@@ -166,7 +166,22 @@ impl Herald {
             if let Event::Ended { run, ending } = event
                 && let Some(running) = self.desk.forget(*run)
             {
-                self.tell("run", &running.source, &running.skill, words::ending(*ending), tick);
+                let touches = tick.barred.filter(|_| *ending == Ending::Workspace);
+                let reason = touches.and_then(|pair| self.desk.touching(&pair));
+                if let Some(reason) = &reason {
+                    tracing::warn!(run = run.0, skill = running.skill, "ended: {reason}");
+                }
+                self.send(Tidings::Event(
+                    "run",
+                    EventMessage {
+                        who: running.source.clone(),
+                        what: running.skill.clone(),
+                        outcome: words::ending(*ending).to_owned(),
+                        reason,
+                        at_ns: tick.at.0,
+                        ..EventMessage::default()
+                    },
+                ));
                 self.last_run = Some((running, words::ending(*ending).to_owned()));
             }
         }

@@ -14,6 +14,7 @@ mod docs;
 mod keys;
 mod lane;
 mod messages;
+mod poses;
 mod publish;
 mod sender;
 mod server;
@@ -99,6 +100,12 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// What the daemon says of itself: `version`, `config`, `manifest` or `registry`.
     fn info(&self, what: &str) -> Option<serde_json::Value>;
+
+    /// How a pose could be reached; why not, in words. Moves nothing.
+    fn consider(
+        &self,
+        question: operator::Question,
+    ) -> impl Future<Output = Result<serde_json::Value, String>> + Send;
 
     /// A message was not understood, or came when there was no room for it. To be counted and logged.
     fn refused_message(&self, who: &str, key: &str, reason: &str);

@@ -41,7 +41,7 @@ pub(super) struct EvalArguments {
 pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exit, CliError> {
     let settings = Settings::load(&arguments.config.config)?;
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let robot = settings.robot_settings.build(period_s)?;
+    let (robot, _) = daemon::guarded(&settings.robot_settings, period_s)?;
     let scene = daemon::scene(&settings.robot_settings)?;
     let registry = daemon::registry(&settings, period_s)?;
     let Some(mujoco) = &settings.robot_settings.mujoco else {

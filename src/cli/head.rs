@@ -6,7 +6,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{CliError, ConfigArguments, Exit};
-use crate::{config::Settings, daemon, head::Head};
+use crate::{
+    action::Body,
+    config::Settings,
+    daemon::{self, DaemonError},
+    head::Head,
+};
 
 /// Commands about heads.
 #[derive(Debug, Subcommand)]
@@ -31,8 +36,8 @@ pub(super) fn run(command: &HeadCommand, out: &mut impl Write) -> Result<Exit, C
     let HeadCommand::Check(arguments) = command;
     let settings = Settings::load(&arguments.config.config)?;
     let engine = daemon::engine(&settings)?;
-    let robot = &settings.robot_settings;
-    let head = Head::load(&arguments.manifest, &robot.name, &robot.joint_names(), engine)?;
+    let body = Body::load(&settings.robot_settings).map_err(DaemonError::from)?;
+    let head = Head::load(&arguments.manifest, &body, engine)?;
     let (manifest, proof) = (head.manifest(), head.proof());
     let median_us = proof.median_run.as_secs_f64() * 1e6;
     let slowest_us = proof.slowest_run.as_secs_f64() * 1e6;

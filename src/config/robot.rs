@@ -8,7 +8,9 @@ use std::{
 use motion::{JointLimits, Joints, LimitError, Robot, Rules};
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, parse};
+use super::{
+    ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PlaneSettings, parse, workspace,
+};
 use crate::operator::JointNames;
 
 /// `config/robots/<name>.toml`.
@@ -19,12 +21,22 @@ pub struct RobotSettings {
     pub name: String,
     /// Its description.
     pub urdf: PathBuf,
-    /// The link of the description that the tool's pose is told of.
-    pub tool_link: String,
+    /// Its arms; `state/tool` tells the first one's tool.
+    #[serde(default)]
+    pub arms: Vec<ArmSettings>,
     /// Joint name to position, rad or m: where `home` goes.
     pub home: BTreeMap<String, f64>,
     /// Joints, in joint order.
     pub joints: Vec<JointSettings>,
+    /// Shapes of its links, to keep clear of each other and of planes.
+    #[serde(default)]
+    pub capsules: Vec<CapsuleSettings>,
+    /// What is around it.
+    #[serde(default)]
+    pub planes: Vec<PlaneSettings>,
+    /// How near they may come.
+    #[serde(default)]
+    pub collision: CollisionSettings,
     /// Figures of the law that belong to no joint.
     #[serde(default)]
     pub rules: RuleSettings,
@@ -162,7 +174,9 @@ impl JointSettings {
         (limits.position_min, limits.position_max)
     }
 
-    fn limits(&self) -> JointLimits {
+    /// Its limits, as the law wants them.
+    #[must_use]
+    pub fn limits(&self) -> JointLimits {
         match self {
             Self::Revolute(joint) => JointLimits {
                 position_min: joint.position_min_rad,
@@ -197,6 +211,9 @@ impl RobotSettings {
             mujoco.scene = folder.join(&mujoco.scene);
         }
         robot.file = file.to_owned();
+        for arm in &mut robot.arms {
+            arm.complete(file)?;
+        }
         robot.check()?;
         Ok(robot)
     }
@@ -214,9 +231,23 @@ impl RobotSettings {
                 return Err(ConfigError::value(&self.file, "joints.name", name, remedy));
             }
         }
+        for joint in &self.joints {
+            let (_, scale) = joint.in_urdf();
+            if !(scale.is_finite() && scale != 0.0) {
+                let key = format!("joints.{}.urdf_scale", joint.name());
+                return Err(ConfigError::value(&self.file, key, scale, "choose a number but 0"));
+            }
+        }
+        for (k, arm) in self.arms.iter().enumerate() {
+            if self.arms[..k].iter().any(|other| other.name == arm.name) {
+                let remedy = "give every arm a name of its own";
+                return Err(ConfigError::value(&self.file, "arms.name", &arm.name, remedy));
+            }
+        }
         // Limits first: a home pose inside limits that make no sense is not what is wrong. The period is judged elsewhere.
         self.build(1.0)?;
         self.home()?;
+        workspace::check(self)?;
         let Some(mujoco) = &self.mujoco else { return Ok(()) };
         if let Some(missing) = names.iter().find(|name| !mujoco.joints.contains_key(**name)) {
             let remedy = "name the scene's joint and actuator for it";

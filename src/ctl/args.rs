@@ -9,6 +9,8 @@ const EXAMPLES: &str = "\
 Examples:
   reflexctl arm
   reflexctl goto --joint joint1=0.2 --joint joint2=0.8 --speed 0.5
+  reflexctl goto --pose 0.3,0.1,0.2 --route straight
+  reflexctl jog --linear 0,0,0.05 --frame tool
   reflexctl decide pick_up --target 0.3,0.1,0.02
   reflexctl status --json
   reflexctl --connect tcp/robot.local:7447 --robot piper estop
@@ -56,21 +58,74 @@ pub(super) enum Act {
     ClearFault,
     /// Stop at once, and latch.
     Estop,
-    /// Go to joint positions, rad or m.
+    /// Go to joint positions, or take the tool to a pose.
     #[command(
         after_help = "Examples:\n  reflexctl goto --joint joint1=0.2 --joint gripper=0.03\n  \
-                            reflexctl goto --joints 0,1.2,-1,0,0.5,0,0.03 --speed 0.3"
+                            reflexctl goto --joints 0,1.2,-1,0,0.5,0,0.03 --speed 0.3\n  \
+                            reflexctl goto --pose 0.3,0.1,0.2,0,2.8,0\n  \
+                            reflexctl goto --pose 0,0,0.05 --frame tool --route straight --speed 0.2\n  \
+                            reflexctl goto --pose 0.3,0.1,0.2 --via 0.35,0.05,0.2"
     )]
     Goto {
-        /// One joint; the others stay.
-        #[arg(long, value_name = "NAME=POSITION", value_parser = joint, required_unless_present = "joints")]
+        /// One joint, rad or m; the others stay.
+        #[arg(long, value_name = "NAME=POSITION", value_parser = joint,
+              required_unless_present_any = ["joints", "pose"])]
         joint: Vec<(String, f64)>,
         /// Every joint, in the robot's order.
         #[arg(long, value_name = "POSITIONS", value_delimiter = ',', allow_hyphen_values = true,
               value_parser = number, conflicts_with = "joint")]
         joints: Vec<f64>,
         #[command(flatten)]
+        pose: MaybePose,
+        /// The way there.
+        #[arg(long, value_enum, requires = "pose")]
+        route: Option<Route>,
+        /// Along the arc of a circle through this point, m, in the pose's frame.
+        #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point,
+              requires = "pose", conflicts_with = "route")]
+        via: Option<[f64; 3]>,
+        #[command(flatten)]
         speed: Speed,
+    },
+    /// Move joints or the tool by hand, for a while; Ctrl-C brakes.
+    #[command(after_help = "Examples:\n  reflexctl jog --joint joint1=0.2 --for 1.5\n  \
+                            reflexctl jog --linear 0,0,0.05 --frame tool\n  \
+                            reflexctl jog --angular 0,0,0.3 --gives-way orientation --for 2")]
+    Jog {
+        /// One joint and its velocity, rad/s or m/s; the others rest.
+        #[arg(long, value_name = "NAME=VELOCITY", value_parser = joint,
+              required_unless_present_any = ["linear", "angular"])]
+        joint: Vec<(String, f64)>,
+        /// Velocity of the tool, m/s.
+        #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point,
+              conflicts_with = "joint")]
+        linear: Option<[f64; 3]>,
+        /// Turn rate of the tool, rad/s.
+        #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point,
+              conflicts_with = "joint")]
+        angular: Option<[f64; 3]>,
+        /// The frame that both are told in.
+        #[arg(long, value_enum, conflicts_with = "joint")]
+        frame: Option<Frame>,
+        /// Which arm; the robot's first, if left out.
+        #[arg(long, value_name = "NAME", conflicts_with = "joint")]
+        arm: Option<String>,
+        /// What gives way where the joints cannot follow: the speed, or the orientation.
+        #[arg(long, value_enum, conflicts_with = "joint")]
+        gives_way: Option<GivesWay>,
+        /// How long, in seconds.
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+        seconds: f64,
+    },
+    /// Every way to reach a pose, and why each other one was not chosen. Moves nothing.
+    #[command(after_help = "Examples:\n  reflexctl ik --pose 0.3,0.1,0.2,0,2.8,0\n  \
+                            reflexctl ik --pose 0.3,0.1,0.2,0,1,0,0 --from joint1=0.5 --json")]
+    Ik {
+        #[command(flatten)]
+        pose: Pose,
+        /// A joint to start from; the others are where they are commanded to be.
+        #[arg(long, value_name = "NAME=POSITION", value_parser = joint)]
+        from: Vec<(String, f64)>,
     },
     /// Run a skill as an operator's own decision.
     Skill {
@@ -80,9 +135,9 @@ pub(super) enum Act {
         target: MaybeTarget,
     },
     /// Decide as a router would.
-    #[command(
-        after_help = "Example:\n  reflexctl decide pick_up --target 0.3,0.1,0.02 --instruction 'eat the berry'"
-    )]
+    #[command(after_help = "Example:\n  reflexctl goto --pose 0.3,0.1,0.2 --route straight
+  reflexctl jog --linear 0,0,0.05 --frame tool
+  reflexctl decide pick_up --target 0.3,0.1,0.02 --instruction 'eat the berry'")]
     Decide {
         /// The skill.
         skill: String,
@@ -141,6 +196,62 @@ impl Info {
     }
 }
 
+/// Where the tool goes.
+#[derive(Args, Debug)]
+pub(super) struct Pose {
+    /// Position in m; then, if wanted, roll, pitch, yaw in rad (R = Rz Ry Rx), or a quaternion x, y, z, w.
+    #[arg(long, value_name = "X,Y,Z[,...]", value_delimiter = ',', allow_hyphen_values = true,
+          value_parser = number)]
+    pub(super) pose: Vec<f64>,
+    #[command(flatten)]
+    pub(super) frame: PoseFrame,
+}
+
+/// The same, where joints may be given instead.
+#[derive(Args, Debug)]
+pub(super) struct MaybePose {
+    /// Position in m; then, if wanted, roll, pitch, yaw in rad (R = Rz Ry Rx), or a quaternion x, y, z, w.
+    #[arg(long, value_name = "X,Y,Z[,...]", value_delimiter = ',', allow_hyphen_values = true,
+          value_parser = number, conflicts_with_all = ["joint", "joints"])]
+    pub(super) pose: Vec<f64>,
+    #[command(flatten)]
+    pub(super) frame: PoseFrame,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PoseFrame {
+    /// The frame that the pose is told in.
+    #[arg(long, value_enum, requires = "pose")]
+    pub(super) frame: Option<Frame>,
+    /// Which arm; the robot's first, if left out.
+    #[arg(long, value_name = "NAME", requires = "pose")]
+    pub(super) arm: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Frame {
+    /// The arm's base.
+    Base,
+    /// The tool, where it is commanded to be.
+    Tool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Route {
+    /// As fast as the joints can.
+    Joints,
+    /// A straight line.
+    Straight,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum GivesWay {
+    /// Slower, in the same direction.
+    Time,
+    /// The tool turns otherwise.
+    Orientation,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct Speed {
     /// Fraction of the planned motion's speed limit, in (0, 1].
@@ -195,6 +306,12 @@ fn number(text: &str) -> Result<f64, String> {
 fn joint(text: &str) -> Result<(String, f64), String> {
     let (name, position) = text.split_once('=').ok_or("want NAME=POSITION, such as joint1=0.2")?;
     Ok((name.to_owned(), number(position)?))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    let fits = value > 0.0 && value <= 3600.0;
+    if fits { Ok(value) } else { Err(format!("{text:?} is not in (0, 3600]")) }
 }
 
 fn point(text: &str) -> Result<[f64; 3], String> {

@@ -1,8 +1,16 @@
 //! What goes by, line by line, until enough was seen or Ctrl-C.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
-use super::{Exit, Trouble, args::Cli, show, unknown_robot};
+use super::{
+    Exit, Trouble,
+    args::Cli,
+    request::{JOG_TTL_MS, Request},
+    show, unknown_robot,
+};
 use crate::wire::{Client, WireError};
 
 /// An event may be long in coming: silence on that key says nothing.
@@ -54,4 +62,30 @@ pub(super) fn events(
         seen += 1;
     }
     Ok(Exit::Accepted)
+}
+
+/// A jog, renewed until its time is up. Ctrl-C ends the program, and with it the renewing: the daemon brakes.
+pub(super) fn jog(
+    client: &Client,
+    cli: &Cli,
+    seconds: f64,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, Trouble> {
+    let Request { key, mut payload } = cli.act.request(cli, || Ok(Vec::new()))?;
+    let every = Duration::from_millis(JOG_TTL_MS / 2);
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        // The last one lasts for what is left, so that the motion ends when it was meant to.
+        let ttl_ms = (left.as_millis() as u64).clamp(1, JOG_TTL_MS);
+        payload["ttl_ms"] = ttl_ms.into();
+        let answer =
+            client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
+        let is_last = left <= Duration::from_millis(JOG_TTL_MS);
+        if is_last || answer["accepted"] != true {
+            return Ok(show::answer(&answer, cli.json, out, err));
+        }
+        std::thread::sleep(every.min(left));
+    }
 }

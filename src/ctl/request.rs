@@ -5,12 +5,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::{
     Trouble,
     args::{Act, Cli, TargetShape},
 };
+
+/// A jog that is not renewed for so long brakes; it is renewed twice as often.
+pub(super) const JOG_TTL_MS: u64 = 250;
 
 /// A message to a key.
 #[derive(Debug, PartialEq)]
@@ -43,12 +47,57 @@ impl Act {
                 say("speed", speed.speed.map(Value::from));
                 "cmd/home"
             }
-            Self::Goto { joint, joints, speed } => {
-                let named =
-                    if joints.is_empty() { once_each(joint)? } else { in_order(joints, names()?)? };
-                say("joints", Some(json!(named)));
+            Self::Goto { joint, joints, pose, route, via, speed } => {
+                if pose.pose.is_empty() {
+                    let of_pose = [
+                        ("--route", route.is_some()),
+                        ("--via", via.is_some()),
+                        ("--frame", pose.frame.frame.is_some()),
+                        ("--arm", pose.frame.arm.is_some()),
+                    ];
+                    if let Some((option, _)) = of_pose.iter().find(|(_, given)| *given) {
+                        return Err(Trouble::Usage(format!("{option} belongs to a --pose")));
+                    }
+                    let named = if joints.is_empty() {
+                        once_each("joint", joint)?
+                    } else {
+                        in_order(joints, names()?)?
+                    };
+                    say("joints", Some(json!(named)));
+                } else {
+                    say("pose", Some(pose_message(&pose.pose)?));
+                    say("frame", pose.frame.frame.map(word));
+                    say("arm", pose.frame.arm.as_ref().map(|arm| json!(arm)));
+                    say("route", route.map(word).or(via.map(|_| json!("circular"))));
+                    say("via_m", via.map(|via| json!(via)));
+                }
                 say("speed", speed.speed.map(Value::from));
                 "cmd/goto"
+            }
+            Self::Jog { joint, linear, angular, frame, arm, gives_way, .. } => {
+                if joint.is_empty() {
+                    let mut tool = Map::new();
+                    let mut tell = |name: &str, value: Option<Value>| {
+                        value.map(|value| tool.insert(name.to_owned(), value));
+                    };
+                    tell("linear_m_s", linear.map(|v| json!(v)));
+                    tell("angular_rad_s", angular.map(|v| json!(v)));
+                    tell("frame", frame.map(word));
+                    tell("arm", arm.as_ref().map(|arm| json!(arm)));
+                    tell("gives_way", gives_way.map(word));
+                    say("tool", Some(tool.into()));
+                } else {
+                    say("joints", Some(json!(once_each("joint", joint)?)));
+                }
+                say("ttl_ms", Some(json!(JOG_TTL_MS)));
+                "cmd/jog"
+            }
+            Self::Ik { pose, from } => {
+                say("pose", Some(pose_message(&pose.pose)?));
+                say("frame", pose.frame.frame.map(word));
+                say("arm", pose.frame.arm.as_ref().map(|arm| json!(arm)));
+                say("from", Some(json!(once_each("from", from)?)));
+                "ask/ik"
             }
             Self::Skill { name, target } => {
                 say("name", Some(json!(name)));
@@ -89,11 +138,32 @@ fn target_params([x, y, z]: [f64; 3], shape: &TargetShape) -> Value {
     params
 }
 
-fn once_each(joints: &[(String, f64)]) -> Result<BTreeMap<String, f64>, Trouble> {
+/// A choice of the command line, as the wire says it.
+fn word(choice: impl ValueEnum) -> Value {
+    choice.to_possible_value().map_or(Value::Null, |value| json!(value.get_name()))
+}
+
+fn pose_message(numbers: &[f64]) -> Result<Value, Trouble> {
+    match numbers {
+        [x, y, z] => Ok(json!({ "position_m": [x, y, z] })),
+        [x, y, z, roll, pitch, yaw] => {
+            Ok(json!({ "position_m": [x, y, z], "rpy_rad": [roll, pitch, yaw] }))
+        }
+        [x, y, z, i, j, k, w] => {
+            Ok(json!({ "position_m": [x, y, z], "quaternion_xyzw": [i, j, k, w] }))
+        }
+        _ => Err(Trouble::Usage(format!(
+            "--pose has {} numbers; want 3 (x,y,z in m), 6 (and roll,pitch,yaw in rad) or 7 (and a quaternion x,y,z,w)",
+            numbers.len()
+        ))),
+    }
+}
+
+fn once_each(option: &str, joints: &[(String, f64)]) -> Result<BTreeMap<String, f64>, Trouble> {
     let mut named = BTreeMap::new();
     for (name, position) in joints {
         if named.insert(name.clone(), *position).is_some() {
-            return Err(Trouble::Usage(format!("--joint {name} is given twice")));
+            return Err(Trouble::Usage(format!("--{option} {name} is given twice")));
         }
     }
     Ok(named)
@@ -151,6 +221,26 @@ mod tests {
             payload(&["skill", "reach", "--target", "-0.1,0,1", "--radius", "0.02"])["params"],
             json!({ "target_x": -0.1, "target_y": 0.0, "target_z": 1.0, "radius": 0.02 })
         );
+        assert_eq!(
+            payload(&["goto", "--pose", "0.3,-0.1,0.2,0,2.8,0", "--route", "straight"]),
+            json!({ "pose": { "position_m": [0.3, -0.1, 0.2], "rpy_rad": [0.0, 2.8, 0.0] },
+                    "route": "straight", "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["goto", "--pose", "0,0,0.1", "--frame", "tool", "--via", "0.1,0,0"]),
+            json!({ "pose": { "position_m": [0.0, 0.0, 0.1] }, "frame": "tool",
+                    "route": "circular", "via_m": [0.1, 0.0, 0.0], "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["jog", "--linear", "0,0,-0.05", "--gives-way", "orientation"]),
+            json!({ "tool": { "linear_m_s": [0.0, 0.0, -0.05], "gives_way": "orientation" },
+                    "ttl_ms": 250, "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["ik", "--pose", "0,0,1,0,0,0,1", "--from", "a=0.5"]),
+            json!({ "pose": { "position_m": [0.0, 0.0, 1.0], "quaternion_xyzw": [0.0, 0.0, 0.0, 1.0] },
+                    "from": { "a": 0.5 }, "operator": "ada" })
+        );
         assert_eq!(payload(&["skill", "rest"]), json!({ "name": "rest", "operator": "ada" }));
     }
 
@@ -186,6 +276,15 @@ mod tests {
             &["decide", "pick_up"],
             &["decide", "pick_up", "--target", "1,2"],
             &["skill", "rest", "--radius", "1"],
+            &["goto", "--pose", "1,2"],
+            &["goto", "--pose", "1,2,3", "--joint", "a=1"],
+            &["goto", "--joint", "a=1", "--route", "straight"],
+            &["goto", "--pose", "1,2,3", "--route", "straight", "--via", "1,2,3"],
+            &["jog"],
+            &["jog", "--joint", "a=1", "--linear", "0,0,1"],
+            &["jog", "--joint", "a=1", "--for", "0"],
+            &["ik"],
+            &["ik", "--pose", "nan,0,0"],
             &["fly"],
         ] {
             assert!(matches!(request(args), Err(Trouble::Usage(_))), "{args:?}");

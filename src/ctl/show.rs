@@ -41,6 +41,19 @@ pub(super) fn value(value: &Value, json: bool, out: &mut dyn Write) -> io::Resul
     if json { writeln!(out, "{value}") } else { writeln!(out, "{value:#}") }
 }
 
+/// Every way to a pose; the exit code says whether there is one.
+pub(super) fn ways(answer: &Value, json: bool, out: &mut dyn Write) -> io::Result<Exit> {
+    let chosen = answer["reached"] == true;
+    if json {
+        writeln!(out, "{answer}")?;
+    } else {
+        writeln!(out, "arm     {}: {}", text(&answer["arm"]), text(&answer["class"]))?;
+        writeln!(out, "answer  {}", text(&answer["answer"]))?;
+        writeln!(out, "{}", crate::planning::ways::table(answer))?;
+    }
+    Ok(if chosen { Exit::Accepted } else { Exit::Refused })
+}
+
 /// Every state in one table; as JSON, one object of them by name.
 pub(super) fn status(
     state: &BTreeMap<String, Value>,

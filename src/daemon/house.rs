@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     config::Settings,
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Desk, Present},
+    operator::{Answer, Command, Desk, Present, Question},
     skill::registry::Registry,
     telemetry::Tidings,
     wire::{EventMessage, House},
@@ -128,6 +128,11 @@ impl House for Reception {
 
     fn info(&self, what: &str) -> Option<Value> {
         self.info.0.get(what).cloned()
+    }
+
+    async fn consider(&self, question: Question) -> Result<Value, String> {
+        let ways = self.desk.consider(&question)?;
+        serde_json::to_value(ways).map_err(|error| error.to_string())
     }
 
     fn refused_message(&self, who: &str, key: &str, reason: &str) {

@@ -23,8 +23,8 @@ pub enum HeadError {
     },
     /// The manifest is not TOML, or has a key too few, too many or of another type.
     #[error(
-        "{}: {message}\nremedy: the keys of a head's manifest are listed in src/head/manifest.rs; a shipped manifest \
-         in models/heads is a good start",
+        "{}: {message}\nremedy: the keys of a head's manifest are listed in docs/manifest.md; a shipped manifest in \
+         models/heads is a good start",
         file.display()
     )]
     Toml {
@@ -74,7 +74,7 @@ pub enum HeadError {
     },
     /// A tensor of the network has another shape than the manifest says.
     #[error(
-        "{}: {key} should have shape {wanted:?}, the network has {found:?}: correct the features, the joints or \
+        "{}: {key} should have shape {wanted:?}, the network has {found:?}: correct the features, the columns or \
          timing.chunk_steps, or export again with fixed sizes (-1 is a free one)",
         file.display()
     )]
@@ -100,8 +100,8 @@ pub enum HeadError {
     },
     /// This engine computes something else than the one the head was exported with.
     #[error(
-        "{}: golden[{golden}].action[{step}], joint `{joint}` = {wanted}, this engine gives {got}, which is more than \
-         tolerance = {tolerance} away: the network, its normalisation or its output's range is not what was exported; \
+        "{}: golden[{golden}].action[{step}], column `{column}` = {wanted}, this engine gives {got}, which is more than \
+         tolerance = {tolerance} away: the network, its normalisation or the range of its output is not what was exported; \
          export again",
         file.display()
     )]
@@ -112,9 +112,9 @@ pub enum HeadError {
         golden: usize,
         /// Which step of its action.
         step: usize,
-        /// Which joint.
-        joint: String,
-        /// The manifest's target.
+        /// Which column.
+        column: String,
+        /// The manifest's value.
         wanted: f64,
         /// This engine's.
         got: f64,
@@ -127,6 +127,14 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// Which number.
+        what: String,
+    },
+    /// The head asks for a pose that the arm is not to be put in.
+    #[error("{}: output.columns: {what}: this chunk is not followed", file.display())]
+    Refused {
+        /// The manifest.
+        file: PathBuf,
+        /// Which step, which arm, and why.
         what: String,
     },
     /// What the head was shown is not finite, or not this robot's.
@@ -166,6 +174,7 @@ impl HeadError {
             Self::Engine { .. } => "engine",
             Self::Golden { .. } => "golden_mismatch",
             Self::NonFinite { .. } => "non_finite_output",
+            Self::Refused { .. } => "pose_refused",
             Self::BadObservation { .. } => "bad_observation",
             Self::OtherRobot { .. } => "other_robot",
         }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{HeadError, file};
 use crate::{
-    action::{Columns, Representation},
+    action::Columns,
     observation::{Feature, FeatureName},
 };
 
@@ -156,14 +156,23 @@ impl FeatureRule {
 pub struct Output {
     /// The tensor's name in the network.
     pub tensor: String,
-    /// The joint of each column.
-    pub joints: Vec<String>,
-    /// What a number means.
-    pub representation: Representation,
-    /// The targets of -1, if it means a place in a range.
-    pub min: Option<Vec<f64>>,
-    /// The targets of +1.
-    pub max: Option<Vec<f64>>,
+    /// What its columns mean, in order.
+    pub columns: Vec<Columns>,
+}
+
+impl Output {
+    /// How many columns the tensor has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.columns.iter().map(Columns::len).sum()
+    }
+
+    /// The name of a column, for errors: `gripper`, `arm.x`.
+    #[must_use]
+    pub fn column_name(&self, index: usize) -> String {
+        let mut names = self.columns.iter().flat_map(Columns::names);
+        names.nth(index).unwrap_or_else(|| format!("column {index}"))
+    }
 }
 
 /// One observation and the action that follows from it.
@@ -172,9 +181,10 @@ pub struct Output {
 pub struct Golden {
     /// Raw numbers, SI, in the order of the features.
     pub observation: Vec<f64>,
-    /// Joint targets, SI, one row for each step, in the order of the output's joints.
+    /// Values of the output's columns, SI, one row for each step. Poses stand here as the head tells them: what joints
+    /// they need depends on where the arm is, and is not what an engine can get wrong.
     pub action: Vec<Vec<f64>>,
-    /// How far another engine's targets may be away.
+    /// How far another engine's values may be away.
     pub tolerance: f64,
 }
 
@@ -250,17 +260,6 @@ impl Manifest {
             feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
         });
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
-    }
-
-    /// The columns of the output, for [`crate::action::Lowering::compile`].
-    #[must_use]
-    pub fn columns(&self) -> Columns<'_> {
-        Columns {
-            joints: &self.output.joints,
-            representation: self.output.representation,
-            min: self.output.min.as_deref().unwrap_or_default(),
-            max: self.output.max.as_deref().unwrap_or_default(),
-        }
     }
 
     /// The loop's period that the head was trained for, ns.

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use motion::{Chunk, ChunkId, HeadDigest, RunId, TickIndex};
-
 use super::{Golden, Head, HeadError};
 
 /// Runs before a head may answer: the first ones pay for page faults and cold caches, which the loop must not.
@@ -14,7 +12,7 @@ const WARM_UP_RUNS: usize = 20;
 pub struct Proof {
     /// How many golden vectors were checked.
     pub goldens: usize,
-    /// The largest difference from any of them, rad or m.
+    /// The largest difference from any of them, in the units of the columns.
     pub worst_error: f64,
     /// The narrowest tolerance among them.
     pub tolerance: f64,
@@ -26,7 +24,7 @@ pub struct Proof {
     pub slowest_run: Duration,
 }
 
-/// The place where a chunk is furthest from a golden action.
+/// The place where an answer is furthest from a golden action.
 #[derive(Clone, Copy, Debug, Default)]
 struct Worst {
     error: f64,
@@ -40,13 +38,10 @@ impl Head {
     /// Checks every golden vector, then warms up.
     pub(super) fn prove(&mut self) -> Result<Proof, HeadError> {
         let goldens = self.manifest.golden.clone();
-        let mut chunk =
-            Chunk::empty(ChunkId(0), RunId(0), HeadDigest(0), TickIndex(0), self.joints);
         let mut proof =
             Proof { goldens: goldens.len(), tolerance: f64::INFINITY, ..Proof::default() };
         for (at, golden) in goldens.iter().enumerate() {
-            self.infer_raw(&golden.observation, &mut chunk)?;
-            let worst = self.furthest(golden, &chunk);
+            let worst = furthest(golden, self.answer(&golden.observation)?);
             if worst.error > golden.tolerance {
                 return Err(self.mismatch(at, golden, worst));
             }
@@ -56,7 +51,7 @@ impl Head {
         let mut runs = Vec::with_capacity(WARM_UP_RUNS);
         for golden in goldens.iter().cycle().take(WARM_UP_RUNS) {
             let start = Instant::now();
-            self.infer_raw(&golden.observation, &mut chunk)?;
+            self.rehearse(&golden.observation)?;
             runs.push(start.elapsed());
         }
         proof.warm_up_runs = runs.len();
@@ -67,35 +62,31 @@ impl Head {
         Ok(proof)
     }
 
-    /// A target that is missing is infinitely far away.
-    fn furthest(&self, golden: &Golden, chunk: &Chunk) -> Worst {
-        let mut worst = Worst::default();
-        for (step, row) in golden.action.iter().enumerate() {
-            let targets = chunk.step(step);
-            for joint in 0..self.joints {
-                let column = self.lowering.column(joint).unwrap_or(joint);
-                let wanted = row.get(column).copied().unwrap_or(f64::INFINITY);
-                let got = targets.and_then(|targets| targets.get(joint).copied());
-                let got = got.unwrap_or(f64::NEG_INFINITY);
-                let error = (got - wanted).abs();
-                if error > worst.error {
-                    worst = Worst { error, step, column, wanted, got };
-                }
-            }
-        }
-        worst
-    }
-
     fn mismatch(&self, golden: usize, vector: &Golden, worst: Worst) -> HeadError {
-        let joint = self.manifest.output.joints.get(worst.column);
         HeadError::Golden {
             file: self.manifest.path().to_path_buf(),
             golden,
             step: worst.step,
-            joint: joint.cloned().unwrap_or_default(),
+            column: self.manifest.output.column_name(worst.column),
             wanted: worst.wanted,
             got: worst.got,
             tolerance: vector.tolerance,
         }
     }
+}
+
+/// `answer` row by row. A value that is missing is infinitely far away.
+fn furthest(golden: &Golden, answer: &[f64]) -> Worst {
+    let mut worst = Worst::default();
+    let mut answer = answer.iter().copied();
+    for (step, row) in golden.action.iter().enumerate() {
+        for (column, &wanted) in row.iter().enumerate() {
+            let got = answer.next().unwrap_or(f64::NEG_INFINITY);
+            let error = (got - wanted).abs();
+            if error > worst.error {
+                worst = Worst { error, step, column, wanted, got };
+            }
+        }
+    }
+    worst
 }

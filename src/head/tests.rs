@@ -8,9 +8,15 @@ use std::{
 use motion::{ChunkId, Joints, Nanos, Seam, State};
 
 use super::*;
-use crate::inference;
+use crate::{action::tool_test::gantry, inference};
 
 const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
+
+/// A robot without an arm. Its limits are looked at by none of these heads.
+fn body(name: &str, joints: &[&str]) -> Body {
+    let joints: Vec<String> = joints.iter().map(|joint| (*joint).to_owned()).collect();
+    Body { name: name.to_owned(), joints, limits: Vec::new(), arms: Vec::new() }
+}
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/heads").join(name)
@@ -22,26 +28,32 @@ fn engine() -> &'static Engine {
 }
 
 fn load(path: &Path) -> Result<Head, HeadError> {
-    Head::load(path, "toy", &ROBOT, engine())
+    Head::load(path, &body("toy", &ROBOT), engine())
 }
 
-/// The good head in a folder of its own, its manifest changed; both texts have to be there for the test to mean anything.
+/// A sound head in a folder of its own, its manifest changed; both texts have to be there for the test to mean anything.
 struct Changed {
     folder: tempfile::TempDir,
+    name: &'static str,
 }
 
 impl Changed {
     fn new(from: &str, to: &str) -> Self {
+        Self::of("good", from, to)
+    }
+
+    fn of(name: &'static str, from: &str, to: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let manifest = fs::read_to_string(fixture("good.toml")).expect("a manifest");
-        assert!(manifest.contains(from), "`{from}` is not in good.toml");
-        fs::write(folder.path().join("good.toml"), manifest.replacen(from, to, 1)).expect("a file");
-        fs::copy(fixture("good.onnx"), folder.path().join("good.onnx")).expect("a copy");
-        Self { folder }
+        let (toml, onnx) = (format!("{name}.toml"), format!("{name}.onnx"));
+        let manifest = fs::read_to_string(fixture(&toml)).expect("a manifest");
+        assert!(manifest.contains(from), "`{from}` is not in {toml}");
+        fs::write(folder.path().join(toml), manifest.replacen(from, to, 1)).expect("a file");
+        fs::copy(fixture(&onnx), folder.path().join(onnx)).expect("a copy");
+        Self { folder, name }
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("good.toml")
+        self.folder.path().join(self.name).with_extension("toml")
     }
 }
 
@@ -49,10 +61,14 @@ impl Changed {
 #[track_caller]
 fn refused(from: &str, to: &str, code: &str, words: &[&str]) {
     let changed = Changed::new(from, to);
-    let error = load(&changed.path()).expect_err(to);
+    says(&load(&changed.path()).expect_err(to), code, words);
+}
+
+#[track_caller]
+fn says(error: &HeadError, code: &str, words: &[&str]) {
     assert_eq!(error.code(), code, "{error}");
     let text = error.to_string();
-    for word in words.iter().copied().chain(["good.toml"]) {
+    for word in words.iter().copied().chain([".toml"]) {
         assert!(text.contains(word), "no `{word}` in: {text}");
     }
 }
@@ -192,6 +208,10 @@ fn what_is_no_manifest_is_refused() {
     refused("chunk_steps = 4", "chunk_steps = -4", "not_a_manifest", &["chunk_steps"]);
     refused("mode = \"inline\"", "mode = \"later\"", "not_a_manifest", &["later"]);
     refused("name = \"decision\"", "name = \"wish\"", "not_a_manifest", &["wish"]);
+    refused("\"joint_range\"", "\"joint_absolute\"", "not_a_manifest", &["max", "`joints`"]);
+    refused("\"joint_range\"", "\"joint_wish\"", "not_a_manifest", &["joint_wish"]);
+    refused("min = [0.0, -2.5, -0.5]", "", "not_a_manifest", &["min"]);
+    refused("[[output.columns]]", "[[output.rows]]", "not_a_manifest", &["rows"]);
     let changed = Changed::new("clip", "clip");
     fs::write(changed.path(), b"schema = \"\xff\"").expect("a file");
     assert_eq!(load(&changed.path()).expect_err("no UTF-8").code(), "not_a_manifest");
@@ -233,12 +253,11 @@ fn a_value_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         ("params = [", "joints = [\"base\"]\nparams = [", &["input.features[2].joints"]),
         ("\"target_y\"", "\"target_w\"", &["input.features[2].params", "target_w", "speed_hint"]),
         ("[\"gripper\", \"base\"]", "[\"gripper\", \"wrist\"]", &["features[1].joints", "wrist"]),
-        ("\"base\", \"shoulder\"]\nrep", "\"base\", \"base\"]\nrep", &["output.joints", "once"]),
-        ("\"base\", \"shoulder\"]\nrep", "\"base\", \"wrist\"]\nrep", &["output.joints", "wrist"]),
-        ("\"joint_range\"", "\"joint_absolute\"", &["output.min", "leave it out"]),
-        ("min = [0.0, -2.5, -0.5]", "", &["output.min"]),
-        ("min = [0.0, -2.5, -0.5]", "min = [0.0, 2.5, -0.5]", &["output.min[1]", "2.5", "below"]),
-        ("max = [0.035, 2.5, 3.0]", "max = [0.035, nan, 3.0]", &["output.max[1]", "NaN"]),
+        ("\"shoulder\"]\nmin", "\"base\"]\nmin", &["output.columns[0].joints", "once"]),
+        ("\"shoulder\"]\nmin", "\"wrist\"]\nmin", &["output.columns[0].joints", "wrist", "base"]),
+        ("min = [0.0, -2.5, -0.5]", "min = []", &["output.columns[0].min", "3 columns"]),
+        ("min = [0.0, -2.5", "min = [0.0, 2.5", &["output.columns[0].min[1]", "2.5", "below"]),
+        ("max = [0.035, 2.5", "max = [0.035, nan", &["output.columns[0].max[1]", "NaN"]),
         ("tolerance = 1e-5", "tolerance = 0.0", &["golden[0].tolerance"]),
         ("tolerance = 1e-5", "tolerance = 0.5", &["golden[0].tolerance", "0.5", "0.01"]),
         ("observation = [0.1, ", "observation = [", &["golden[0].observation", "8 numbers"]),
@@ -269,11 +288,11 @@ fn a_prefetched_head_is_asked_ahead() {
 
 #[test]
 fn another_robots_head_is_refused() {
-    let error = Head::load(&fixture("good.toml"), "piper", &ROBOT, engine()).expect_err("a toy's");
+    let piper = body("piper", &ROBOT);
+    let error = Head::load(&fixture("good.toml"), &piper, engine()).expect_err("a toy's");
     assert_eq!(error.code(), "other_robot");
-    let four = ["base", "shoulder", "gripper", "wrist"];
-    let error =
-        Head::load(&fixture("good.toml"), "toy", &four, engine()).expect_err("a joint more");
+    let four = body("toy", &["base", "shoulder", "gripper", "wrist"]);
+    let error = Head::load(&fixture("good.toml"), &four, engine()).expect_err("a joint more");
     assert_eq!(error.code(), "bad_value");
     assert!(error.to_string().contains("no column drives [\"wrist\"]"), "{error}");
 }
@@ -284,7 +303,12 @@ fn a_golden_action_that_this_engine_does_not_give_is_refused_where_it_differs() 
     let golden = Manifest::load(&fixture("good.toml")).expect("it is sound").golden[1].action[2][1];
     let (from, to) = (format!("{golden}"), format!("{}", golden + 2e-5));
     assert_eq!(text.matches(&from).count(), 1);
-    refused(&from, &to, "golden_mismatch", &["golden[1].action[2]", "`base`", &to, "tolerance"]);
+    refused(
+        &from,
+        &to,
+        "golden_mismatch",
+        &["golden[1].action[2]", "column `base`", &to, "tolerance"],
+    );
     // A normalisation that is not the one of the training shows in the same way.
     refused("clip = 5.0", "clip = 0.5", "golden_mismatch", &["golden[0]"]);
 }
@@ -317,5 +341,144 @@ fn a_file_that_is_no_network_is_refused() {
         let changed = Changed::new(&manifest.sha256, &digest);
         fs::write(changed.folder.path().join("good.onnx"), bytes).expect("a file");
         assert_eq!(load(&changed.path()).expect_err("no network").code(), "engine");
+    }
+}
+
+fn load_tool(changed: Option<&Changed>) -> Result<Head, HeadError> {
+    let path = changed.map_or_else(|| fixture("tool.toml"), Changed::path);
+    Head::load(&path, &gantry(), engine())
+}
+
+/// The gantry, measured at `raw` and commanded at `commanded`.
+fn gantry_ask(raw: &[f64], commanded: &[f64]) -> (Ask, Params) {
+    let mut state = State::blank(7);
+    state.position[..4].copy_from_slice(&raw[..4]);
+    let ask = Ask {
+        run: RunId(7),
+        tick: TickIndex(42),
+        at: Nanos(0),
+        state,
+        last_command: Joints::from_slice(commanded).expect("seven joints"),
+        last_velocity: Joints::zeros(7),
+        last_acceleration: Joints::zeros(7),
+    };
+    (ask, Params { target_x: raw[4], target_y: raw[5], ..Params::default() })
+}
+
+#[test]
+fn a_head_that_moves_a_tool_is_proved_and_answers_in_joints() {
+    use nalgebra::{UnitQuaternion, Vector3};
+
+    let mut head = load_tool(None).expect("it is sound");
+    assert_eq!(head.proof().goldens, 2);
+    assert!(head.proof().worst_error <= 1e-5 && head.proof().worst_error > 0.0);
+    for golden in head.manifest().golden.clone() {
+        let raw = &golden.observation;
+        // The command leads what is measured, as it does in motion: displacements start from what is measured.
+        let mut commanded = [raw[0] + 0.03, raw[1], raw[2], raw[3], 0.0, 0.0, 0.02];
+        let (ask, params) = gantry_ask(raw, &commanded);
+        let mut chunk = blank_chunk();
+        head.infer(&ask, &params, &mut chunk).expect("it answers");
+        assert_eq!((chunk.len(), chunk.joints()), (4, 7));
+        commanded[0] = raw[0];
+        let mut at = Vector3::from_column_slice(&commanded[..3]);
+        let mut turned = UnitQuaternion::from_euler_angles(0.0, 0.0, raw[3]);
+        for (step, row) in golden.action.iter().enumerate() {
+            at += Vector3::from_column_slice(&row[1..4]);
+            turned =
+                UnitQuaternion::from_scaled_axis(Vector3::from_column_slice(&row[4..])) * turned;
+            let got = chunk.step(step).expect("the step is there");
+            let (roll, pitch, yaw) = turned.euler_angles();
+            for (got, wanted) in got.iter().zip([at.x, at.y, at.z, yaw, pitch, roll, row[0]]) {
+                assert!((got - wanted).abs() < 1e-4, "step {step}: {got:?}, {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pose_that_the_arm_does_not_reach_refuses_the_whole_chunk() {
+    let mut head = load_tool(None).expect("it is sound");
+    let mut refusals = 0;
+    // In each corner of its space some displacement leads out of it.
+    for corner in 0..8 {
+        let [x, y, z] = [1, 2, 4].map(|bit| if corner & bit == 0 { 1.0 } else { -1.0 });
+        let at = [x, y, z, 0.0, 0.0, 0.0, 0.02];
+        let (ask, params) = gantry_ask(&[x, y, z, 0.0, 0.0, 0.0], &at);
+        let mut chunk = blank_chunk();
+        if let Err(error) = head.infer(&ask, &params, &mut chunk) {
+            says(&error, "pose_refused", &["output.columns", "step ", "arm `tool`"]);
+            assert_eq!((chunk.len(), chunk.run), (0, RunId(7)), "half a chunk is no chunk");
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 0);
+}
+
+#[test]
+fn a_tool_that_yields_goes_on_where_the_other_is_refused() {
+    let changed = Changed::of("tool", "rotation_vector\"", "rotation_vector\"\nyields = \"time\"");
+    let mut head = load_tool(Some(&changed)).expect("it is sound");
+    for corner in 0..8 {
+        let [x, y, z] = [1, 2, 4].map(|bit| if corner & bit == 0 { 1.0 } else { -1.0 });
+        let (ask, params) = gantry_ask(&[x, y, z, 0.0, 0.0, 0.0], &[x, y, z, 0.0, 0.0, 0.0, 0.02]);
+        let mut chunk = blank_chunk();
+        head.infer(&ask, &params, &mut chunk).expect("it yields");
+        let steps = (0..4).filter_map(|step| chunk.step(step));
+        assert!(steps.flat_map(|step| [step[0], step[1], step[2]]).all(|m| m.abs() <= 1.0));
+        assert_eq!(chunk.len(), 4);
+    }
+}
+
+#[test]
+fn a_pose_in_a_manifest_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
+    for (from, to, code, words) in [
+        (
+            "arm = \"tool\"",
+            "arm = \"left\"",
+            "bad_value",
+            &["columns[1].arm", "left", "[\"tool\"]"][..],
+        ),
+        ("arm = \"tool\"", "arm = \"\"", "bad_value", &["columns[1].arm"]),
+        ("rotation_vector", "rotation_9d", "not_a_manifest", &["rotation_9d", "roll_pitch_yaw"]),
+        ("rotation_vector", "quaternion_xyzw", "bad_value", &["columns[1].min", "7 columns"]),
+        ("frame = \"base\", ", "", "not_a_manifest", &["frame"]),
+        ("\"measured\"", "\"guessed\"", "not_a_manifest", &["guessed", "commanded"]),
+        ("\"cumulative\"", "\"cumulative\", x = 1", "not_a_manifest", &["x"]),
+        ("min = [-0.02,", "min = [0.02,", "bad_value", &["columns[1].min[0]", "0.02", "below"]),
+        (
+            "min = [-0.02,",
+            "yields = \"time\"\ntolerance_m = 0.01\nmin = [-0.02,",
+            "bad_value",
+            &["columns[1].tolerance_m", "yields", "leave it out"],
+        ),
+        (
+            "min = [-0.02,",
+            "yields = \"force\"\nmin = [-0.02,",
+            "not_a_manifest",
+            &["force", "time"],
+        ),
+        (
+            "min = [-0.02,",
+            "tolerance_m = 0.1\nmin = [-0.02,",
+            "bad_value",
+            &["tolerance_m", "0.05"],
+        ),
+        (
+            "min = [-0.02,",
+            "tolerance_rad = nan\nmin = [-0.02,",
+            "bad_value",
+            &["tolerance_rad", "NaN"],
+        ),
+        (
+            "joints = [\"gripper\"]",
+            "joints = [\"x\"]",
+            "bad_value",
+            &["columns[1]", "`x`", "twice"],
+        ),
+        ("max = [0.02, 0.02", "max = [0.02, 0.03", "golden_mismatch", &["golden[0]", "tool.y"]),
+    ] {
+        let changed = Changed::of("tool", from, to);
+        says(&load_tool(Some(&changed)).expect_err(to), code, words);
     }
 }

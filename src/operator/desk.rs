@@ -10,15 +10,16 @@ use std::{
     time::Duration,
 };
 
-use motion::{Epoch, Joints, Nanos, Order, OrderId, Refusal, Robot, Run, RunId, StopSource, What};
+use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, StopSource, What};
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Command, JointNames, Present, Running, words};
+use super::{Answer, Command, JointNames, Present, Running, motions::Jogging, words};
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
     observation::Params,
-    skill::{Assignment, Skill, planned::Planned, registry::Registry},
+    planning::Planner,
+    skill::{Assignment, Skill, registry::Registry},
 };
 
 /// An order that no tick has settled after so long was never heard: the loop is stuck.
@@ -31,10 +32,8 @@ const STOPPERS_MAX: usize = 256;
 
 /// What a desk is made of.
 pub struct DeskParts {
-    /// The robot under the law.
-    pub robot: Robot,
-    /// Names of its joints.
-    pub joints: JointNames,
+    /// What is known of the robot when motions are planned.
+    pub planner: Arc<Planner>,
     /// Where `home` goes.
     pub home: Joints,
     /// The skills that decisions may choose.
@@ -67,8 +66,7 @@ pub struct Desk {
 }
 
 struct Inner {
-    robot: Robot,
-    joints: JointNames,
+    planner: Arc<Planner>,
     home: Joints,
     registry: Registry,
     clock: Clock,
@@ -82,10 +80,11 @@ struct Inner {
     stoppers: Mutex<Vec<String>>,
     refused_messages: Arc<AtomicU64>,
     ids: AtomicU64,
+    jogging: Mutex<Option<Jogging>>,
 }
 
 /// A panic elsewhere must not make the e-stop panic too.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -95,8 +94,8 @@ impl Desk {
     pub fn new(parts: DeskParts) -> Self {
         Self {
             inner: Arc::new(Inner {
-                robot: parts.robot,
-                joints: parts.joints,
+                planner: parts.planner,
+                jogging: Mutex::default(),
                 home: parts.home,
                 registry: parts.registry,
                 clock: parts.clock,
@@ -123,7 +122,29 @@ impl Desk {
     /// Names of the joints, in joint order.
     #[must_use]
     pub fn joints(&self) -> &JointNames {
-        &self.inner.joints
+        self.inner.planner.names()
+    }
+
+    /// What two that came too near are called.
+    #[must_use]
+    pub fn touching(&self, pair: &Pair) -> Option<String> {
+        self.inner.planner.touching(pair)
+    }
+
+    pub(super) fn planner(&self) -> &Arc<Planner> {
+        &self.inner.planner
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(super) fn jogging(&self) -> &Mutex<Option<Jogging>> {
+        &self.inner.jogging
     }
 
     /// How many messages were not understood.
@@ -165,10 +186,8 @@ impl Desk {
             Command::Hold => self.order(What::Hold).await,
             Command::ClearFault => self.clear_fault().await,
             Command::Home { speed } => self.go(self.inner.home, speed, "home", who).await,
-            Command::Goto { joints, speed } => match self.goal(&joints) {
-                Ok(goal) => self.go(goal, speed, "goto", who).await,
-                Err(reason) => Err(reason),
-            },
+            Command::Goto { goal, speed } => self.go_to(&goal, speed, who).await,
+            Command::Jog { jog, ttl_ms } => self.jog(jog, ttl_ms, who).await,
             Command::Skill { name, params } => self.run_skill(&name, params, who).await,
         };
         self.answer(settled)
@@ -191,7 +210,7 @@ impl Desk {
             period_ns: self.period_ns(),
         };
         let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
-        let skill = self.inner.registry.make(&decision.skill, decision.params)?;
+        let skill = self.skill(&decision.skill, decision.params)?;
         let superseded = present.run.as_ref().map(|running| running.run);
         let running = Running {
             run: self.id(),
@@ -209,32 +228,31 @@ impl Desk {
     }
 
     async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
-        let skill = self.inner.registry.make(name, params)?;
+        let skill = self.skill(name, params)?;
         self.begin_for(skill, name, params, who).await
     }
 
-    async fn go(&self, goal: Joints, speed: f64, name: &str, who: &str) -> Result<Settled, String> {
-        if !(speed > 0.0 && speed <= 1.0) {
-            return Err(format!("speed {speed} is not in (0, 1]"));
-        }
-        let skill = Box::new(Planned::new(self.inner.robot, goal, speed));
-        self.begin_for(skill, name, Params::default(), who).await
-    }
-
-    async fn begin_for(
+    pub(super) async fn begin_for(
         &self,
         skill: Box<dyn Skill>,
         name: &str,
         params: Params,
         who: &str,
     ) -> Result<Settled, String> {
-        let running = Running {
-            run: self.id(),
-            skill: name.to_owned(),
-            params,
-            decision_id: None,
-            source: who.to_owned(),
-        };
+        self.begin_now(skill, self.running_for(name, params, who)).await
+    }
+
+    /// A run of an operator's own, with a number of its own.
+    pub(super) fn running_for(&self, name: &str, params: Params, who: &str) -> Running {
+        let (skill, source) = (name.to_owned(), who.to_owned());
+        Running { run: self.id(), skill, params, decision_id: None, source }
+    }
+
+    pub(super) async fn begin_now(
+        &self,
+        skill: Box<dyn Skill>,
+        running: Running,
+    ) -> Result<Settled, String> {
         let expires = self.inner.clock.now().after(BEGIN_WITHIN_NS);
         self.begin(skill, running, expires).await
     }
@@ -256,27 +274,6 @@ impl Desk {
             lock(&self.inner.runs).remove(&run.id);
         }
         settled
-    }
-
-    fn goal(&self, joints: &BTreeMap<String, f64>) -> Result<Joints, String> {
-        if joints.is_empty() {
-            return Err(format!("no joints given; the robot has {}", self.inner.joints.join(", ")));
-        }
-        let present = self.present().ok_or("the robot has not been seen yet")?;
-        let mut goal = present.tick.applied;
-        for (name, position) in joints {
-            let Some(joint) = self.inner.joints.iter().position(|joint| joint == name) else {
-                let known = self.inner.joints.join(", ");
-                return Err(format!("joint {name:?} is unknown; the robot has {known}"));
-            };
-            let limits = &self.inner.robot.limits()[joint];
-            if !(limits.position_min..=limits.position_max).contains(position) {
-                let (min, max) = (limits.position_min, limits.position_max);
-                return Err(format!("{name} = {position} is outside its limits {min} to {max}"));
-            }
-            goal[joint] = *position;
-        }
-        Ok(goal)
     }
 
     /// The flag is lowered first, and only if the law has taken it in: a stop that comes in between stays.
@@ -338,7 +335,7 @@ impl Desk {
     }
 
     fn words(&self, refusal: Refusal) -> String {
-        words::refusal(refusal, &self.inner.joints)
+        words::refusal(refusal, self.joints())
     }
 
     fn id(&self) -> u64 {
@@ -346,6 +343,6 @@ impl Desk {
     }
 
     fn period_ns(&self) -> u64 {
-        (self.inner.robot.period_s() * 1e9).round() as u64
+        (self.inner.planner.robot().period_s() * 1e9).round() as u64
     }
 }

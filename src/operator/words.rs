@@ -25,6 +25,7 @@ pub const fn ending(ending: Ending) -> &'static str {
         Ending::Superseded => "superseded",
         Ending::Stopped => "stopped",
         Ending::RanDry => "ran_dry",
+        Ending::Workspace => "workspace",
     }
 }
 

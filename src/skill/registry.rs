@@ -5,8 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{Skill, policy::Policy};
-use crate::{config::SkillSettings, head::Head, observation::Params};
+use super::policy::Policy;
+use crate::{
+    config::{ReachSettings, SkillSettings},
+    head::Head,
+    observation::Params,
+};
 
 /// Skill name to what runs it.
 #[derive(Default)]
@@ -15,17 +19,38 @@ pub struct Registry {
 }
 
 struct Entry {
-    head: Arc<Mutex<Head>>,
+    means: Means,
     settings: SkillSettings,
     ticks_max: u64,
+}
+
+enum Means {
+    Head(Arc<Mutex<Head>>),
+    Reach(ReachSettings),
+}
+
+/// What a skill is made of, for one decision.
+pub enum Recipe {
+    /// A head at work.
+    Policy(Policy),
+    /// The tool goes to the target: to be planned from where the robot is.
+    Reach(ReachSettings),
 }
 
 impl Registry {
     /// Adds a skill that runs a head.
     pub fn add(&mut self, settings: SkillSettings, head: Head, period_s: f64) {
+        self.insert(settings, Means::Head(Arc::new(Mutex::new(head))), period_s);
+    }
+
+    /// Adds a skill that takes the tool to its target.
+    pub fn add_reach(&mut self, settings: SkillSettings, reach: ReachSettings, period_s: f64) {
+        self.insert(settings, Means::Reach(reach), period_s);
+    }
+
+    fn insert(&mut self, settings: SkillSettings, means: Means, period_s: f64) {
         let ticks_max = (settings.duration_max_s / period_s).round() as u64;
-        let entry = Entry { head: Arc::new(Mutex::new(head)), settings, ticks_max };
-        self.entries.insert(entry.settings.name.clone(), entry);
+        self.entries.insert(settings.name.clone(), Entry { means, settings, ticks_max });
     }
 
     /// Names of the skills.
@@ -33,31 +58,42 @@ impl Registry {
         self.entries.keys().map(String::as_str)
     }
 
-    /// The head that a skill runs.
+    /// The head that a skill runs, if it runs one.
     #[must_use]
     pub fn head(&self, name: &str) -> Option<&Arc<Mutex<Head>>> {
-        self.entries.get(name).map(|entry| &entry.head)
+        match &self.entries.get(name)?.means {
+            Means::Head(head) => Some(head),
+            Means::Reach(_) => None,
+        }
     }
 
-    /// A skill at work on `params`.
+    /// What a skill is made of, to work on `params`.
     ///
     /// # Errors
     /// An unknown skill, or parameters out of its bounds.
-    pub fn make(&self, name: &str, params: Params) -> Result<Box<dyn Skill>, String> {
-        Ok(Box::new(self.policy(name, params)?))
-    }
-
-    /// The same, as what it is: a policy.
-    ///
-    /// # Errors
-    /// An unknown skill, or parameters out of its bounds.
-    pub fn policy(&self, name: &str, params: Params) -> Result<Policy, String> {
+    pub fn recipe(&self, name: &str, params: Params) -> Result<Recipe, String> {
         let Some(entry) = self.entries.get(name) else {
             let known: Vec<&str> = self.names().collect();
             return Err(format!("skill {name:?} is unknown; this robot has {}", known.join(", ")));
         };
         check(&entry.settings, &params)?;
-        Ok(Policy::new(Arc::clone(&entry.head), params, entry.ticks_max))
+        Ok(match &entry.means {
+            Means::Head(head) => {
+                Recipe::Policy(Policy::new(Arc::clone(head), params, entry.ticks_max))
+            }
+            Means::Reach(settings) => Recipe::Reach(settings.clone()),
+        })
+    }
+
+    /// The policy of a skill that runs a head.
+    ///
+    /// # Errors
+    /// As [`Registry::recipe`]; and a skill without a head.
+    pub fn policy(&self, name: &str, params: Params) -> Result<Policy, String> {
+        match self.recipe(name, params)? {
+            Recipe::Policy(policy) => Ok(policy),
+            Recipe::Reach(_) => Err(format!("skill {name:?} runs no head")),
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn docs() -> String {
 const SECTIONS: [(&str, &[Kind]); 3] = [
     ("In", &[Kind::Stop, Kind::Command, Kind::Decision]),
     ("Out", &[Kind::Stream, Kind::Present, Kind::Happening]),
-    ("About itself", &[Kind::Info, Kind::Alive]),
+    ("Asked", &[Kind::Question, Kind::Info, Kind::Alive]),
 ];
 
 // Writing to a String cannot fail.
@@ -136,6 +136,7 @@ pub(super) mod samples {
                 requested: joints([0.22, 0.95]),
                 applied: joints([0.22, 0.94]),
                 limited_by,
+                barred: None,
                 source: Source::Chunk {
                     chunk: ChunkId(88),
                     head: HeadDigest(0x3f2a_91c0_77de_0b15),

@@ -11,6 +11,8 @@ pub enum Kind {
     Stop,
     /// In. As a command, answered with a verdict.
     Decision,
+    /// A question with a payload: answered on query only, and nothing moves.
+    Question,
     /// Out. Published every tick; a query is answered with the newest.
     Stream,
     /// Out. Published on change and once a second; a query is answered with the present, for those who join late.
@@ -44,7 +46,7 @@ impl Kind {
             Self::Stream => "publisher + queryable",
             Self::Present => "publisher (on change, 1 Hz) + queryable",
             Self::Happening => "publisher",
-            Self::Info => "queryable",
+            Self::Question | Self::Info => "queryable",
             Self::Alive => "liveliness token",
         }
     }
@@ -121,8 +123,26 @@ pub const TABLE: &[Key] = &[
         name: "cmd/goto",
         kind: Kind::Command,
         schema: "reflex.goto.v1",
-        what: "Goes to joint positions, rad or m; joints that are not named stay. `speed` as in `cmd/home`.",
-        example: || r#"{"joints":{"joint1":0.2,"joint2":0.8},"speed":0.5,"operator":"ada"}"#.into(),
+        what: "Goes to joint positions, rad or m (`joints`; those that are not named stay), or takes an arm's tool to \
+               a `pose`: `position_m`, and `quaternion_xyzw` or `rpy_rad` (R = Rz Ry Rx); turned as it is, if both are \
+               left out. `frame` is `base` or `tool`; `route` is `joints` (the fastest), `straight`, or `circular` \
+               through the point `via_m`. `arm` is the robot's first, if left out; `speed` as in `cmd/home`. The whole \
+               way is checked before anything moves.",
+        example: || {
+            r#"{"pose":{"position_m":[0.3,0.1,0.2],"rpy_rad":[0.0,2.8,0.0]},"frame":"base","route":"straight","speed":0.5,"operator":"ada"}"#.into()
+        },
+    },
+    Key {
+        name: "cmd/jog",
+        kind: Kind::Command,
+        schema: "reflex.jog.v1",
+        what: "Moves joints (`joints`: name to rad/s or m/s) or an arm's tool (`tool`: `linear_m_s`, `angular_rad_s`, in \
+               `frame` `base` or `tool`) for as long as it is sent again: after `ttl_ms` (1 to 1000; 250 if left out) \
+               without another, the robot brakes. Where the joints cannot follow a tool, `gives_way` is `time` (slower, \
+               in the same direction) or `orientation`.",
+        example: || {
+            r#"{"tool":{"linear_m_s":[0.0,0.0,0.05],"frame":"tool","gives_way":"time"},"ttl_ms":250,"operator":"ada"}"#.into()
+        },
     },
     Key {
         name: "cmd/skill",
@@ -220,6 +240,16 @@ pub const TABLE: &[Key] = &[
         schema: "reflex.objects.v1",
         what: "Where the simulated objects are, m; simulated robots only. No head sees this.",
         example: samples::objects,
+    },
+    Key {
+        name: "ask/ik",
+        kind: Kind::Question,
+        schema: "reflex.ik.v1",
+        what: "How an arm could reach a pose: every solution with its branch, how far it is from where the robot stands, \
+               and the verdict: `chosen`, `further`, or why it is refused. Send `pose`, `arm` and `frame` as in \
+               `cmd/goto`; `from` (joint name to position) is where to start from, as commanded if left out. Moves \
+               nothing.",
+        example: || r#"{"pose":{"position_m":[0.3,0.1,0.2],"rpy_rad":[0.0,2.8,0.0]}}"#.into(),
     },
     Key {
         name: "info/version",

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::sender::Peek;
+use super::{poses, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
-    operator::Command,
+    operator::{Command, Question},
 };
 
 /// The largest payload that is read. Everything that is meant for these keys is far smaller.
@@ -78,7 +78,7 @@ const fn berry_radius() -> f64 {
     0.018
 }
 
-const fn full_speed() -> f64 {
+pub(super) const fn full_speed() -> f64 {
     1.0
 }
 
@@ -141,19 +141,6 @@ struct Home {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Goto {
-    #[serde(rename = "v", default)]
-    _v: Option<u64>,
-    #[serde(default)]
-    operator: Option<String>,
-    #[serde(deserialize_with = "each_once")]
-    joints: BTreeMap<String, f64>,
-    #[serde(default = "full_speed")]
-    speed: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Skill {
     #[serde(rename = "v", default)]
     _v: Option<u64>,
@@ -171,14 +158,8 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
             let Home { operator, speed, .. } = read(payload)?;
             (Command::Home { speed: fraction("speed", speed)? }, operator)
         }
-        "goto" => {
-            let Goto { operator, joints, speed, .. } = read(payload)?;
-            must(!joints.is_empty(), "joints", &"{}", "at least one joint and its position")?;
-            for position in joints.values() {
-                must(position.is_finite(), "joints", position, "finite")?;
-            }
-            (Command::Goto { joints, speed: fraction("speed", speed)? }, operator)
-        }
+        "goto" => poses::goto(payload)?,
+        "jog" => poses::jog(payload)?,
         "skill" => {
             let Skill { operator, name, params, .. } = read(payload)?;
             let name = id("name", name)?;
@@ -198,6 +179,11 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
     };
     operator.map(|name| id("operator", name)).transpose()?;
     Ok(command)
+}
+
+/// Reads the payload of `ask/ik`.
+pub(super) fn question(payload: &[u8]) -> Result<Question, BadMessage> {
+    poses::ik(payload)
 }
 
 /// Reads a message that has nothing to say but who sent it.
@@ -242,7 +228,7 @@ pub fn decision_message(payload: &[u8]) -> Result<Decision, BadMessage> {
     })
 }
 
-fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMessage> {
+pub(super) fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMessage> {
     if payload.len() > MESSAGE_BYTES_MAX {
         return Err(BadMessage::Oversized(payload.len()));
     }
@@ -256,7 +242,7 @@ fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMessage> {
     serde_json::from_str(text).map_err(|error| BadMessage::NotUnderstood(short(&error)))
 }
 
-fn must(
+pub(super) fn must(
     holds: bool,
     field: &'static str,
     value: &impl fmt::Display,
@@ -265,11 +251,16 @@ fn must(
     if holds { Ok(()) } else { Err(BadMessage::Value { field, value: short(value), must }) }
 }
 
-fn fraction(field: &'static str, value: f64) -> Result<f64, BadMessage> {
+pub(super) fn fraction(field: &'static str, value: f64) -> Result<f64, BadMessage> {
     must(value > 0.0 && value <= 1.0, field, &value, "in (0, 1]").map(|()| value)
 }
 
-fn id(field: &'static str, value: String) -> Result<String, BadMessage> {
+/// A finite number.
+pub(super) fn number(field: &'static str, value: f64) -> Result<f64, BadMessage> {
+    must(value.is_finite(), field, &value, "finite").map(|()| value)
+}
+
+pub(super) fn id(field: &'static str, value: String) -> Result<String, BadMessage> {
     let fits = (1..=ID_CHARS_MAX).contains(&value.chars().count());
     let plain = !value.chars().any(char::is_control);
     must(fits && plain, field, &value, "1 to 128 characters, none of them a control character")?;
@@ -299,7 +290,9 @@ fn short(value: &impl fmt::Display) -> String {
 }
 
 /// A map whose keys stand once each: of two positions for one joint neither is meant.
-fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+pub(super) fn each_once<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, f64>, D::Error> {
     struct Once;
     impl<'de> de::Visitor<'de> for Once {
         type Value = BTreeMap<String, f64>;

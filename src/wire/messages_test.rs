@@ -18,9 +18,11 @@ fn decision_with(field: &str, value: &str) -> Result<Decision, BadMessage> {
 
 #[test]
 fn the_examples_of_the_documentation_are_understood() {
-    for key in TABLE.iter().filter(|key| key.kind.is_in()) {
+    let sent = |kind: Kind| kind.is_in() || kind == Kind::Question;
+    for key in TABLE.iter().filter(|key| sent(key.kind)) {
         let example = (key.example)();
         let understood = match key.name.strip_prefix("cmd/") {
+            None if key.kind == Kind::Question => poses::ik(example.as_bytes()).map(|_| ()),
             Some("estop") => plain(example.as_bytes()).map(|_| ()),
             Some(verb) => command(verb, example.as_bytes()).map(|_| ()),
             None => decision_message(example.as_bytes()).map(|_| ()),

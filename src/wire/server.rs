@@ -31,6 +31,9 @@ const COMMANDS_AT_ONCE: usize = 32;
 /// Decisions have their own room: a router that floods must not keep an operator out.
 const DECISIONS_AT_ONCE: usize = 8;
 
+/// Questions move nothing, and must not keep anybody out who wants to move or stop something.
+const QUESTIONS_AT_ONCE: usize = 8;
+
 /// After so long the sender is told that there is no answer: a lane must not silt up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -62,6 +65,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
     let hall = Hall { house, keys: keys.clone(), shape: shape.clone(), newest: newest.clone() };
     let commands = Lane::open(&runtime, COMMANDS_AT_ONCE, work(&hall, Hall::obey));
     let decisions = Lane::open(&runtime, DECISIONS_AT_ONCE, work(&hall, Hall::weigh));
+    let questions = Lane::open(&runtime, QUESTIONS_AT_ONCE, work(&hall, Hall::consider));
     let mut doors = Vec::new();
     for key in TABLE {
         let full = keys.full(key.name);
@@ -69,6 +73,13 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             Kind::Stop => open_in(&session, &full, key, &mut doors, &hall, None)?,
             Kind::Command => open_in(&session, &full, key, &mut doors, &hall, Some(&commands))?,
             Kind::Decision => open_in(&session, &full, key, &mut doors, &hall, Some(&decisions))?,
+            Kind::Question => {
+                let (hall, lane) = (hall.clone(), questions.clone());
+                let asked = session
+                    .declare_queryable(&full)
+                    .callback(move |query| hall.admit_query(key, query, &lane));
+                doors.push(Door::Queryable(asked.wait().map_err(declaring(&full))?));
+            }
             kind if kind.is_asked() => {
                 let hall = hall.clone();
                 let asked =
@@ -221,6 +232,17 @@ impl<H: House> Hall<H> {
                 let answer = DecisionAnswer::new(Some(id), verdict, self.seq());
                 self.reply(&message, VERDICT_SCHEMA, state::encode(&answer));
             }
+            Err(bad) => self.refuse(&message, &bad.to_string()),
+        }
+    }
+
+    /// Answers a question.
+    async fn consider(self, message: Arc<Message>) {
+        match messages::question(&message.payload) {
+            Ok(question) => match self.house.consider(question).await {
+                Ok(answer) => self.reply(&message, message.key.schema, state::encode(&answer)),
+                Err(reason) => self.refuse(&message, &reason),
+            },
             Err(bad) => self.refuse(&message, &bad.to_string()),
         }
     }

@@ -66,7 +66,8 @@ fn joints_in_order_are_sent_by_name() {
         Some(0)
     );
     let joints = [("joint1".to_owned(), -0.5), ("joint2".to_owned(), 0.25)].into();
-    assert_eq!(street.house.diary().commands[0].0, operator::Command::Goto { joints, speed: 1.0 });
+    let goal = operator::Goal::Joints(joints);
+    assert_eq!(street.house.diary().commands[0].0, operator::Command::Goto { goal, speed: 1.0 });
     let short = reflexctl(&street.endpoint, &["goto", "--joints", "1"]);
     assert_eq!(short.status.code(), Some(2));
     assert!(text(&short.stderr).contains("the robot has 2 joints: joint1, joint2"), "{short:?}");

@@ -53,6 +53,13 @@ head = "{head}"
 duration_max_s = 15.0
 target_min_m = [0.15, -0.25, 0.0]
 target_max_m = [0.55, 0.25, 0.05]
+
+[[skills]]
+name = "reach"
+duration_max_s = 15.0
+target_min_m = [-0.7, -0.7, 0.0]
+target_max_m = [0.7, 0.7, 0.8]
+reach = {{ lean_min_rad = 0.0, lean_max_rad = 1.2 }}
 "#,
         robot = here("config/robots/piper.toml").display(),
         body = body.name(),

@@ -17,7 +17,7 @@ fn evaluate(seed: u64, episodes: u64, execute: Option<u32>) -> Tally {
     let scene = daemon::scene(robot).expect("shipped scene");
     let file = &robot.mujoco.as_ref().expect("a scene").scene;
     let evaluation = Evaluation {
-        robot: robot.build(period_s).expect("shipped limits"),
+        robot: daemon::guarded(robot, period_s).expect("shipped limits").0,
         scene: &scene,
         registry: &daemon::registry(&settings, period_s).expect("shipped heads"),
         skill: "pick_up",

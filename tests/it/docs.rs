@@ -6,17 +6,18 @@ use std::{
     process::{Command, Stdio},
 };
 
-use reflexd::{config::Settings, wire::TABLE};
+use reflexd::{action::Rotation, config::Settings, head::Output, wire::TABLE};
 use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/failsafe.md",
+    "docs/kinematics.md",
     "docs/manifest.md",
     "docs/zenoh.md",
 ];
@@ -156,6 +157,61 @@ fn manifest_md_has_every_key() {
         names(&evaluation, "pub struct Task", "\n}", "    pub "),
         "docs/manifest.md",
     );
+}
+
+/// `RelativeTo` as it is written in a file: `relative_to`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn manifest_md_has_every_representation_and_no_rotation_that_is_none() {
+    let source = read("src/action/columns.rs");
+    every_one_is_quoted(
+        names(&source, "pub enum Columns", "impl Columns", "    pub "),
+        "docs/manifest.md",
+    );
+    for what in
+        ["Columns", "Frame", "RelativeTo", "Steps", "Yields"].map(|what| format!("pub enum {what}"))
+    {
+        let words: Vec<String> =
+            names(&source, &what, "\n}", "    ").into_iter().map(snake).collect();
+        let words = words.iter().map(|word| word.split('(').next().unwrap_or_default());
+        every_one_is_quoted(words, "docs/manifest.md");
+    }
+    let rotations = read("src/action/rotation.rs");
+    let rotations =
+        rotations.lines().filter_map(|line| line.trim().strip_prefix("#[serde(rename = \""));
+    let rotations: BTreeSet<_> = rotations.filter_map(|line| line.split('"').next()).collect();
+    let page = read("docs/manifest.md");
+    let table = page.split_once("| `rotation` | columns | what |").expect("the table").1;
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let told: BTreeSet<_> = rows
+        .map(|row| {
+            let name = quoted(row).next().unwrap_or_default();
+            let rotation: Rotation = serde_json::from_value(name.into()).expect("a rotation");
+            let columns = row.split('|').nth(2).map(str::trim).unwrap_or_default();
+            assert_eq!(columns, rotation.names().len().to_string(), "columns of {name}");
+            name
+        })
+        .collect();
+    assert_eq!(told, rotations);
+}
+
+#[test]
+fn the_output_of_manifest_md_is_one() {
+    let page = read("docs/manifest.md");
+    let [example] = blocks(&page, "toml")[..] else { panic!("one example is wanted") };
+    let output: Output = toml::from_str(example).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(output.width(), 7);
+    assert_eq!((output.column_name(0), output.column_name(6)), ("arm.x".into(), "gripper".into()));
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod allocation;
 #[cfg(feature = "mujoco")]
 mod camera;
 mod conformance;
+mod degenerate;
+mod descriptions;
 mod punctual;
 mod reasons;
 #[cfg(feature = "mujoco")]
@@ -23,7 +25,10 @@ mod daemon;
 mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
+mod guard;
+mod ik;
 mod python;
 mod shipped;
 mod starts;
 mod story;
+mod tool;

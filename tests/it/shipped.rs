@@ -6,10 +6,11 @@ use std::{
 };
 
 use reflexd::{
+    action::Body,
     config::Settings,
     daemon::engine,
     head::{Head, Manifest},
-    kinematics::ToolChain,
+    kinematics::Arms,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -47,7 +48,8 @@ fn every_configuration_loads_and_every_robot_can_be_built() {
         let robot = &settings.robot_settings;
         assert_eq!(file.file_stem().and_then(|stem| stem.to_str()), Some(robot.name.as_str()));
         robot.build(0.05).unwrap_or_else(|error| panic!("{error}"));
-        ToolChain::load(robot).unwrap_or_else(|error| panic!("{error}"));
+        let arms = Arms::load(robot).unwrap_or_else(|error| panic!("{error}"));
+        assert!(arms.first().is_some(), "{}: it has an arm", file.display());
     }
 }
 
@@ -62,9 +64,8 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
         let digest: String = Sha256::digest(&onnx).iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(digest, manifest.sha256, "{}", file.display());
         let settings = robot(&here(&format!("config/robots/{}.toml", manifest.robot)));
-        let robot = &settings.robot_settings;
-        let head = Head::load(&file, &robot.name, &robot.joint_names(), engine)
-            .unwrap_or_else(|error| panic!("{error}"));
+        let body = Body::load(&settings.robot_settings).unwrap_or_else(|error| panic!("{error}"));
+        let head = Head::load(&file, &body, engine).unwrap_or_else(|error| panic!("{error}"));
         let proof = head.proof();
         assert_eq!(proof.goldens, manifest.golden.len());
         assert!(proof.worst_error <= proof.tolerance, "{}: {proof:?}", file.display());

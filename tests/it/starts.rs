@@ -133,6 +133,19 @@ fn a_broken_daemon_file_stops_the_start() {
         "target_min_m = [0.95",
         &["target_min_m = [0.95", "below"],
     );
+    spoiled(
+        DAEMON,
+        "reach = {",
+        "head = \"x.toml\"\nreach = {",
+        &["skills.reach", "head and reach", "either"],
+    );
+    spoiled(DAEMON, "reach = {", "# reach = {", &["skills.reach", "neither", "[skills.reach]"]);
+    spoiled(
+        DAEMON,
+        "lean_min_rad = 0.0",
+        "lean_min_rad = 1.5",
+        &["skills.reach.reach.lean_min_rad", "the least first"],
+    );
     let missing = Tree::copy();
     missing.remove(DAEMON);
     missing.must_fail(CONFIG, &[], &["daemon.toml", "No such file", "check the path"]);
@@ -173,6 +186,26 @@ fn a_broken_robot_file_stops_the_start() {
         "position_max_rad = 2.618",
         "position_max_rad = 2.9",
         &["piper.urdf", "joints.joint1", "-2.618 to 2.9", "2.618", "narrow it"],
+    );
+    spoiled(ROBOT, "radius_m = 0.062", "radius_m = 0.0", &["capsules.base_link.radius_m = 0", "0"]);
+    spoiled(
+        ROBOT,
+        "[\"link7\", \"link8\"]",
+        "[\"link7\", \"link9\"]",
+        &["collision.allow = \"link9\"", "a link with a capsule, or a plane"],
+    );
+    spoiled(
+        ROBOT,
+        "normal = [0.0, 0.0, 1.0]",
+        "normal = [0.0, 0.0, 0.0]",
+        &["planes.table.normal", "choose a direction"],
+    );
+    spoiled(ROBOT, "margin_m = 0.003", "margin_m = 3", &["collision.margin_m = 3", "at most 0.5"]);
+    spoiled(
+        ROBOT,
+        "link = \"link1\"\n",
+        "link = \"link01\"\n",
+        &["piper.urdf", "no link \"link01\"", "piper.toml"],
     );
     let missing = Tree::copy();
     missing.replace(DAEMON, "robots/piper.toml", "robots/nobody.toml");

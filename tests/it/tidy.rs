@@ -68,9 +68,11 @@ fn code(text: &str) -> String {
     code
 }
 
-/// The part of a source file that ships: its tests stand at its end, or in a file of their own; build scripts stay home.
+/// The part of a source file that ships: its tests stand at its end, or in files of their own; build scripts and benches
+/// stay home.
 fn shipping(file: &str) -> Option<String> {
-    let of_tests = ["/tests.rs", "_test.rs", "/build.rs"].iter().any(|end| file.ends_with(end));
+    let of_tests = ["/tests.rs", "_test.rs", "/build.rs"].iter().any(|end| file.ends_with(end))
+        || ["/tests/", "/benches/"].iter().any(|folder| file.contains(folder));
     let code = code(&text(file));
     (!of_tests).then(|| code.split("#[cfg(test)]").next().unwrap_or_default().to_owned())
 }
@@ -109,7 +111,8 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 #[test]
 fn layers_are_what_their_manifests_name() {
     for (manifest, layer) in [
-        ("src/motion/Cargo.toml", &["libm"][..]),
+        ("src/arm/Cargo.toml", &["nalgebra"][..]),
+        ("src/motion/Cargo.toml", &["libm"]),
         ("src/reflex/Cargo.toml", &["libc", "motion", "mujoco-rs", "ringbuf"]),
         ("hil-tests/Cargo.toml", &[]),
     ] {
@@ -130,7 +133,8 @@ fn every_foreign_crate_has_its_door() {
     for (foreign, doors) in [
         ("zenoh", &["src/wire.rs", "src/wire/"][..]),
         ("ort", &["src/inference.rs", "src/inference/"]),
-        ("k", &["src/kinematics.rs"]),
+        ("k", &["src/kinematics.rs", "src/kinematics/"]),
+        ("urdf_rs", &["src/kinematics.rs", "src/kinematics/"]),
         ("mujoco_rs", &["src/reflex/src/backend/mujoco.rs", "src/reflex/src/backend/mujoco/"]),
         ("ringbuf", &["src/reflex/src/"]),
         (
@@ -141,6 +145,7 @@ fn every_foreign_crate_has_its_door() {
         ("font8x8", &["src/picture.rs"]),
         ("sha2", &["src/head/file.rs"]),
         ("hdrhistogram", &["src/telemetry.rs"]),
+        ("rsruckig", &["src/planning/trajectory.rs"]),
         ("toml", &["src/config.rs", "src/head/manifest.rs"]),
         ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
     ] {
@@ -160,6 +165,7 @@ fn only_these_files_read_the_wall_clock() {
     let found = those(|code| names(code, "Instant::now") || names(code, "SystemTime::now"));
     let known = [
         "src/cli/demo.rs",
+        "src/ctl/live.rs",
         "src/ctl/request.rs",
         "src/daemon/spectacle.rs",
         "src/evaluation.rs",
@@ -173,6 +179,7 @@ fn only_these_files_read_the_wall_clock() {
 fn unsafe_stands_in_these_files_only() {
     let found = those(|code| names(code, "unsafe"));
     let known = [
+        "src/arm/src/dispatch.rs",
         "src/inference.rs",
         "src/reflex/src/clock.rs",
         "src/reflex/src/realtime.rs",

@@ -109,8 +109,10 @@ params = {_strings(PARAMS)}
 
 [output]
 tensor = "action"
-joints = {joints}
+
+[[output.columns]]
 representation = "joint_range"
+joints = {joints}
 min = {_numbers(COMMAND_MIN)}
 max = {_numbers(COMMAND_MAX)}
 

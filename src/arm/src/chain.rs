@@ -251,8 +251,12 @@ impl Chain {
         (frame.to_isometry(), jacobian)
     }
 
+    /// The tool, and of each physical joint the direction of its axis and a point on it.
     #[inline(always)]
-    pub(crate) fn frame_and_jacobian<M: Math>(&self, joints: &[f64]) -> (Frame, Jacobian) {
+    pub(crate) fn frame_and_axes<M: Math>(
+        &self,
+        joints: &[f64],
+    ) -> (Frame, [(Vec3, Vec3); MAX_JOINTS]) {
         let mut x = Frame::IDENTITY;
         let mut axes: [(Vec3, Vec3); MAX_JOINTS] = [([0.0; 3], [0.0; 3]); MAX_JOINTS];
         for (link, axis) in self.links().iter().zip(&mut axes) {
@@ -260,7 +264,12 @@ impl Chain {
             *axis = ([x.r[0][2], x.r[1][2], x.r[2][2]], x.p);
             link.act::<M>(&mut x, joints);
         }
-        let x = x.then::<M>(&self.tool);
+        (x.then::<M>(&self.tool), axes)
+    }
+
+    #[inline(always)]
+    pub(crate) fn frame_and_jacobian<M: Math>(&self, joints: &[f64]) -> (Frame, Jacobian) {
+        let (x, axes) = self.frame_and_axes::<M>(joints);
         let mut jacobian = [[0.0; 6]; MAX_JOINTS];
         for (link, (z, p)) in self.links().iter().zip(&axes) {
             let column = &mut jacobian[link.of];

@@ -1,11 +1,17 @@
 //! From a pose to joints.
 
-use nalgebra::Isometry3;
+use nalgebra::{Isometry3, UnitQuaternion};
 
 use crate::{
     answer::{Answer, Branch, Hold, Search},
     chain::Chain,
-    vector::{JointVector, MAX_JOINTS},
+    classify::{Explanation, classify},
+    closed::{Closed, distance},
+    dispatch, every,
+    math::{Frame, Math, Plain},
+    nearest,
+    numeric::Goal,
+    vector::JointVector,
 };
 
 /// What counts as reached, and how hard to look.
@@ -39,7 +45,18 @@ impl Default for Options {
             lever_m: 0.2,
             keep_branch: false,
             posture: None,
-            work_max: 2_000,
+            work_max: 800,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) const fn goal(&self) -> Goal {
+        Goal {
+            exact_m: self.exact_m,
+            exact_rad: self.exact_rad,
+            lever_m: self.lever_m,
+            posture: self.posture,
         }
     }
 }
@@ -88,12 +105,42 @@ impl Solutions {
         &self.items[..self.len]
     }
 
-    pub(crate) fn push(&mut self, solution: Solution) {
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.search) = (0, Search::Complete);
+    }
+
+    /// False where there is no more room.
+    pub(crate) fn push(&mut self, solution: Solution) -> bool {
         if let Some(slot) = self.items.get_mut(self.len) {
             *slot = solution;
             self.len += 1;
+            true
         } else {
             self.search = Search::Capped;
+            false
+        }
+    }
+
+    /// Those inside first, by distance from `start`; then those outside, by how far.
+    pub(crate) fn sort(&mut self, start: &[f64]) {
+        let mut keys = [0.0; MAX_SOLUTIONS];
+        for (key, solution) in keys.iter_mut().zip(&self.items[..self.len]) {
+            // Beyond any distance.
+            *key = solution
+                .outside
+                .map_or_else(|| distance(&solution.joints, start), |(_, by)| 1e9 + by);
+        }
+        for place in 0..self.len {
+            let mut least = place;
+            for other in place + 1..self.len {
+                if keys[other] < keys[least] {
+                    least = other;
+                }
+            }
+            if least != place {
+                keys.swap(place, least);
+                self.items.swap(place, least);
+            }
         }
     }
 }
@@ -102,13 +149,17 @@ impl Solutions {
 #[derive(Clone, Copy, Debug)]
 pub struct Arm {
     chain: Chain,
+    pub(crate) closed: Option<Closed>,
+    explanation: Explanation,
 }
 
 impl Arm {
     /// Classifies a chain and prepares its inverse.
     #[must_use]
-    pub const fn compile(chain: Chain) -> Self {
-        Self { chain }
+    pub fn compile(chain: Chain) -> Self {
+        let (explanation, ideal) = classify(&chain);
+        let closed = ideal.and_then(|ideal| Closed::of(&chain, ideal));
+        Self { chain, closed, explanation }
     }
 
     /// The exact chain.
@@ -117,13 +168,50 @@ impl Arm {
         &self.chain
     }
 
-    /// The branch that the arm is in.
+    /// Which class the arm is in, why, and how far it is from the ideal of that class.
     #[must_use]
-    pub const fn branch(&self, _joints: &[f64]) -> Branch {
-        Branch(0)
+    pub const fn explain(&self) -> &Explanation {
+        &self.explanation
     }
 
-    /// Every solution that is found, `start` only orders them.
+    /// The branch that the arm is in.
+    #[must_use]
+    pub fn branch(&self, joints: &[f64]) -> Branch {
+        match (&self.closed, joints) {
+            (Some(closed), &[a, b, c, d, e, f]) => {
+                Branch(closed.ideal.branch::<Plain>(&[a, b, c, d, e, f]))
+            }
+            _ => Branch(0),
+        }
+    }
+
+    /// The target and the start, if they make sense.
+    fn checked(
+        &self,
+        target: &Isometry3<f64>,
+        start: &[f64],
+    ) -> Result<(Frame, JointVector), Hold> {
+        let start = JointVector::from_slice(start).filter(|q| q.len() == self.chain.len());
+        let start = start.ok_or(Hold::Shape)?;
+        let norm = target.rotation.norm_squared();
+        let whole = target.translation.vector.iter().all(|v| v.is_finite()) && start.is_finite();
+        // A quaternion that is none turns nothing, whatever its numbers.
+        if !whole || !((norm - 1.0).abs() < 1e-3) {
+            return Err(Hold::NotFinite);
+        }
+        if (norm - 1.0).abs() < 1e-14 {
+            return Ok((Frame::from_isometry(target), start));
+        }
+        let rotation = UnitQuaternion::new_normalize(*target.rotation);
+        let target = Isometry3::from_parts(target.translation, rotation);
+        Ok((Frame::from_isometry(&target), start))
+    }
+
+    /// Every solution that is found, those outside the limits too; `start` only orders them.
+    ///
+    /// Of an arm with a closed form these are all there are, turns by 2 pi included, unless `search` says otherwise.
+    /// Where the pose is held along a whole line of joints, as with a wrist in line, the one nearest to `start` stands
+    /// for the line. None if the pose or the start make no sense.
     pub fn solve_all(
         &self,
         x_base_tool: &Isometry3<f64>,
@@ -131,50 +219,58 @@ impl Arm {
         options: &Options,
         solutions: &mut Solutions,
     ) {
-        *solutions = Solutions::none();
-        if let Some(joints) = self.solve(x_base_tool, start, options).joints() {
-            let error = self.chain.error(joints, x_base_tool);
-            let branch = self.branch(joints);
-            solutions.push(Solution { joints: *joints, branch, error, outside: None });
+        solutions.clear();
+        if let Ok((target, start)) = self.checked(x_base_tool, start) {
+            dispatch::solve_all(self, &target, &start, options, solutions);
         }
     }
 
-    /// The solution inside the limits that is nearest to `start`.
+    /// The solution inside the limits that is nearest to `start`: whose farthest joint moves least; of those that are
+    /// about equal in that, whose joints move least in sum.
     #[must_use]
     pub fn solve(&self, x_base_tool: &Isometry3<f64>, start: &[f64], options: &Options) -> Answer {
-        let Some(mut q) = JointVector::from_slice(start).filter(|q| q.len() == self.chain.len())
-        else {
-            return Answer::Held(Hold::Shape);
-        };
-        let t = x_base_tool;
-        let finite = t.translation.vector.iter().chain(t.rotation.coords.iter());
-        if !q.is_finite() || !finite.into_iter().all(|v| v.is_finite()) {
-            return Answer::Held(Hold::NotFinite);
+        match self.checked(x_base_tool, start) {
+            Ok((target, start)) => dispatch::solve(self, &target, &start, options),
+            Err(hold) => Answer::Held(hold),
         }
-        for _ in 0..200 {
-            let (x, jacobian) = self.chain.jacobian(&q);
-            let dp = t.translation.vector - x.translation.vector;
-            let dr = (t.rotation * x.rotation.inverse()).scaled_axis();
-            let error = nalgebra::Vector6::new(dp.x, dp.y, dp.z, dr.x, dr.y, dr.z);
-            let n = self.chain.len();
-            let j = nalgebra::SMatrix::<f64, 6, MAX_JOINTS>::from_fn(|r, c| {
-                if c < n { jacobian[c][r] } else { 0.0 }
-            });
-            let damped = j * j.transpose() + nalgebra::Matrix6::identity() * 1e-6;
-            let Some(solved) = damped.cholesky() else { break };
-            let step = j.transpose() * solved.solve(&error);
-            for k in 0..n {
-                q[k] = (q[k] + step[k].clamp(-0.3, 0.3))
-                    .clamp(self.chain.position_min[k], self.chain.position_max[k]);
-            }
-        }
-        let (joints, error, branch) = (q, self.chain.error(&q, t), Branch(0));
-        if error.within(options.exact_m, options.exact_rad) {
-            Answer::Exact { joints, branch, error }
-        } else if error.within(options.accept_m, options.accept_rad) {
-            Answer::Approximate { joints, branch, error }
-        } else {
-            Answer::Unreachable { nearest: joints, error, search: Search::Capped }
-        }
+    }
+}
+
+/// The body of [`Arm::solve`], for one way to multiply and add.
+#[inline(always)]
+pub(crate) fn solve<M: Math>(
+    arm: &Arm,
+    target: &Frame,
+    start: &JointVector,
+    options: &Options,
+) -> Answer {
+    if let Some(closed) = &arm.closed {
+        return nearest::solve::<M>(&arm.chain, closed, target, start, options);
+    }
+    let mut work = options.work_max;
+    let goal = options.goal();
+    let reach = dispatch::search(&arm.chain, target, &[*start], &goal, &mut work);
+    let (joints, error, branch) = (reach.joints, reach.error, Branch(0));
+    if error.within(options.exact_m, options.exact_rad) {
+        Answer::Exact { joints, branch, error }
+    } else if error.within(options.accept_m, options.accept_rad) {
+        Answer::Approximate { joints, branch, error }
+    } else {
+        Answer::Unreachable { nearest: joints, error, search: Search::Capped }
+    }
+}
+
+/// The body of [`Arm::solve_all`].
+#[inline(always)]
+pub(crate) fn solve_all<M: Math>(
+    arm: &Arm,
+    target: &Frame,
+    start: &JointVector,
+    options: &Options,
+    solutions: &mut Solutions,
+) {
+    match &arm.closed {
+        Some(closed) => every::closed::<M>(&arm.chain, closed, target, start, options, solutions),
+        None => every::numeric::<M>(&arm.chain, target, start, options, solutions),
     }
 }

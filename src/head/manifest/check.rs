@@ -6,11 +6,11 @@ use std::{
     path::Path,
 };
 
-use motion::{MAX_JOINTS, MAX_STEPS};
+use motion::MAX_STEPS;
 
 use super::{Golden, Input, Manifest, Mode, Output, SCHEMA, SeamMethod, SeamRule, Timing};
 use crate::{
-    action::Representation,
+    action::{Columns, JointAbsolute, JointRange, ToolPose},
     head::HeadError,
     observation::{FeatureName, Params},
 };
@@ -21,7 +21,13 @@ type Checked = Result<(), HeadError>;
 const PERIOD_MAX_MS: f64 = 10_000.0;
 /// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
 const CLIP_MAX: f64 = 1e6;
-/// Widest tolerance of a golden vector, rad or m. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
+/// Finest tolerance of a tool's pose, m or rad: as fine as inverse kinematics is asked to be.
+const POSE_TOLERANCE_MIN: f64 = 1e-6;
+/// Widest tolerance of a tool's position, m: further off it is another place.
+const POSE_TOLERANCE_MAX_M: f64 = 0.05;
+/// Widest tolerance of its angle, rad: any, for an arm that cannot turn its tool at will.
+const POSE_TOLERANCE_MAX_RAD: f64 = std::f64::consts::PI;
+/// Widest tolerance of a golden vector. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
 const TOLERANCE_MAX: f64 = 0.01;
 
 /// Says no, in the name of a file.
@@ -217,37 +223,71 @@ impl Input {
 impl Output {
     fn check(&self, no: &Refuse<'_>) -> Checked {
         no.unless_named("output.tensor", &self.tensor)?;
-        no.unless_distinct("output.joints", &self.joints)?;
-        let joints = self.joints.len();
-        let remedy = format!("a robot has at most {MAX_JOINTS} joints");
-        no.unless(joints <= MAX_JOINTS, "length of output.joints", joints, remedy)?;
-        let bounds = [("output.min", &self.min), ("output.max", &self.max)];
-        match self.representation {
-            Representation::JointAbsolute => bounds.iter().try_for_each(|(key, bound)| {
-                no.unless(bound.is_none(), key, bound, "joint_absolute has no range: leave it out")
-            }),
-            Representation::JointRange => {
-                for (key, bound) in bounds {
-                    let bound = bound.as_deref().unwrap_or_default();
-                    no.unless_len(key, bound.len(), joints, "output.joints")?;
-                    no.unless_finite(key, bound)?;
+        no.unless(!self.columns.is_empty(), "output.columns", "[]", "say what is in the tensor")?;
+        self.columns.iter().enumerate().try_for_each(|(at, columns)| {
+            let key = |name: &str| format!("output.columns[{at}].{name}");
+            match columns {
+                Columns::JointAbsolute(JointAbsolute { joints }) => {
+                    no.unless_distinct(key("joints"), joints)
                 }
-                let (min, max) = (self.min.iter().flatten(), self.max.iter().flatten());
-                for (at, (min, max)) in min.zip(max).enumerate() {
-                    let is_range = min < max && (max - min).is_finite();
-                    let remedy = format!("has to be below output.max[{at}] = {max}");
-                    no.unless(is_range, format!("output.min[{at}]"), min, remedy)?;
+                Columns::JointRange(JointRange { joints, min, max }) => {
+                    no.unless_distinct(key("joints"), joints)?;
+                    check_range(no, key, joints.len(), min, max)
                 }
-                Ok(())
+                Columns::ToolPose(pose) => pose.check(no, key, columns.len()),
+            }
+        })
+    }
+}
+
+impl ToolPose {
+    fn check(&self, no: &Refuse<'_>, key: impl Fn(&str) -> String, width: usize) -> Checked {
+        no.unless_named(&key("arm"), &self.arm)?;
+        match (&self.min, &self.max) {
+            (None, None) => {}
+            (min, max) => {
+                let (min, max) = (min.as_deref(), max.as_deref());
+                check_range(no, &key, width, min.unwrap_or_default(), max.unwrap_or_default())?;
             }
         }
+        for (name, value, max) in [
+            ("tolerance_m", self.tolerance_m, POSE_TOLERANCE_MAX_M),
+            ("tolerance_rad", self.tolerance_rad, POSE_TOLERANCE_MAX_RAD),
+        ] {
+            let Some(value) = value else { continue };
+            let remedy = "a tool that `yields` goes as near as it can: leave it out";
+            no.unless(self.yields.is_none(), key(name), value, remedy)?;
+            let is_tolerance = (POSE_TOLERANCE_MIN..=max).contains(&value);
+            let remedy = format!("give {POSE_TOLERANCE_MIN} to {max}");
+            no.unless(is_tolerance, key(name), value, remedy)?;
+        }
+        Ok(())
     }
+}
+
+fn check_range(
+    no: &Refuse<'_>,
+    key: impl Fn(&str) -> String,
+    width: usize,
+    min: &[f64],
+    max: &[f64],
+) -> Checked {
+    for (name, bound) in [("min", min), ("max", max)] {
+        no.unless_len(key(name), bound.len(), width, "columns")?;
+        no.unless_finite(key(name), bound)?;
+    }
+    for (at, (min, max)) in min.iter().zip(max).enumerate() {
+        let is_range = min < max && (max - min).is_finite();
+        let remedy = format!("has to be below max[{at}] = {max}");
+        no.unless(is_range, format!("{}[{at}]", key("min")), min, remedy)?;
+    }
+    Ok(())
 }
 
 impl Golden {
     fn check(&self, no: &Refuse<'_>, at: usize, manifest: &Manifest) -> Checked {
         let key = |name: &str| format!("golden[{at}].{name}");
-        let (inputs, joints) = (manifest.input_len(), manifest.output.joints.len());
+        let (inputs, width) = (manifest.input_len(), manifest.output.width());
         no.unless_len(
             key("observation"),
             self.observation.len(),
@@ -259,11 +299,11 @@ impl Golden {
         no.unless_len(key("action"), self.action.len(), steps, "timing.chunk_steps")?;
         for (step, row) in self.action.iter().enumerate() {
             let key = key(&format!("action[{step}]"));
-            no.unless_len(&key, row.len(), joints, "output.joints")?;
+            no.unless_len(&key, row.len(), width, "columns of output.columns")?;
             no.unless_finite(&key, row)?;
         }
         let is_tolerance = self.tolerance > 0.0 && self.tolerance <= TOLERANCE_MAX;
-        let remedy = format!("give more than 0 and up to {TOLERANCE_MAX}, in rad or m");
+        let remedy = format!("give more than 0 and up to {TOLERANCE_MAX}");
         no.unless(is_tolerance, key("tolerance"), self.tolerance, remedy)
     }
 }

@@ -5,11 +5,12 @@ use crate::{
     joints::Joints,
     mode::{Ending, Fault, Mode, StopSource},
     robot::Robot,
-    safety::{Command, Filter, LimitedBy, Limits, Watchdog},
+    safety::{Command, Filter, LimitedBy, Limits, Passed, Watchdog},
     schedule::{Due, Schedule, Source},
     seam::{Ask, Epoch, Event, Events, Order, Refusal, Reply, Run, RunId, Tick, What},
     state::State,
     time::{Nanos, TickIndex},
+    workspace::Pair,
 };
 
 /// Everything that a tick depends on.
@@ -43,6 +44,10 @@ pub struct Controller {
     filter: Filter,
     watchdog: Watchdog,
     schedule: Option<Schedule>,
+    /// Ticks in a row in which the guard let a run go nowhere.
+    barred_ticks: u32,
+    /// The pair that last made this run brake, and when.
+    barred: Option<(Pair, TickIndex)>,
 }
 
 impl Controller {
@@ -58,6 +63,8 @@ impl Controller {
             tick: TickIndex(0),
             watchdog: Watchdog::new(),
             schedule: None,
+            barred_ticks: 0,
+            barred: None,
         }
     }
 
@@ -127,6 +134,7 @@ impl Controller {
             requested: step.requested,
             applied: *command.position(),
             limited_by: step.limited_by,
+            barred: step.barred,
             source: step.source,
             events,
         };
@@ -178,6 +186,8 @@ impl Controller {
             events.push(Event::Ended { run, ending });
         }
         self.schedule = None;
+        self.barred_ticks = 0;
+        self.barred = None;
     }
 
     fn obey(
@@ -349,6 +359,8 @@ impl Controller {
         match due {
             Due::Target(wish, source) => self.pass(&wish, source, events),
             Due::Brake(source) => self.brake(source),
+            // A last step that was barred was not reached.
+            Due::Done if self.barred_ticks > 0 => self.finish(Ending::Workspace, events),
             Due::Done => self.finish(Ending::Done, events),
             Due::GivenUp => self.finish(Ending::RanDry, events),
         }
@@ -362,14 +374,40 @@ impl Controller {
     }
 
     fn pass(&mut self, wish: &Joints, source: Source, events: &mut Events) -> (Command, Step) {
-        match self.filter.pass(wish, &self.robot) {
-            Ok((command, limited_by)) => (command, Step { requested: *wish, limited_by, source }),
-            Err(why) => {
-                self.leave(Mode::Faulted { why, at: self.tick }, events);
-                let (command, step) = self.brake(source);
-                (command, Step { requested: *wish, ..step })
-            }
+        let passed = match self.filter.pass(wish, &self.robot) {
+            Ok(passed) => passed,
+            Err(why) => return self.refuse(why, wish, source, events),
+        };
+        let Passed { command, limited_by, barred } = passed;
+        let stuck = barred.is_some() && self.filter.is_at_rest();
+        self.barred_ticks = if stuck { self.barred_ticks + 1 } else { 0 };
+        self.barred = barred.map(|pair| (pair, self.tick)).or(self.barred);
+        if self.barred_ticks > self.robot.rules().give_up_ticks {
+            self.end_run(Ending::Workspace, events);
+            self.mode = Mode::Holding;
         }
+        (command, Step { requested: *wish, limited_by, barred, source })
+    }
+
+    fn refuse(
+        &mut self,
+        why: Fault,
+        wish: &Joints,
+        source: Source,
+        events: &mut Events,
+    ) -> (Command, Step) {
+        // Whom the guard made brake falls behind what goes on without it: that is no leap, and no fault.
+        let patience = u64::from(self.robot.rules().give_up_ticks);
+        let left_behind = matches!(why, Fault::GrossJump { .. });
+        let barred = self.barred.filter(|(_, at)| left_behind && self.tick.since(*at) <= patience);
+        if barred.is_some() {
+            self.end_run(Ending::Workspace, events);
+            self.mode = Mode::Holding;
+        } else {
+            self.leave(Mode::Faulted { why, at: self.tick }, events);
+        }
+        let (command, step) = self.brake(source);
+        (command, Step { requested: *wish, barred: barred.map(|(pair, _)| pair), ..step })
     }
 
     fn brake(&mut self, source: Source) -> (Command, Step) {
@@ -391,6 +429,7 @@ impl Controller {
 struct Step {
     requested: Joints,
     limited_by: LimitedBy,
+    barred: Option<Pair>,
     source: Source,
 }
 
@@ -399,6 +438,7 @@ impl Step {
         Self {
             requested: filter.position(),
             limited_by: [Limits::default(); crate::joints::MAX_JOINTS],
+            barred: None,
             source,
         }
     }

@@ -11,6 +11,9 @@
 mod joints;
 mod time;
 
+mod geometry;
+mod workspace;
+
 mod robot;
 mod state;
 
@@ -29,10 +32,14 @@ pub use controller::{Controller, Inputs};
 pub use joints::{Joints, MAX_JOINTS};
 pub use mode::{Ending, Fault, Mode, StopSource};
 pub use robot::{JointLimits, LimitError, Robot, Rules};
-pub use safety::{Command, Drive, LimitedBy, Limits};
+pub use safety::{Command, Drive, Foresight, LimitedBy, Limits};
 pub use schedule::{ChunkRefusal, Plan, Seam, Source};
 pub use seam::{
     Ask, Epoch, Event, Events, MAX_EVENTS, Order, OrderId, Refusal, Reply, Run, RunId, Tick, What,
 };
 pub use state::{Health, State};
 pub use time::{Nanos, TickIndex};
+pub use workspace::{
+    Body, BodyKind, Capsule, Contact, MAX_BODIES, MAX_CAPSULES, MAX_PAIRS, MAX_PLANES, Obstacle,
+    Pair, Plane, Workspace, WorkspaceError,
+};

@@ -117,4 +117,6 @@ pub enum Ending {
     Stopped,
     /// No chunk came in time, for too long.
     RanDry,
+    /// The workspace guard kept it from going on, for too long.
+    Workspace,
 }

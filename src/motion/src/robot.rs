@@ -1,6 +1,6 @@
-//! What the law knows of a robot: its joints' limits, and the figures by which it judges trouble.
+//! What the law knows of a robot: its joints' limits, what must not touch, and the figures by which it judges trouble.
 
-use crate::joints::MAX_JOINTS;
+use crate::{joints::MAX_JOINTS, workspace::Workspace};
 
 /// Limits of one joint, in rad or m and seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,6 +81,7 @@ pub struct Robot {
     rules: Rules,
     len: usize,
     limits: [JointLimits; MAX_JOINTS],
+    workspace: Option<Workspace>,
 }
 
 impl Robot {
@@ -117,7 +118,19 @@ impl Robot {
         }
         let mut all = [first; MAX_JOINTS];
         all[..limits.len()].copy_from_slice(limits);
-        Ok(Self { period_s, rules, len: limits.len(), limits: all })
+        Ok(Self { period_s, rules, len: limits.len(), limits: all, workspace: None })
+    }
+
+    /// The same robot, kept from touching itself and what is around it.
+    #[must_use]
+    pub fn with_workspace(self, workspace: Workspace) -> Self {
+        Self { workspace: Some(workspace), ..self }
+    }
+
+    /// What must not touch, if anything is known of it.
+    #[must_use]
+    pub const fn workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_ref()
     }
 
     /// Seconds between two ticks.

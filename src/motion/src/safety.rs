@@ -4,8 +4,10 @@
 //! filtered cannot reach a backend, because it does not compile.
 //!
 //! Order of the checks: finite (before any filter state is touched), gross jump, then position, velocity,
-//! acceleration and jerk. Continuity is judged against the last command, divergence against the measured state.
+//! acceleration and jerk, then the workspace. Continuity is judged against the last command, divergence against the
+//! measured state.
 
+mod guard;
 mod limits;
 mod watchdog;
 
@@ -13,7 +15,9 @@ use crate::{
     joints::{Joints, MAX_JOINTS},
     mode::Fault,
     robot::Robot,
+    workspace::Pair,
 };
+pub use guard::Foresight;
 use limits::Motion;
 pub(crate) use watchdog::Watchdog;
 
@@ -30,13 +34,16 @@ impl Limits {
     pub const ACCELERATION: Self = Self(4);
     /// The jerk limit.
     pub const JERK: Self = Self(8);
+    /// Two things that must not touch would have come too near.
+    pub const WORKSPACE: Self = Self(16);
 
     /// Names of the bits, in the order in which the limits are checked.
-    pub const NAMES: [(Self, &str); 4] = [
+    pub const NAMES: [(Self, &str); 5] = [
         (Self::POSITION, "position"),
         (Self::VELOCITY, "velocity"),
         (Self::ACCELERATION, "acceleration"),
         (Self::JERK, "jerk"),
+        (Self::WORKSPACE, "workspace"),
     ];
 
     /// Whether any bit of `other` is set.
@@ -84,6 +91,14 @@ impl Command {
     }
 }
 
+/// What became of a wish.
+pub(crate) struct Passed {
+    pub(crate) command: Command,
+    pub(crate) limited_by: LimitedBy,
+    /// The pair because of which every joint brakes instead.
+    pub(crate) barred: Option<Pair>,
+}
+
 /// The filter and its memory: the last command and its first two differences.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filter {
@@ -127,11 +142,7 @@ impl Filter {
     ///
     /// # Errors
     /// A wish that is not finite or jumps is a fault, and leaves the filter's memory as it was.
-    pub(crate) fn pass(
-        &mut self,
-        wish: &Joints,
-        robot: &Robot,
-    ) -> Result<(Command, LimitedBy), Fault> {
+    pub(crate) fn pass(&mut self, wish: &Joints, robot: &Robot) -> Result<Passed, Fault> {
         if let Some(joint) = wish.iter().position(|value| !value.is_finite()) {
             return Err(Fault::RequestNotFinite { joint });
         }
@@ -141,12 +152,24 @@ impl Filter {
             }
         }
         let mut limited_by = [Limits::default(); MAX_JOINTS];
+        let mut next = self.motion;
         for (joint, limits) in robot.limits().iter().enumerate() {
-            let motion = self.motion[joint];
-            (self.motion[joint], limited_by[joint]) =
-                motion.toward(wish[joint], limits, robot.period_s());
+            (next[joint], limited_by[joint]) =
+                self.motion[joint].toward(wish[joint], limits, robot.period_s());
         }
-        Ok((self.command(), limited_by))
+        let barred = robot
+            .workspace()
+            .and_then(|workspace| guard::barred(&self.motion, &next, robot, workspace));
+        let Some(pair) = barred else {
+            self.motion = next;
+            return Ok(Passed { command: self.command(), limited_by, barred });
+        };
+        for joint in robot.workspace().into_iter().flat_map(|known| known.joints_of(&pair)) {
+            if let Some(by) = limited_by.get_mut(joint) {
+                by.add(Limits::WORKSPACE);
+            }
+        }
+        Ok(Passed { command: self.brake(robot), limited_by, barred })
     }
 
     /// Brakes every joint as hard as its limits allow, to rest.

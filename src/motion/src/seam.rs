@@ -11,6 +11,7 @@ use crate::{
     schedule::{ChunkRefusal, Plan, Source},
     state::State,
     time::{Nanos, TickIndex},
+    workspace::Pair,
 };
 
 /// Number of a run: one acceptance of one skill.
@@ -215,6 +216,8 @@ pub struct Tick {
     pub applied: Joints,
     /// Per joint, the limits that made the difference.
     pub limited_by: LimitedBy,
+    /// The pair that would have come too near, if the guard made every joint brake.
+    pub barred: Option<Pair>,
     /// Where the requested set-point came from.
     pub source: Source,
     /// What else happened.

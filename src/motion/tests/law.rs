@@ -1,126 +1,13 @@
 //! Promises of the law, for arbitrary orders, chunks and states.
 
+mod bench;
+
+use bench::{Bench, DT, JOINTS, PERIOD_NS, joints, robot};
 use motion::{
-    Chunk, ChunkId, Command, Controller, Drive, Ending, Epoch, Event, Fault, HeadDigest, Health,
-    Inputs, JointLimits, Joints, Limits, Mode, Nanos, Order, OrderId, Plan, Refusal, Reply, Robot,
-    Rules, Run, RunId, Seam, Source, State, StopSource, Tick, TickIndex, What,
+    Drive, Ending, Epoch, Event, Fault, Health, Joints, Limits, Mode, Nanos, Plan, Refusal, Run,
+    RunId, Seam, Source, State, StopSource, Tick, TickIndex, What,
 };
 use proptest::prelude::*;
-
-const DT: f64 = 0.05;
-const PERIOD_NS: u64 = 50_000_000;
-const JOINTS: usize = 3;
-
-fn limits(velocity_max: f64, acceleration_max: f64, jerk_max: f64) -> JointLimits {
-    JointLimits {
-        position_min: -1.0,
-        position_max: 2.0,
-        velocity_max,
-        acceleration_max,
-        jerk_max,
-        step_max: 1.5,
-        divergence_max: 0.5,
-        gripper: false,
-    }
-}
-
-fn robot() -> Robot {
-    let joints = [limits(3.0, 8.0, 200.0), limits(1.0, 4.0, 30.0), limits(3.0, 5.0, 500.0)];
-    Robot::build(DT, &joints, Rules::default()).expect("the test robot's limits make sense")
-}
-
-fn joints(values: &[f64]) -> Joints {
-    Joints::from_slice(values).expect("three joints")
-}
-
-/// A robot that follows every command at once, and the law that drives it.
-struct Bench {
-    law: Controller,
-    state: State,
-    now: Nanos,
-    orders: Vec<Order>,
-    replies: Vec<Reply>,
-    stop: Option<StopSource>,
-    early: bool,
-    sent: u64,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self {
-            law: Controller::new(robot()),
-            state: State::blank(JOINTS),
-            now: Nanos(0),
-            orders: Vec::new(),
-            replies: Vec::new(),
-            stop: None,
-            early: false,
-            sent: 0,
-        }
-    }
-
-    fn armed() -> Self {
-        let mut bench = Self::new();
-        bench.tick();
-        bench.order(What::Arm);
-        assert_eq!(bench.tick().1.mode, Mode::Holding);
-        bench
-    }
-
-    fn order(&mut self, what: What) -> OrderId {
-        self.order_of(what, Epoch(u64::MAX))
-    }
-
-    fn order_of(&mut self, what: What, epoch: Epoch) -> OrderId {
-        self.sent += 1;
-        let id = OrderId(self.sent);
-        self.orders.push(Order { id, epoch, what });
-        id
-    }
-
-    fn begin(&mut self, run: u64, seam: Seam) {
-        let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam, ticks_max: 10_000 };
-        self.order(What::Begin(Run { id: RunId(run), plan, expires: Nanos(u64::MAX) }));
-    }
-
-    fn chunk(&mut self, run: u64, observed: u64, steps: &[[f64; JOINTS]], ends: bool) {
-        let mut chunk = Chunk::empty(
-            ChunkId(self.sent),
-            RunId(run),
-            HeadDigest(7),
-            TickIndex(observed),
-            JOINTS,
-        );
-        for step in steps {
-            assert!(chunk.push(step));
-        }
-        chunk.ends = ends;
-        self.replies.push(Reply::Chunk(chunk));
-    }
-
-    fn tick(&mut self) -> (Command, Tick) {
-        self.state.sampled_at = self.now;
-        self.tick_stale()
-    }
-
-    fn tick_stale(&mut self) -> (Command, Tick) {
-        let orders = std::mem::take(&mut self.orders);
-        let replies = std::mem::take(&mut self.replies);
-        let (command, tick) = self.law.tick(&Inputs {
-            now: self.now,
-            state: &self.state,
-            stop: self.stop,
-            early: self.early,
-            orders: &orders,
-            replies: &replies,
-        });
-        self.now = self.now.after(PERIOD_NS);
-        if command.drive() == Drive::On {
-            self.state.position = *command.position();
-        }
-        (command, tick)
-    }
-}
 
 #[test]
 fn a_wish_inside_the_limits_is_commanded_to_the_bit() {

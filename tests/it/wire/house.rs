@@ -16,7 +16,7 @@ use motion::{
 };
 use reflexd::{
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Present},
+    operator::{Answer, Command, Present, Question},
     wire::{House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
@@ -75,6 +75,13 @@ impl House for FakeHouse {
         }
     }
 
+    async fn consider(&self, question: Question) -> Result<Value, String> {
+        match question.goal.arm {
+            None => Ok(json!({ "v": 1, "reached": true, "from": question.from })),
+            Some(name) => Err(format!("arm {name:?} is unknown")),
+        }
+    }
+
     fn present(&self) -> Option<Arc<Present>> {
         self.present.lock().expect("no panic while it was held").clone()
     }
@@ -104,6 +111,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             requested: joints,
             applied: joints,
             limited_by,
+            barred: None,
             source: Source::Rest,
             events: Events::default(),
         },

@@ -10,7 +10,7 @@ use super::Limits;
 use crate::robot::JointLimits;
 
 /// A brake plan longer than this (3.2 s at 20 Hz) is not trusted.
-const BRAKE_TICKS_MAX: u32 = 64;
+pub(super) const BRAKE_TICKS_MAX: u32 = 64;
 /// Halvings in the search for the largest allowed step: 2^-12 of the interval, far below an encoder's count.
 const HALVINGS: u32 = 12;
 /// Slack for rounding in comparisons against limits, relative to the limit.
