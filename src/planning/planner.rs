@@ -120,22 +120,21 @@ impl Planner {
     /// What it would touch, in words.
     pub fn way_to(&self, now: &Joints, goal: &Joints, speed: f64) -> Result<(), String> {
         let motion = Trajectory::plan(&self.robot, &Start::at_rest(*now), goal, speed)?;
-        self.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))
+        self.check(&mut (0..=motion.ticks()).map(|tick| motion.at(tick)))
     }
 
-    /// Whether set-points touch nothing.
+    /// Whether the way along set-points touches nothing, between them too. The first is where the robot stands: if it
+    /// stands too near to something, it may leave.
     ///
     /// # Errors
-    /// What the first that does would touch, in words.
+    /// What comes too near first, in words.
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
+        let (Some(guard), Some(mut last)) = (&self.guard, path.next()) else { return Ok(()) };
         for joints in path {
-            self.clear(&joints)?;
+            guard.sweep(&last, &joints)?;
+            last = joints;
         }
         Ok(())
-    }
-
-    fn clear(&self, joints: &Joints) -> Result<(), String> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(joints))
     }
 
     /// What two that came too near are called.

@@ -71,7 +71,7 @@ pub(crate) fn segment_distance(p1: &Vec3, q1: &Vec3, p2: &Vec3, q2: &Vec3) -> f6
     const POINT_M2: f64 = 1e-12;
     let (d1, d2, r) = (sub(q1, p1), sub(q2, p2), sub(p1, p2));
     let (a, e, f) = (dot(&d1, &d1), dot(&d2, &d2), dot(&d2, &r));
-    let unit = |value: f64| value.max(0.0).min(1.0);
+    let unit = |value: f64| value.clamp(0.0, 1.0);
     let (s, t) = if a <= POINT_M2 && e <= POINT_M2 {
         (0.0, 0.0)
     } else if a <= POINT_M2 {

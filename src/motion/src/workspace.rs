@@ -279,8 +279,8 @@ impl Workspace {
     /// The pair that is nearest to touching, if it is nearer than the margin.
     #[must_use]
     pub fn check(&self, joints: &Joints) -> Option<Contact> {
-        // Not `<`: NaN is no clearance.
-        self.nearest(joints).filter(|contact| !(contact.clearance_m >= self.margin_m))
+        let near = |clearance_m: f64| clearance_m < self.margin_m || clearance_m.is_nan();
+        self.nearest(joints).filter(|contact| near(contact.clearance_m))
     }
 
     /// The joints that move a pair against each other.
