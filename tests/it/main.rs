@@ -12,6 +12,7 @@ mod camera;
 mod conformance;
 mod degenerate;
 mod descriptions;
+mod guard;
 mod punctual;
 mod reasons;
 #[cfg(feature = "mujoco")]
