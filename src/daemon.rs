@@ -160,8 +160,8 @@ pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
 /// Why it did not start.
 pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let arms = Arms::load(&settings.robot_settings)?;
+    let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let registry = registry(settings, period_s)?;
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arm::{
-    Answer, Axes, Options, Servo, Solution, Solutions,
+    Answer, Axes, Options, PathError, Servo, Solution, Solutions,
     nalgebra::{Isometry3, Vector6},
 };
 use motion::{Joints, Pair, Robot};
@@ -290,6 +290,45 @@ impl Planner {
         joints
     }
 
+    pub(super) fn too_fast(&self, arm: &RobotArm, joint: usize) -> String {
+        slow(self.arm_joint(arm, joint))
+    }
+
+    pub(super) fn too_fast_joint(&self, joint: usize) -> String {
+        slow(self.names.get(joint).map_or("?", String::as_str))
+    }
+
+    /// Why a path has no joints, in words.
+    pub(super) fn path_words(&self, arm: &RobotArm, error: &PathError, count: usize) -> String {
+        let at = |waypoint: usize| {
+            format!("{:.0} % along the route", 100.0 * (waypoint + 1) as f64 / count as f64)
+        };
+        match error {
+            PathError::Unreachable { waypoint, error, .. } => format!(
+                "{}, the pose is out of reach: the nearest is {:.1} mm and {:.1} deg away",
+                at(*waypoint),
+                error.position_m * 1e3,
+                error.angle_rad.to_degrees()
+            ),
+            PathError::LimitBlocked { waypoint, joint, by } => format!(
+                "{}, the pose is out of reach: {} would have to be {by:.3} beyond its limit",
+                at(*waypoint),
+                self.arm_joint(arm, *joint)
+            ),
+            PathError::TooFast { joint, .. } => self.too_fast(arm, *joint),
+            PathError::Detour { to, .. } => format!(
+                "{}, the arm would have to change its branch: go there by joints first",
+                at(*to)
+            ),
+            PathError::Outside { joint } => {
+                format!("{} stands outside its limits", self.arm_joint(arm, *joint))
+            }
+            PathError::Held { .. } | PathError::Period => {
+                format!("the route makes no sense: {error:?}")
+            }
+        }
+    }
+
     /// The robot's joint of a name.
     ///
     /// # Errors
@@ -308,6 +347,10 @@ impl Planner {
     fn arm_joints(&self, arm: &RobotArm) -> Vec<String> {
         (0..arm.arm.chain().len()).map(|k| self.arm_joint(arm, k).to_owned()).collect()
     }
+}
+
+fn slow(joint: &str) -> String {
+    format!("{joint} cannot follow this route at any speed that was tried: it passes a singularity")
 }
 
 fn plural(count: usize, what: &str) -> String {

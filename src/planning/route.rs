@@ -4,7 +4,7 @@
 //! singularity, the whole route is taken more slowly, and it stays the same route.
 
 use arm::{
-    Arc, JointVector, Line, LineError, Options, Path, PathError, PathLimits, TimeLaw,
+    Arc, JointVector, Line, LineError, Options, PathError, PathLimits, TimeLaw, ToolPath,
     nalgebra::Point3,
 };
 use motion::{Joints, Robot};
@@ -54,7 +54,7 @@ impl Planner {
         &self,
         arm: &RobotArm,
         now: &Joints,
-        route: &impl Path,
+        route: &impl ToolPath,
         speed: f64,
     ) -> Result<Vec<Joints>, String> {
         let period_s = self.robot().period_s();
@@ -69,8 +69,9 @@ impl Planner {
             let poses: Vec<_> = law.poses(route).collect();
             let points = match arm::plan(&arm.arm, &poses, &start, period_s, &Options::default()) {
                 Ok(points) => points,
-                Err(PathError::TooFast { joint, .. }) => {
-                    refused = self.too_fast(arm, joint);
+                // In smaller steps a joint may keep up, and a step cannot leave the way in its middle.
+                Err(error @ (PathError::TooFast { .. } | PathError::Detour { .. })) => {
+                    refused = self.path_words(arm, &error, poses.len());
                     continue;
                 }
                 Err(error) => return Err(self.path_words(arm, &error, poses.len())),
