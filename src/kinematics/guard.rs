@@ -76,15 +76,6 @@ impl Guard {
         Err(format!("{} ({millimetres:.0} mm)", self.words(&contact.pair)))
     }
 
-    /// Whether the straight way in joint space keeps everything apart. What is too near at its begin may not come
-    /// nearer.
-    ///
-    /// # Errors
-    /// The pair that comes too near, in words.
-    pub fn sweep(&self, from: &Joints, to: &Joints) -> Result<(), String> {
-        self.workspace.sweep(from, to).map_or(Ok(()), |pair| Err(self.words(&pair)))
-    }
-
     /// A pair in words.
     #[must_use]
     pub fn words(&self, pair: &Pair) -> String {

@@ -6,7 +6,7 @@ use arm::{
     Answer, Axes, Options, PathError, Servo, Solution, Solutions,
     nalgebra::{Isometry3, Vector6},
 };
-use motion::{Joints, Pair, Robot};
+use motion::{Foresight, Joints, Pair, Robot};
 
 use super::{
     trajectory::{Start, Trajectory},
@@ -120,19 +120,21 @@ impl Planner {
     /// What it would touch, in words.
     pub fn way_to(&self, now: &Joints, goal: &Joints, speed: f64) -> Result<(), String> {
         let motion = Trajectory::plan(&self.robot, &Start::at_rest(*now), goal, speed)?;
-        self.check(&mut (0..=motion.ticks()).map(|tick| motion.at(tick)))
+        self.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))
     }
 
-    /// Whether the way along set-points touches nothing, between them too. The first is where the robot stands: if it
-    /// stands too near to something, it may leave.
+    /// Whether set-points, one a tick, touch nothing: the law's own guard is asked, so that what passes here is not
+    /// stopped there.
     ///
     /// # Errors
-    /// What comes too near first, in words.
+    /// What the first that does would touch, in words.
     pub fn check(&self, path: &mut dyn Iterator<Item = Joints>) -> Result<(), String> {
-        let (Some(guard), Some(mut last)) = (&self.guard, path.next()) else { return Ok(()) };
-        for joints in path {
-            guard.sweep(&last, &joints)?;
-            last = joints;
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let mut foresight = Foresight::new(&self.robot);
+        for set_point in path {
+            if let Some(pair) = foresight.next(&set_point) {
+                return Err(guard.words(&pair));
+            }
         }
         Ok(())
     }

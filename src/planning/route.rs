@@ -80,7 +80,7 @@ impl Planner {
             match breaks(now, &points, self.robot()) {
                 Some(joint) => refused = self.too_fast_joint(joint),
                 None => {
-                    self.check(&mut std::iter::once(*now).chain(points.iter().copied()))?;
+                    self.check(&mut points.iter().copied())?;
                     return Ok(points);
                 }
             }

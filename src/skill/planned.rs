@@ -49,7 +49,7 @@ impl Skill for Planned {
             };
             match Trajectory::plan(self.planner.robot(), &start, &self.goal, self.speed) {
                 Ok(motion) => {
-                    self.planner.check(&mut (0..=motion.ticks()).map(|tick| motion.at(tick)))?;
+                    self.planner.check(&mut (1..=motion.ticks()).map(|tick| motion.at(tick)))?;
                     self.path = Some((ask.tick, motion));
                 }
                 // Taking over from a motion that leaves no way: the law brakes first, the plan starts from rest.

@@ -1,137 +1,271 @@
-//! What must not touch does not: the shipped robot's capsules, and a goal that would drive one into the table.
+//! Nothing touches itself or the table: refused before anything moves where it is known, stopped in time where not.
 
-use std::fs;
+use std::time::{Duration, Instant};
 
 use motion::Joints;
 use reflexd::{
-    config::{RobotSettings, Settings},
-    kinematics::{Description, Guard},
+    config::{ArmSettings, CapsuleSettings, PlaneSettings, RobotSettings, Settings},
+    daemon,
+    kinematics::{Arms, Guard},
 };
 use serde_json::json;
 
 use crate::{
-    daemon::{Body, Daemon},
-    rig::here,
+    daemon::{Body, Daemon, PATIENCE},
+    rig::{here, joints},
 };
 
-fn shipped() -> (Settings, Guard) {
-    let settings = Settings::load(&here("config/daemon.toml")).expect("shipped");
-    let guard = Guard::load(&settings.robot_settings).expect("a guard").expect("capsules");
-    (settings, guard)
+fn shipped() -> RobotSettings {
+    Settings::load(&here("config/daemon.toml")).expect("shipped").robot_settings
 }
 
-/// Joints inside the limits.
+fn guard(robot: &RobotSettings) -> Guard {
+    Guard::load(robot).expect("it fits its description").expect("it has capsules")
+}
+
+/// Anywhere between the limits.
 fn anywhere(robot: &RobotSettings, random: &mut fastrand::Rng) -> Joints {
-    let mut pose = Joints::zeros(robot.joints.len());
-    for (value, joint) in pose.iter_mut().zip(&robot.joints) {
-        let (min, max) = joint.range();
-        *value = min + random.f64() * (max - min);
-    }
-    pose
+    let ranges = robot.joints.iter().map(|joint| joint.range());
+    let values: Vec<f64> = ranges.map(|(min, max)| min + random.f64() * (max - min)).collect();
+    joints(&values)
 }
 
 #[test]
-fn a_sensible_share_of_the_joint_space_is_free() {
-    let (settings, guard) = shipped();
+fn the_shipped_arm_is_free_at_home_at_zero_and_in_most_places() {
+    let robot = shipped();
+    let guard = guard(&robot);
+    assert_eq!(guard.check(&robot.home().expect("shipped")), Ok(()));
+    assert_eq!(guard.check(&Joints::zeros(7)), Ok(()));
     let seed = 20_261_121;
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut blocked = std::collections::BTreeMap::<String, u32>::new();
-    let count = 20_000;
-    for _ in 0..count {
-        let pose = anywhere(&settings.robot_settings, &mut random);
-        if let Some(contact) = guard.workspace().check(&pose) {
-            *blocked.entry(guard.words(&contact.pair)).or_default() += 1;
-        }
-    }
-    let share = 1.0 - f64::from(blocked.values().sum::<u32>()) / f64::from(count);
-    assert!((0.4..0.9).contains(&share), "seed {seed}: {share} is free; {blocked:?}");
-    let names = |part: &str| blocked.keys().any(|words| words.contains(part));
-    assert!(names("the table") && names("base_link") && names("link1"), "{blocked:?}");
+    let free = (0..20_000).filter(|_| guard.check(&anywhere(&robot, &mut random)).is_ok()).count();
+    eprintln!("seed {seed}: {free} of 20000 postures are free");
+    assert!((10_000..18_000).contains(&free), "seed {seed}: {free} of 20000 are free");
 }
 
-/// Against `k`'s transforms of the links: the lowest point of all capsules is what is left above the table.
+/// Capsules stand where the arm's own kinematics put their links, fingers and their mimics included.
 #[test]
-fn capsules_stand_where_their_links_are() {
-    let (settings, guard) = shipped();
-    let robot = &settings.robot_settings;
-    let table = &robot.planes[0].name;
-    let text = fs::read_to_string(&robot.urdf).expect("shipped");
-    let tree = k::Chain::<f64>::from(urdf_rs::read_from_string(&text).expect("a description"));
-    let (seed, mut met) = (7, 0);
-    let mut random = fastrand::Rng::with_seed(seed);
-    for _ in 0..1000 {
-        let pose = anywhere(robot, &mut random);
-        for (joint, value) in robot.joints.iter().zip(pose.iter()) {
-            let (name, scale) = joint.in_urdf();
-            tree.find(name).expect("a joint").set_joint_position_unchecked(value / scale);
-        }
-        tree.update_transforms();
-        let watched = robot.capsules.iter().filter(|capsule| {
-            capsule.link != "base_link" && !robot.collision.allows(&capsule.link, table)
-        });
-        let lowest = watched.map(|capsule| {
-            let link = tree.find_link(&capsule.link).expect("a link");
-            let x_base_link = link.world_transform().expect("updated");
-            let height = |point: [f64; 3]| (x_base_link * nalgebra::Point3::from(point)).z;
-            height(capsule.from_m).min(height(capsule.to_m)) - capsule.radius_m
-        });
-        let lowest = lowest.fold(f64::INFINITY, f64::min);
-        let nearest = guard.workspace().nearest(&pose).expect("pairs");
-        assert!(nearest.clearance_m <= lowest + 1e-12, "seed {seed}: {lowest} at {pose:?}");
-        if guard.words(&nearest.pair).contains(table.as_str()) {
-            met += 1;
-            assert!(
-                (nearest.clearance_m - lowest).abs() < 1e-12,
-                "seed {seed}: {lowest} at {pose:?}"
-            );
-        }
-    }
-    assert!(met > 100, "seed {seed}: the table was nearest {met} times");
-}
-
-#[test]
-fn a_guard_that_makes_no_sense_is_refused_by_name() {
-    let (settings, _) = shipped();
-    let description = Description::read(&settings.robot_settings.urdf).expect("shipped");
-    let refused = |spoil: &dyn Fn(&mut RobotSettings)| {
-        let mut robot = settings.robot_settings.clone();
-        spoil(&mut robot);
-        Guard::build(&robot, &description).expect_err("it was spoiled").to_string()
+fn capsules_go_with_their_links() {
+    let point = |link: &str| CapsuleSettings {
+        link: link.into(),
+        from_m: [0.0, 0.0, 0.01],
+        to_m: [0.0, 0.0, 0.01],
+        radius_m: 0.002,
     };
-    let nowhere = refused(&|robot| robot.capsules[2].link = "elbow".into());
-    assert!(nowhere.contains("no link \"elbow\"") && nowhere.contains("piper.toml"), "{nowhere}");
-    let many = refused(&|robot| {
-        let one = robot.capsules[2].clone();
-        robot.capsules.extend(std::iter::repeat_n(one, 20));
-    });
-    assert!(many.contains("24 capsules") && many.contains("piper.toml"), "{many}");
-    let loose = refused(&|robot| {
-        robot.joints.pop();
-    });
-    assert!(loose.contains("joint \"joint7\"") && loose.contains("add it there"), "{loose}");
+    let plane = |normal| PlaneSettings { name: "here".into(), point_m: [0.0; 3], normal };
+    let seed = 7;
+    let mut random = fastrand::Rng::with_seed(seed);
+    for link in ["link1", "link4", "tool", "link7"] {
+        for normal in [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, -1.0]] {
+            let mut robot = shipped();
+            robot.collision.allow.clear();
+            robot.capsules = vec![point(link)];
+            robot.planes = vec![plane(normal)];
+            robot.arms = vec![ArmSettings::to("arm", link)];
+            let arms = Arms::load(&robot).expect("an arm to every link");
+            let (guard, arm) = (guard(&robot), arms.first().expect("an arm"));
+            for _ in 0..50 {
+                let at = anywhere(&robot, &mut random);
+                let place = arm.x_base_tool(&at) * nalgebra::Point3::new(0.0, 0.0, 0.01);
+                let direction = nalgebra::Vector3::from(normal).normalize();
+                let wanted = place.coords.dot(&direction) - 0.002;
+                let told = guard.workspace().nearest(&at).expect("one pair").clearance_m;
+                assert!((told - wanted).abs() < 1e-9, "seed {seed}: {link}: {told} for {wanted}");
+            }
+        }
+    }
+    // At home the hand closes along y: the finger that follows stands as far to the other side.
+    let of = |link, normal| {
+        let mut robot = shipped();
+        robot.collision.allow.clear();
+        (robot.capsules, robot.planes) = (vec![point(link)], vec![plane(normal)]);
+        let home = robot.home().expect("shipped");
+        guard(&robot).workspace().nearest(&home).expect("one pair").clearance_m
+    };
+    let (right, left) = ([0.0, -1.0, 0.0], [0.0, 1.0, 0.0]);
+    assert!((of("link7", right) - of("link8", left)).abs() < 1e-9);
+    assert!((of("link7", right) - (0.035 + 0.01 - 0.002)).abs() < 1e-9);
 }
 
 #[test]
-fn home_is_clear_and_a_way_names_what_it_would_touch() {
-    let (settings, guard) = shipped();
-    let home = settings.robot_settings.home().expect("home");
-    assert_eq!(guard.check(&home), Ok(()));
-    let mut low = home;
-    low[1] = 2.8;
-    let why = guard.check(&low).expect_err("into the table");
-    assert!(why.contains("would touch the table"), "{why}");
-    let on_the_way = guard.sweep(&home, &low).expect_err("on the way");
-    assert!(on_the_way.contains("would touch the table"), "{on_the_way}");
-    assert_eq!(guard.sweep(&low, &home), Ok(()), "who is too near may leave");
-}
-
-#[test]
-fn a_goal_in_the_table_is_refused_before_anything_moves() {
+fn what_would_touch_is_refused_before_anything_moves() {
     let daemon = Daemon::start(Body::Loopback);
     daemon.arm();
     let before = daemon.says("state/joints")["commanded_rad_or_m"].clone();
-    let goal = json!({ "joints": { "joint2": 2.8 }, "operator": "ada" });
-    let why = daemon.refused("cmd/goto", &goal);
-    assert!(why.contains("would touch the table"), "{why}");
+    let below = json!({ "position_m": [0.35, 0.0, -0.04], "rpy_rad": [0.0, 2.8, 0.0] });
+    let folded = json!({
+        "joint1": 0.0, "joint2": 0.0, "joint3": 0.0, "joint4": 0.0, "joint5": 1.2,
+    });
+    for (goal, helps) in [
+        (json!({ "joints": { "joint2": 1.9 } }), &["would touch the table", "link"][..]),
+        (json!({ "pose": below }), &["would touch the table"]),
+        (json!({ "joints": folded }), &["gripper_base would touch link"]),
+    ] {
+        let reason = daemon.refused("cmd/goto", &goal);
+        // Which of two is named first is the order in the robot's file.
+        let swapped = "link1 would touch gripper_base";
+        for part in helps {
+            let told = reason.contains(part) || (reason.contains(swapped) && part.contains("link"));
+            assert!(told, "{goal}: {part:?} is not in {reason:?}");
+        }
+    }
     assert_eq!(daemon.says("state/joints")["commanded_rad_or_m"], before);
+    assert!(daemon.says("state/skill")["last"].is_null(), "nothing of it ran");
+    let ways = daemon.ask("ask/ik", &json!({ "pose": below }));
+    assert_eq!(ways["reached"], false, "{ways}");
+    let touching = |way: &serde_json::Value| {
+        way["verdict"].as_str().is_some_and(|verdict| verdict.contains("would touch"))
+    };
+    assert!(ways["solutions"].as_array().expect("a list").iter().any(touching), "{ways}");
+    // What does not touch is not refused.
+    daemon.must("cmd/goto", &json!({ "joints": { "joint2": 1.2 } }));
+}
+
+#[test]
+fn a_jog_that_pushes_down_stops_above_the_table_and_says_why() {
+    let robot = shipped();
+    let guard = guard(&robot);
+    let daemon = Daemon::start(Body::Loopback);
+    daemon.arm();
+    let (ticks, runs) = (daemon.watch("state/joints"), daemon.watch("event/run"));
+    let begun = Instant::now();
+    let reason = loop {
+        assert!(begun.elapsed() < PATIENCE, "the jog does not end");
+        // A run that has been given up is not begun again and again: nobody would see why it ended.
+        if daemon.says("state/skill")["last"].is_null() {
+            let down = json!({ "joints": { "joint2": 0.6 }, "ttl_ms": 400 });
+            daemon.must("cmd/jog", &down);
+        }
+        let Some((_, said)) = runs.next(Duration::from_millis(100)) else { continue };
+        if said["outcome"] == "workspace" {
+            break said["reason"].as_str().expect("a reason").to_owned();
+        }
+    };
+    assert_eq!(reason, "link7 would touch the table");
+    daemon.wait_for_mode("holding");
+    assert_eq!(daemon.says("state/skill")["last"]["ending"], "workspace");
+    let mut seen = 0;
+    let mut lowest = f64::INFINITY;
+    let mut barred = false;
+    while let Some((_, said)) = ticks.next(Duration::from_millis(200)) {
+        let commanded = said["commanded_rad_or_m"].as_array().expect("joints");
+        let values: Vec<f64> = commanded.iter().filter_map(serde_json::Value::as_f64).collect();
+        let nearest = guard.workspace().nearest(&joints(&values)).expect("pairs");
+        lowest = lowest.min(nearest.clearance_m);
+        barred |=
+            said["limited_by"][1].as_array().is_some_and(|by| by.contains(&json!("workspace")));
+        seen += 1;
+        if seen > 40 && said["mode"] == "holding" {
+            break;
+        }
+    }
+    assert!(barred, "it is said what kept it");
+    let margin = robot.collision.margin_m;
+    assert!(lowest >= margin && lowest < 0.05, "it stopped {lowest} m above the table");
+
+    // And it may go up again.
+    daemon.must("cmd/home", &json!({}));
+    daemon.wait_for("state/skill", |said| said["last"]["skill"] == "home");
+    assert_eq!(daemon.says("state/skill")["last"]["ending"], "done");
+}
+
+#[test]
+fn the_law_of_the_shipped_robot_has_its_guard() {
+    let (law, guard) = daemon::guarded(&shipped(), 0.05).expect("shipped");
+    assert!(law.workspace().is_some() && guard.is_some());
+    let mut bare = shipped();
+    bare.capsules.clear();
+    bare.collision.allow.clear();
+    let (law, guard) = daemon::guarded(&bare, 0.05).expect("a robot may have none");
+    assert!(law.workspace().is_none() && guard.is_none());
+}
+
+#[test]
+fn zz_cost() {
+    use motion::*;
+    let robot = shipped();
+    for guarded in [false, true] {
+        let law = if guarded {
+            daemon::guarded(&robot, 0.05).expect("x").0
+        } else {
+            robot.build(0.05).expect("x")
+        };
+        let mut law = Controller::new(law);
+        let mut state = State::blank(7);
+        state.position = robot.home().expect("home");
+        let mut random = fastrand::Rng::with_seed(3);
+        let (mut now, mut run) = (Nanos(0), 0);
+        let mut times = Vec::new();
+        let mut barred = 0;
+        let mut bars = Vec::new();
+        for k in 0..20_000u64 {
+            let mut orders = Vec::new();
+            let mut replies = Vec::new();
+            if k == 2 {
+                orders.push(Order { id: OrderId(1), epoch: Epoch(u64::MAX), what: What::Arm });
+            }
+            if k > 2 && k % 40 == 3 {
+                run += 1;
+                let plan = Plan {
+                    execute: 4,
+                    lead: 0,
+                    deadline_ns: 0,
+                    seam: Seam::Cut,
+                    ticks_max: 10_000,
+                };
+                orders.push(Order {
+                    id: OrderId(k),
+                    epoch: Epoch(u64::MAX),
+                    what: What::Begin(Run { id: RunId(run), plan, expires: Nanos(u64::MAX) }),
+                });
+            }
+            if k > 2 && k % 40 == 4 {
+                let mut chunk =
+                    Chunk::empty(ChunkId(k), RunId(run), HeadDigest(7), TickIndex(k), 7);
+                let goal = anywhere(&robot, &mut random);
+                let mut at = state.position;
+                for _ in 0..36 {
+                    for j in 0..7 {
+                        at[j] += (goal[j] - at[j]).clamp(-0.1, 0.1);
+                    }
+                    chunk.push(&at);
+                }
+                replies.push(Reply::Chunk(chunk));
+            }
+            state.sampled_at = now;
+            let t = Instant::now();
+            let (command, tick) = law.tick(&Inputs {
+                now,
+                state: &state,
+                stop: None,
+                early: false,
+                orders: &orders,
+                replies: &replies,
+            });
+            let d = t.elapsed().as_nanos();
+            times.push(d);
+            if tick.barred.is_some() {
+                barred += 1;
+                bars.push(d);
+            }
+            if matches!(tick.mode, Mode::Faulted { .. }) {
+                panic!("{:?}", tick.mode);
+            }
+            now = now.after(50_000_000);
+            state.position = *command.position();
+        }
+        times.sort();
+        bars.sort();
+        let q = |t: &Vec<u128>, f: f64| {
+            t.get(((t.len() as f64 - 1.0) * f) as usize).copied().unwrap_or(0)
+        };
+        eprintln!(
+            "guarded {guarded}: p50 {} p99 {} max {} ns; barred {barred}: p50 {} p99 {}",
+            q(&times, 0.5),
+            q(&times, 0.99),
+            q(&times, 1.0),
+            q(&bars, 0.5),
+            q(&bars, 0.99)
+        );
+    }
 }

@@ -26,6 +26,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
+mod guard;
 mod python;
 mod shipped;
 mod starts;

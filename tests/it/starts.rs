@@ -187,6 +187,26 @@ fn a_broken_robot_file_stops_the_start() {
         "position_max_rad = 2.9",
         &["piper.urdf", "joints.joint1", "-2.618 to 2.9", "2.618", "narrow it"],
     );
+    spoiled(ROBOT, "radius_m = 0.062", "radius_m = 0.0", &["capsules.base_link.radius_m = 0", "0"]);
+    spoiled(
+        ROBOT,
+        "[\"link7\", \"link8\"]",
+        "[\"link7\", \"link9\"]",
+        &["collision.allow = \"link9\"", "a link with a capsule, or a plane"],
+    );
+    spoiled(
+        ROBOT,
+        "normal = [0.0, 0.0, 1.0]",
+        "normal = [0.0, 0.0, 0.0]",
+        &["planes.table.normal", "choose a direction"],
+    );
+    spoiled(ROBOT, "margin_m = 0.003", "margin_m = 3", &["collision.margin_m = 3", "at most 0.5"]);
+    spoiled(
+        ROBOT,
+        "link = \"link1\"\n",
+        "link = \"link01\"\n",
+        &["piper.urdf", "no link \"link01\"", "piper.toml"],
+    );
     let missing = Tree::copy();
     missing.replace(DAEMON, "robots/piper.toml", "robots/nobody.toml");
     missing.must_fail(CONFIG, &[], &["robots/nobody.toml", "No such file", "check the path"]);

@@ -46,6 +46,8 @@ pub struct Controller {
     schedule: Option<Schedule>,
     /// Ticks in a row in which the guard let a run go nowhere.
     barred_ticks: u32,
+    /// The pair that last made this run brake, and when.
+    barred: Option<(Pair, TickIndex)>,
 }
 
 impl Controller {
@@ -62,6 +64,7 @@ impl Controller {
             watchdog: Watchdog::new(),
             schedule: None,
             barred_ticks: 0,
+            barred: None,
         }
     }
 
@@ -184,6 +187,7 @@ impl Controller {
         }
         self.schedule = None;
         self.barred_ticks = 0;
+        self.barred = None;
     }
 
     fn obey(
@@ -370,22 +374,40 @@ impl Controller {
     }
 
     fn pass(&mut self, wish: &Joints, source: Source, events: &mut Events) -> (Command, Step) {
-        match self.filter.pass(wish, &self.robot) {
-            Ok(Passed { command, limited_by, barred }) => {
-                let stuck = barred.is_some() && self.filter.is_at_rest();
-                self.barred_ticks = if stuck { self.barred_ticks + 1 } else { 0 };
-                if self.barred_ticks > self.robot.rules().give_up_ticks {
-                    self.end_run(Ending::Workspace, events);
-                    self.mode = Mode::Holding;
-                }
-                (command, Step { requested: *wish, limited_by, barred, source })
-            }
-            Err(why) => {
-                self.leave(Mode::Faulted { why, at: self.tick }, events);
-                let (command, step) = self.brake(source);
-                (command, Step { requested: *wish, ..step })
-            }
+        let passed = match self.filter.pass(wish, &self.robot) {
+            Ok(passed) => passed,
+            Err(why) => return self.refuse(why, wish, source, events),
+        };
+        let Passed { command, limited_by, barred } = passed;
+        let stuck = barred.is_some() && self.filter.is_at_rest();
+        self.barred_ticks = if stuck { self.barred_ticks + 1 } else { 0 };
+        self.barred = barred.map(|pair| (pair, self.tick)).or(self.barred);
+        if self.barred_ticks > self.robot.rules().give_up_ticks {
+            self.end_run(Ending::Workspace, events);
+            self.mode = Mode::Holding;
         }
+        (command, Step { requested: *wish, limited_by, barred, source })
+    }
+
+    fn refuse(
+        &mut self,
+        why: Fault,
+        wish: &Joints,
+        source: Source,
+        events: &mut Events,
+    ) -> (Command, Step) {
+        // Whom the guard made brake falls behind what goes on without it: that is no leap, and no fault.
+        let patience = u64::from(self.robot.rules().give_up_ticks);
+        let left_behind = matches!(why, Fault::GrossJump { .. });
+        let barred = self.barred.filter(|(_, at)| left_behind && self.tick.since(*at) <= patience);
+        if barred.is_some() {
+            self.end_run(Ending::Workspace, events);
+            self.mode = Mode::Holding;
+        } else {
+            self.leave(Mode::Faulted { why, at: self.tick }, events);
+        }
+        let (command, step) = self.brake(source);
+        (command, Step { requested: *wish, barred: barred.map(|(pair, _)| pair), ..step })
     }
 
     fn brake(&mut self, source: Source) -> (Command, Step) {

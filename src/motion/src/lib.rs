@@ -32,7 +32,7 @@ pub use controller::{Controller, Inputs};
 pub use joints::{Joints, MAX_JOINTS};
 pub use mode::{Ending, Fault, Mode, StopSource};
 pub use robot::{JointLimits, LimitError, Robot, Rules};
-pub use safety::{Command, Drive, LimitedBy, Limits};
+pub use safety::{Command, Drive, Foresight, LimitedBy, Limits};
 pub use schedule::{ChunkRefusal, Plan, Seam, Source};
 pub use seam::{
     Ask, Epoch, Event, Events, MAX_EVENTS, Order, OrderId, Refusal, Reply, Run, RunId, Tick, What,

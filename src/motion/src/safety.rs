@@ -17,6 +17,7 @@ use crate::{
     robot::Robot,
     workspace::Pair,
 };
+pub use guard::Foresight;
 use limits::Motion;
 pub(crate) use watchdog::Watchdog;
 

@@ -279,7 +279,7 @@ impl Workspace {
     /// The pair that is nearest to touching, if it is nearer than the margin.
     #[must_use]
     pub fn check(&self, joints: &Joints) -> Option<Contact> {
-        let near = |clearance_m: f64| clearance_m < self.margin_m || clearance_m.is_nan();
+        let near = |clearance: f64| clearance.is_nan() || clearance < self.margin_m;
         self.nearest(joints).filter(|contact| near(contact.clearance_m))
     }
 

@@ -4,8 +4,9 @@ mod bench;
 
 use bench::{Bench, DT, JOINTS, PERIOD_NS, joints};
 use motion::{
-    Body, BodyKind, Capsule, Drive, Ending, Event, JointLimits, Joints, Limits, Mode, Obstacle,
-    Pair, Plane, Robot, Rules, RunId, Seam, StopSource, Tick, What, Workspace, WorkspaceError,
+    Body, BodyKind, Capsule, Drive, Ending, Event, Foresight, JointLimits, Joints, Limits, Mode,
+    Obstacle, Pair, Plane, Robot, Rules, RunId, Seam, StopSource, Tick, What, Workspace,
+    WorkspaceError,
 };
 use proptest::prelude::*;
 
@@ -111,6 +112,25 @@ fn a_run_that_pushes_into_the_floor_stops_above_it_and_ends() {
 }
 
 #[test]
+fn whom_the_guard_leaves_behind_ends_without_a_fault() {
+    let mut bench = armed_at([0.0, 0.3, 0.0]);
+    bench.begin(1, Seam::Cut);
+    bench.tick();
+    let now = bench.now.0 / PERIOD_NS;
+    // The arm sinks and the elbow's wish runs away: more than step_max ahead soon after the floor has stopped them.
+    let away: Vec<[f64; JOINTS]> =
+        (1..=40).map(|k| [0.0, 0.3 - 0.02 * f64::from(k), 0.3 * f64::from(k)]).collect();
+    bench.chunk(1, now, &away, false);
+    let told: Vec<Tick> = (0..40).map(|_| bench.tick().1).collect();
+    let ended = Event::Ended { run: RunId(1), ending: Ending::Workspace };
+    let last = told.iter().find(|tick| tick.events.as_slice().contains(&ended));
+    let last = last.expect("the run is given up");
+    assert_eq!(last.mode, Mode::Holding);
+    assert!(last.barred.is_some());
+    assert!(last.requested[2] - last.applied[2] > 6.0, "it was left behind, not held at rest");
+}
+
+#[test]
 fn a_last_step_that_was_barred_is_not_done() {
     let mut bench = armed_at([0.0, 0.3, 0.0]);
     bench.begin(1, Seam::Cut);
@@ -120,6 +140,40 @@ fn a_last_step_that_was_barred_is_not_done() {
     let told: Vec<Tick> = (0..30).map(|_| bench.tick().1).collect();
     let ended = Event::Ended { run: RunId(1), ending: Ending::Workspace };
     assert!(told.iter().any(|tick| tick.events.as_slice().contains(&ended)));
+}
+
+/// What foresight passes the law does not stop, and what it refuses the law would not have followed.
+#[test]
+fn foresight_says_what_the_guard_will_say() {
+    // A smooth way from rest to rest: p(s) of the least jerk.
+    let way = |goal: [f64; JOINTS], ticks: u32| -> Vec<[f64; JOINTS]> {
+        let start = [0.0, 0.3, 0.0];
+        let along = (1..=ticks).map(|k| f64::from(k) / f64::from(ticks));
+        let share = along.map(|s| s * s * s * (10.0 - 15.0 * s + 6.0 * s * s));
+        share.map(|s| [0, 1, 2].map(|k| start[k] + (goal[k] - start[k]) * s)).collect()
+    };
+    for (goal, free) in [
+        ([0.6, 0.1, 0.2], true),
+        ([-0.6, -0.2, 0.4], true),
+        ([0.0, -0.8, 0.0], false),
+        ([0.3, 0.9, 2.85], false),
+    ] {
+        let path = way(goal, 90);
+        let robot = robot();
+        let mut foresight = Foresight::new(&robot);
+        let foreseen = path.iter().find_map(|step| foresight.next(&joints(step)));
+        assert_eq!(foreseen.is_none(), free, "{goal:?}: {foreseen:?}");
+        let mut bench = armed_at([0.0, 0.3, 0.0]);
+        bench.begin(1, Seam::Cut);
+        bench.tick();
+        let now = bench.now.0 / PERIOD_NS;
+        bench.chunk(1, now, &path[..60], false);
+        let mut told: Vec<Tick> = (0..60).map(|_| bench.tick().1).collect();
+        bench.chunk(1, now + 60, &path[60..], true);
+        told.extend((0..32).map(|_| bench.tick().1));
+        let met = told.iter().find_map(|tick| tick.barred);
+        assert_eq!(met, foreseen, "{goal:?}");
+    }
 }
 
 #[test]
@@ -241,22 +295,6 @@ fn nothing_is_grazed_between_two_set_points() {
         passed[usize::from(last[0] > 2.0)] += 1;
     }
     assert!(passed[0] > 20 && passed[1] > 20, "some are stopped, some pass: {passed:?}");
-}
-
-#[test]
-fn a_way_is_swept_as_a_whole() {
-    let workspace = with_post();
-    let (from, to) = (joints(&[-0.9, 0.3, 0.0]), joints(&[2.5, 0.3, 0.0]));
-    assert!(workspace.check(&from).is_none() && workspace.check(&to).is_none());
-    assert!(workspace.sweep(&from, &to).is_some(), "the post stands in between");
-    assert!(workspace.sweep(&from, &joints(&[-2.9, 0.3, 0.0])).is_none());
-    assert!(workspace.sweep(&from, &joints(&[0.3, 0.3, 0.0])).is_none(), "short of it");
-    assert!(workspace.sweep(&from, &joints(&[f64::NAN, 0.3, 0.0])).is_some());
-    assert!(workspace.sweep(&joints(&[f64::NAN, 0.3, 0.0]), &from).is_some());
-    assert!(workspace.sweep(&from, &joints(&[f64::INFINITY, 0.3, 0.0])).is_some());
-    let inside = joints(&[std::f64::consts::FRAC_PI_4, 0.3, 0.0]);
-    assert!(workspace.check(&inside).is_some());
-    assert!(workspace.sweep(&inside, &inside).is_none(), "standing is no coming nearer");
 }
 
 /// What may befall the guard for a few ticks.

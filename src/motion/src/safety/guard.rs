@@ -34,7 +34,7 @@ pub(super) fn barred(
     workspace: &Workspace,
 ) -> Option<Pair> {
     let mut at = positions(last, robot);
-    let mut walk = Walk::begin(workspace, &at, MEASUREMENTS_MAX);
+    let mut walk = Walk::begin(workspace, &at);
     let mut motions = *next;
     for _ in 0..=BRAKE_TICKS_MAX {
         let to = positions(&motions, robot);
@@ -65,7 +65,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn begin(workspace: &'a Workspace, at: &Joints, measurements: u32) -> Self {
+    fn begin(workspace: &'a Workspace, at: &Joints) -> Self {
         let (mut floor, mut room) = ([0.0; MAX_PAIRS], [0.0; MAX_PAIRS]);
         let (scene, margin_m) = (workspace.scene(at), workspace.margin_m());
         for index in workspace.watched() {
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
             floor[index] = if clearance > margin_m { margin_m } else { clearance };
             room[index] = clearance - floor[index];
         }
-        Self { workspace, floor, room, measurements_left: measurements }
+        Self { workspace, floor, room, measurements_left: MEASUREMENTS_MAX }
     }
 
     /// Goes straight on in joint space; the pair that bars the way, if one does.
@@ -128,13 +128,40 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Workspace {
-    /// The pair that comes too near on the straight way in joint space, if one does. Pairs that are too near at its
-    /// begin may not come nearer.
+/// The guard's verdict on set-points that are to come, one a tick: what it would say, if they were followed.
+#[derive(Clone, Debug)]
+pub struct Foresight<'a> {
+    robot: &'a Robot,
+    last: Option<Motions>,
+    /// Set-points seen, until there are enough for an acceleration.
+    seen: u8,
+}
+
+impl<'a> Foresight<'a> {
+    /// Nothing has been seen yet.
     #[must_use]
-    pub fn sweep(&self, from: &Joints, to: &Joints) -> Option<Pair> {
-        // Nobody waits for this on a tick: the longest way that joints can go, a margin at a time, ends before that.
-        Walk::begin(self, from, u32::MAX).advance(from, to)
+    pub const fn new(robot: &'a Robot) -> Self {
+        Self { robot, last: None, seen: 0 }
+    }
+
+    /// Takes the next set-point; the pair that it, or braking from it, would bring too near.
+    pub fn next(&mut self, set_point: &Joints) -> Option<Pair> {
+        let dt = self.robot.period_s();
+        let known = self.last.is_some();
+        let last = self.last.unwrap_or([Motion::REST; MAX_JOINTS]);
+        let mut next = [Motion::REST; MAX_JOINTS];
+        for ((next, last), position) in next.iter_mut().zip(&last).zip(set_point.iter()) {
+            next.position = *position;
+            next.velocity = if known { (position - last.position) / dt } else { 0.0 };
+            let has_history = self.seen >= 2;
+            next.acceleration =
+                if has_history { (next.velocity - last.velocity) / dt } else { 0.0 };
+        }
+        self.seen = (self.seen + 1).min(2);
+        // Where it begins it stands: from there on nothing may come nearer that is too near.
+        let from = if known { last } else { next };
+        self.last = Some(next);
+        barred(&from, &next, self.robot, self.robot.workspace()?)
     }
 }
 
