@@ -125,7 +125,7 @@ fn every_arm_puts_its_tool_where_k_puts_it() {
             for (k, value) in q.iter_mut().enumerate() {
                 *value = min[k] + random.f64() * (max[k] - min[k]);
                 let node = tree.find(&arm.joint_names[k]).expect("a joint");
-                node.set_joint_position_unchecked(*value);
+                node.set_joint_position(*value).expect("inside its limits");
             }
             tree.update_transforms();
             let should = tree.find_link(tool).expect("a link").world_transform().expect("updated");

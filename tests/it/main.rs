@@ -12,7 +12,6 @@ mod camera;
 mod conformance;
 mod degenerate;
 mod descriptions;
-mod guard;
 mod punctual;
 mod reasons;
 #[cfg(feature = "mujoco")]
