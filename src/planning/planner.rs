@@ -173,10 +173,14 @@ impl Planner {
                 verdict,
             });
         }
-        let (nearest, answer) = if reached {
-            (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
-        } else {
-            (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start))
+        // Inside the limits, and refused all the same: that is why.
+        let inside = solutions.as_slice().iter().position(|solution| solution.outside.is_none());
+        let (nearest, answer) = match inside {
+            _ if reached => {
+                (None, format!("reached; {} found in all", plural(ways.len(), "solution")))
+            }
+            Some(first) => (None, format!("refused: {}", ways[first].verdict)),
+            None => (self.nearest(arm, &pose, &start), self.why_not(arm, &pose, &start)),
         };
         let p = pose.translation.vector;
         let q = pose.rotation.coords;

@@ -26,6 +26,7 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod guard;
+mod ik;
 mod python;
 mod shipped;
 mod starts;

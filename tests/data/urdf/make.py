@@ -7,8 +7,7 @@ Each row is a joint: what it does, origin (xyz m, rpy rad), axis, lower, upper (
 import math
 
 REVOLUTE, CONTINUOUS, PRISMATIC, FIXED = "revolute", "continuous", "prismatic", "fixed"
-X, Y, Z = (1, 0, 0), (0, 1, 0), (0, 0, 1)
-NONE = (0, 0, 0)
+Z = (0, 0, 1)
 
 # The vendor's own descriptions, agilexrobotics/Piper_ros at 116596ce (piper_h: 2dc30fca, 2024: 4f22c61f): rounded
 # angles, a wrist that misses itself by 88 um (1.4 mm in 2024), digits swapped in two limits.
@@ -72,47 +71,37 @@ PIPER_DH0 = [
 ]
 PIPER_LIMITS = [(-2.618, 2.618), (0, 3.14), (-2.967, 0), (-1.745, 1.745), (-1.22, 1.22), (-2.0944, 2.0944)]
 
-# Trossen Robotics, vx300s.urdf.xacro of Interbotix/interbotix_ros_manipulators.
+# Others, by their makers' figures: Trossen ViperX-300S, ARX X5 (real-stanford/arx5-sdk at 1c5628a7), AgileX Nero
+# (agilexrobotics/Piper_ros at 3fdffd5e; it states no speeds).
+X, Y = (1, 0, 0), (0, 1, 0)
 VIPERX_300S = [
-    (REVOLUTE, (0, 0, 0.079), NONE, Z, -3.14158, 3.14158, 3.14),
-    (REVOLUTE, (0, 0, 0.04805), NONE, Y, -1.85005, 1.25664, 3.14),
-    (REVOLUTE, (0.05955, 0, 0.3), NONE, Y, -1.76278, 1.6057, 3.14),
-    (REVOLUTE, (0.2, 0, 0), NONE, X, -3.14158, 3.14158, 3.14),
-    (REVOLUTE, (0.1, 0, 0), NONE, Y, -1.8675, 2.23402, 3.14),
-    (REVOLUTE, (0.069744, 0, 0), NONE, X, -3.14158, 3.14158, 3.14),
+    (REVOLUTE, (0, 0, 0.079), (0, 0, 0), Z, -3.14158, 3.14158, 3.14),
+    (REVOLUTE, (0, 0, 0.04805), (0, 0, 0), Y, -1.85005, 1.25664, 3.14),
+    (REVOLUTE, (0.05955, 0, 0.3), (0, 0, 0), Y, -1.76278, 1.6057, 3.14),
+    (REVOLUTE, (0.2, 0, 0), (0, 0, 0), X, -3.14158, 3.14158, 3.14),
+    (REVOLUTE, (0.1, 0, 0), (0, 0, 0), Y, -1.8675, 2.23402, 3.14),
+    (REVOLUTE, (0.069744, 0, 0), (0, 0, 0), X, -3.14158, 3.14158, 3.14),
 ]
-
-# ARX, X5.urdf of real-stanford/arx5-sdk at 1c5628a7.
 ARX_X5 = [
-    (REVOLUTE, (0, 0, 0.0603), NONE, Z, -10.0, 10.0, 10),
-    (REVOLUTE, (0.02, 0, 0.0402), NONE, Y, 0, 3.14, 10),
+    (REVOLUTE, (0, 0, 0.0603), (0, 0, 0), Z, -10, 10, 10),
+    (REVOLUTE, (0.02, 0, 0.0402), (0, 0, 0), Y, 0, 3.14, 10),
     (REVOLUTE, (-0.264, 0, 0), (-3.1416, 0, 0), Y, 0, 3.14, 10),
-    (REVOLUTE, (0.245, 0, -0.056), NONE, Y, -1.57079632679, 1.57079632679, 10),
-    (REVOLUTE, (0.06575, -0.001, -0.0825), NONE, Z, -1.67, 1.67, 10),
+    (REVOLUTE, (0.245, 0, -0.056), (0, 0, 0), Y, -1.57079632679, 1.57079632679, 10),
+    (REVOLUTE, (0.06575, -0.001, -0.0825), (0, 0, 0), Z, -1.67, 1.67, 10),
     (REVOLUTE, (0.02845, 0, 0.0825), (-3.1416, 0, 0), X, -1.57, 1.57, 10),
 ]
-
-# Universal Robots, UR5e: the maker's published d, a and alpha; the last frame is the flange.
-TURN, HALF, QUARTER = 2 * math.pi, math.pi, math.pi / 2
-UR5E = [
-    (REVOLUTE, (0, 0, 0.1625), NONE, Z, -TURN, TURN, HALF),
-    (REVOLUTE, NONE, (QUARTER, 0, 0), Z, -TURN, TURN, HALF),
-    (REVOLUTE, (-0.425, 0, 0), NONE, Z, -HALF, HALF, HALF),
-    (REVOLUTE, (-0.3922, 0, 0.1333), NONE, Z, -TURN, TURN, HALF),
-    (REVOLUTE, (0, -0.0997, 0), (QUARTER, 0, 0), Z, -TURN, TURN, HALF),
-    (REVOLUTE, (0, 0.0996, 0), (-QUARTER, 0, 0), Z, -TURN, TURN, HALF),
-]
-
-# AgileX Nero, seven joints, agilexrobotics/Piper_ros at 3fdffd5e. Its description states no speeds.
 NERO = [
-    (REVOLUTE, (0, 0, 0.138), NONE, Z, -2.7, 2.7, 0),
-    (REVOLUTE, NONE, (1.5708, 3.1415, 0), Z, -1.74, 1.74, 0),
-    (REVOLUTE, (0, -0.31, 0), (-1.5708, 0, 3.1416), Z, -2.75, 2.75, 0),
-    (REVOLUTE, NONE, (-1.5708, 0, 3.1416), Z, -1.01, 2.14, 0),
-    (REVOLUTE, (0, -0.27001, 0), (1.5708, -1.5708, 0), Z, -2.75, 2.75, 0),
-    (REVOLUTE, NONE, (1.5708, -1.5708, 0), Z, -0.73, 0.95, 0),
-    (REVOLUTE, (0, -0.0235, 0), (1.5708, 0, 0), Z, -1.57, 1.57, 0),
+    (REVOLUTE, (0, 0, 0.138), (0, 0, 0), Z, -2.7, 2.7, 3),
+    (REVOLUTE, (0, 0, 0), (1.5708, 3.1415, 0), Z, -1.74, 1.74, 3),
+    (REVOLUTE, (0, -0.31, 0), (-1.5708, 0, 3.1416), Z, -2.75, 2.75, 3),
+    (REVOLUTE, (0, 0, 0), (-1.5708, 0, 3.1416), Z, -1.01, 2.14, 3),
+    (REVOLUTE, (0, -0.27001, 0), (1.5708, -1.5708, 0), Z, -2.75, 2.75, 3),
+    (REVOLUTE, (0, 0, 0), (1.5708, -1.5708, 0), Z, -0.73, 0.95, 3),
+    (REVOLUTE, (0, -0.0235, 0), (1.5708, 0, 0), Z, -1.57, 1.57, 3),
 ]
+
+# Universal Robots UR5e: d m, a m, alpha deg by the maker's table; each joint turns first.
+UR5E = [(0.1625, 0, 90), (0, -0.425, 0), (0, -0.3922, 0), (0.1333, 0, 90), (0.0997, 0, -90), (0.0996, 0, 0)]
 
 # SO-101, five joints, TheRobotStudio/SO-ARM100 at 0aee1d0f, its zeros below 1e-6 rounded; then the tool.
 SO101 = [
@@ -121,19 +110,36 @@ SO101 = [
     (REVOLUTE, (-0.11257, -0.028, 0), (0, 0, 1.5708), Z, -1.69, 1.69, 10),
     (REVOLUTE, (-0.1349, 0.0052, 0), (0, 0, -1.5708), Z, -1.65806, 1.65806, 10),
     (REVOLUTE, (0, -0.0611, 0.0181), (1.5708, 0, 3.14159), Z, -2.79253, 2.79253, 10),
-    (FIXED, (-0.0079, -0.000218121, -0.0981274), (1.5708, 0, 1.5708), NONE, 0, 0, 0),
+    (FIXED, (-0.0079, -0.000218121, -0.0981274), (1.5708, 0, 1.5708), Z, 0, 0, 0),
 ]
 
-# Ours: a column that rises, a boom of two equal stages that slide out together, and a wrist that turns for ever.
-CRANE = [
-    (PRISMATIC, (0, 0, 0.2), NONE, Z, 0, 0.5, 0.4),
-    (REVOLUTE, (0, 0, 0.1), NONE, (0, 0, -2), -2.5, 2.5, 1),
-    (PRISMATIC, (0.3, 0, 0), NONE, X, 0.05, 0.25, 0.3),
-    (PRISMATIC, (0.3, 0, 0), NONE, X, 0.0, 0.2, 0.3, ("joint3", 1.0, -0.05)),
-    (REVOLUTE, (0.02, 0, 0), NONE, Y, -1.5, 1.5, 2),
-    (CONTINUOUS, (0, 0, -0.05), NONE, Z, 0, 0, 3),
-    (FIXED, (0, 0, -0.1), (math.pi, 0, 0), NONE, 0, 0, 0),
+# Made up: five joints like a small desk arm's; and a column that lifts, whose second stage follows the first.
+FIVE = [
+    (REVOLUTE, (0, 0, 0.06), (0, 0, 0), Z, -1.9, 1.9, 6),
+    (REVOLUTE, (0.03, 0, 0.055), (0, 0, 0), Y, -1.7, 1.7, 6),
+    (REVOLUTE, (0.028, 0, 0.113), (0, 0, 0), Y, -1.7, 1.7, 6),
+    (REVOLUTE, (0.135, 0, 0.005), (0, 0, 0), Y, -1.65, 1.65, 6),
+    (REVOLUTE, (0.061, 0, 0), (0, 0, 0), X, -2.7, 2.8, 6),
 ]
+LIFTED = [
+    (PRISMATIC, (0, 0, 0.3), (0, 0, 0), Z, 0, 0.4, 0.5),
+    (PRISMATIC, (0, 0, 0.1), (0, 0, 0), Z, 0, 0.4, 0.5, ("joint1", 1, 0)),
+    (FIXED, (0.05, 0, 0), (0, 0, 0.3), Z, 0, 0, 0),
+    (CONTINUOUS, (0, 0, 0.05), (0, 0, 0), Z, 0, 0, 3),
+    (REVOLUTE, (0.25, 0, 0), (0, 0, 0), Z, -2.5, 2.5, 3),
+    (REVOLUTE, (0.2, 0, 0), (0, 1.5708, 0), Z, -2, 2, 3),
+    (REVOLUTE, (0, 0, 0.05), (-1.5708, 0, 0), Z, -2, 2, 3),
+    (REVOLUTE, (0, 0.08, 0), (1.5708, 0, 0), Z, -3, 3, 3),
+]
+
+
+def standard_dh(table, limits, velocity):
+    """Rz(q) Tz(d) Tx(a) Rx(alpha), each joint's figures an origin of the next; the last is a fixed flange."""
+    rows, xyz, rpy = [], (0, 0, 0), (0, 0, 0)
+    for (d, a, alpha), (lower, upper) in zip(table, limits):
+        rows.append((REVOLUTE, xyz, rpy, Z, lower, upper, velocity))
+        xyz, rpy = (a, 0, d), (math.radians(alpha), 0, 0)
+    return rows + [(FIXED, xyz, rpy, Z, 0, 0, 0)]
 
 
 def from_dh(table, limits, velocity):
@@ -193,12 +199,11 @@ if __name__ == "__main__":
     write("piper_dh0", chain(from_dh(PIPER_DH0, PIPER_LIMITS, 3.0)))
     write("viperx_300s", chain(VIPERX_300S))
     write("arx_x5", chain(ARX_X5))
-    write("ur5e", chain(UR5E))
+    turns = [(-2 * math.pi, 2 * math.pi)] * 6
+    turns[2] = (-math.pi, math.pi)
+    write("ur5e", chain(standard_dh(UR5E, turns, 3.14)))
     write("nero", chain(NERO))
     write("so101", chain(SO101))
-    write("crane", chain(CRANE))
-    # A torso that turns, with an arm on either side.
-    left = chain([(FIXED, (0, 0.15, 0.4), (-1, 0, 0), NONE, 0, 0, 0), *PIPER_NEW], "torso_link1", "left_")
-    right = chain([(FIXED, (0, -0.15, 0.4), (1, 0, 0), NONE, 0, 0, 0), *PIPER_NEW], "torso_link1", "right_")
-    torso = chain([(REVOLUTE, (0, 0, 0.5), NONE, Z, -1, 1, 1)], prefix="torso_")
-    write("two_arms", torso, left, right)
+    write("five", chain(FIVE))
+    write("lifted", chain(LIFTED))
+    write("two_arms", chain(PIPER_NEW, prefix="left_"), chain(PIPER_NEW, prefix="right_"))
