@@ -209,7 +209,7 @@ impl Planner {
                 for (name, value) in named {
                     velocity[self.joint(name)?] = *value;
                 }
-                Ok(Velocity::Joints(velocity))
+                Ok(Velocity::Joints(Box::new(velocity)))
             }
             Jog::Tool(tool) => {
                 let arm = self.arm(tool.arm.as_deref())?;

@@ -25,7 +25,7 @@ const REST: f64 = 1e-9;
 #[derive(Clone)]
 pub enum Velocity {
     /// Of every joint, rad/s or m/s.
-    Joints(Joints),
+    Joints(Box<Joints>),
     /// Of an arm's tool.
     Tool {
         /// Which arm.
