@@ -30,10 +30,11 @@ fn settings() -> Settings {
     Settings::load(&file).expect("the shipped configuration")
 }
 
+/// The shipped robot, under its guard as in the daemon.
 fn robot() -> (Robot, Joints) {
     let robot = settings().robot_settings;
-    let (guarded, _) = reflexd::daemon::guarded(&robot, PERIOD_S).expect("shipped limits");
-    (guarded, robot.home().expect("shipped home"))
+    let (law, _) = reflexd::daemon::guarded(&robot, PERIOD_S).expect("shipped limits");
+    (law, robot.home().expect("shipped home"))
 }
 
 fn order(id: u64, what: What) -> Order {
@@ -146,7 +147,7 @@ fn inference(c: &mut Criterion) {
     let params = berry();
     let mut group = c.benchmark_group("inference");
     for name in registry.names() {
-        // Some skills need none.
+        // A skill that plans has none.
         let Some(head) = registry.head(name) else { continue };
         let mut head = head.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chunk = Chunk::empty(ChunkId(1), RunId(1), HeadDigest(0), TickIndex(0), home.len());

@@ -82,6 +82,71 @@ fn descriptions_by_the_vendors_figures_are_the_vendors() {
     is_that_of(&arm("piper_2024", "link6"), "fk_urdf_2024");
 }
 
+/// Every test description with its flange, how many joints can be chosen, and its class.
+const ARMS: [(&str, &str, usize, &str); 15] = [
+    ("piper_new", "link6", 6, "ortho_parallel"),
+    ("piper_old", "link6", 6, "ortho_parallel"),
+    ("piper_2024", "link6", 6, "ortho_parallel"),
+    ("piper_dh0", "link6", 6, "ortho_parallel"),
+    ("piper_h", "link6", 6, "ortho_parallel"),
+    ("piper_l", "link6", 6, "ortho_parallel"),
+    ("piper_x", "link6", 6, "three_parallel"),
+    ("viperx_300s", "link6", 6, "ortho_parallel"),
+    ("arx_x5", "link6", 6, "three_parallel"),
+    ("ur5e", "link7", 6, "three_parallel"),
+    ("nero", "link7", 7, "numeric"),
+    ("so101", "link6", 5, "numeric"),
+    ("five", "link5", 5, "numeric"),
+    ("lifted", "link8", 6, "numeric"),
+    ("two_arms", "right_link6", 6, "ortho_parallel"),
+];
+
+#[test]
+fn every_arm_is_recognised_by_its_description_alone() {
+    for (name, tool, joints, class) in ARMS {
+        let arm = arm(name, tool);
+        assert_eq!(arm.arm.chain().len(), joints, "{name}");
+        assert_eq!(arm.explain().class, class, "{name}: {:?}", arm.explain());
+    }
+}
+
+/// Fixed joints folded in, mimics followed, axes of any direction: as `k`, which does none of that beforehand.
+#[test]
+fn every_arm_puts_its_tool_where_k_puts_it() {
+    let seed = 20_261_121;
+    let mut random = fastrand::Rng::with_seed(seed);
+    for (name, tool, ..) in ARMS {
+        let arm = arm(name, tool);
+        let text = fs::read_to_string(here(&format!("tests/data/urdf/{name}.urdf")));
+        let robot = urdf_rs::read_from_string(&text.expect("a description")).expect("a robot");
+        let tree = k::Chain::<f64>::from(&robot);
+        let (min, max) = arm.arm.chain().limits();
+        for _ in 0..200 {
+            let mut q = Joints::zeros(min.len());
+            for (k, value) in q.iter_mut().enumerate() {
+                *value = min[k] + random.f64() * (max[k] - min[k]);
+                let node = tree.find(&arm.joint_names[k]).expect("a joint");
+                node.set_joint_position(*value).expect("inside its limits");
+            }
+            tree.update_transforms();
+            let should = tree.find_link(tool).expect("a link").world_transform().expect("updated");
+            let is = arm.x_base_tool(&q);
+            let apart = (is.translation.vector - should.translation.vector).norm();
+            let turned = is.rotation.angle_to(&should.rotation);
+            assert!(apart < 1e-12 && turned < 1e-7, "{name}, seed {seed}: {apart} m, {turned} rad");
+        }
+    }
+}
+
+#[test]
+fn a_continuous_joint_turns_twice_and_a_mimic_is_no_choice() {
+    let lifted = arm("lifted", "link8");
+    let (min, max) = lifted.arm.chain().limits();
+    let turn = 2.0 * std::f64::consts::PI;
+    assert_eq!((min[1], max[1]), (-turn, turn));
+    assert_eq!(lifted.joint_names[..2], ["joint1", "joint4"], "the second stage follows the first");
+}
+
 /// The shipped robot with something about its arms changed.
 fn robot(arms: &str) -> Result<(Settings, TempDir), reflexd::config::ConfigError> {
     robot_with(arms, &[])

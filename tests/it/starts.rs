@@ -233,6 +233,34 @@ fn a_broken_description_stops_the_start() {
     let missing = Tree::copy();
     missing.remove(URDF);
     missing.must_fail(CONFIG, &[], &["piper.urdf"]);
+    let axis = "<child link=\"link3\"/>\n    <axis xyz=\"0 0 1\"/>";
+    let still = "<child link=\"link3\"/>\n    <axis xyz=\"0 0 0\"/>";
+    spoiled(URDF, axis, still, &["joint \"joint3\"", "axis", "0 0 1"]);
+    spoiled(
+        URDF,
+        "<parent link=\"link5\"/>",
+        "<parent link=\"link9\"/>",
+        &["joint \"joint6\"", "\"link9\""],
+    );
+    spoiled(
+        URDF,
+        "<parent link=\"base_link\"/>",
+        "<parent link=\"link6\"/>",
+        &["joint \"joint", "loop"],
+    );
+    spoiled(
+        URDF,
+        "mimic joint=\"joint7\"",
+        "mimic joint=\"joint9\"",
+        &["\"joint8\"", "\"joint9\""],
+    );
+    let large = Tree::copy();
+    let text = fs::read_to_string(large.path(URDF)).expect("shipped");
+    fs::write(large.path(URDF), text + &" ".repeat(50 << 20)).expect("a temporary file");
+    large.must_fail(CONFIG, &[], &["piper.urdf", "more than 8 MiB"]);
+    let latin = Tree::copy();
+    fs::write(latin.path(URDF), b"<robot name=\"\xe9\"/>").expect("a temporary file");
+    latin.must_fail(CONFIG, &[], &["piper.urdf", "not UTF-8"]);
 }
 
 #[cfg(feature = "mujoco")]

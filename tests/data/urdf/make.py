@@ -103,6 +103,16 @@ NERO = [
 # Universal Robots UR5e: d m, a m, alpha deg by the maker's table; each joint turns first.
 UR5E = [(0.1625, 0, 90), (0, -0.425, 0), (0, -0.3922, 0), (0.1333, 0, 90), (0.0997, 0, -90), (0.0996, 0, 0)]
 
+# SO-101, five joints, TheRobotStudio/SO-ARM100 at 0aee1d0f, its zeros below 1e-6 rounded; then the tool.
+SO101 = [
+    (REVOLUTE, (0.0207909, -0.0230745, 0.0948817), (-3.14159, 0, 1.5708), Z, -1.91986, 1.91986, 10),
+    (REVOLUTE, (-0.0303992, -0.0182778, -0.0542), (-1.5708, -1.5708, 0), Z, -1.74533, 1.74533, 10),
+    (REVOLUTE, (-0.11257, -0.028, 0), (0, 0, 1.5708), Z, -1.69, 1.69, 10),
+    (REVOLUTE, (-0.1349, 0.0052, 0), (0, 0, -1.5708), Z, -1.65806, 1.65806, 10),
+    (REVOLUTE, (0, -0.0611, 0.0181), (1.5708, 0, 3.14159), Z, -2.79253, 2.79253, 10),
+    (FIXED, (-0.0079, -0.000218121, -0.0981274), (1.5708, 0, 1.5708), Z, 0, 0, 0),
+]
+
 # Made up: five joints like a small desk arm's; and a column that lifts, whose second stage follows the first.
 FIVE = [
     (REVOLUTE, (0, 0, 0.06), (0, 0, 0), Z, -1.9, 1.9, 6),
@@ -193,6 +203,7 @@ if __name__ == "__main__":
     turns[2] = (-math.pi, math.pi)
     write("ur5e", chain(standard_dh(UR5E, turns, 3.14)))
     write("nero", chain(NERO))
+    write("so101", chain(SO101))
     write("five", chain(FIVE))
     write("lifted", chain(LIFTED))
     write("two_arms", chain(PIPER_NEW, prefix="left_"), chain(PIPER_NEW, prefix="right_"))
