@@ -133,6 +133,11 @@ impl Line {
         self.p + self.z * (normal.dot(&(point - self.p)) / normal.dot(&self.z))
     }
 
+    /// Its point nearest to another.
+    fn foot(&self, point: &Vector) -> Vector {
+        self.p + self.z * self.z.dot(&(point - self.p))
+    }
+
     fn pair(&self, other: &Self) -> Pair {
         let across = self.z.cross(&other.z);
         let between = other.p - self.p;
@@ -235,6 +240,10 @@ fn closed_form(
     let h = across(&mean, &one.z).ok_or(Reason::Angle { joint: 0, off_rad })?;
     let (wrist, miss) =
         if parallel { meeting(&[five, six]).unwrap_or((five.p, miss)) } else { (wrist, miss) };
+    // The arm carries a point of the wrist's first axis, which that axis does not move; the tool is seen from a point of
+    // its last, for the same reason. How far the two are apart is the whole mismatch of such a wrist.
+    let (last_point, wrist) =
+        (six.foot(&wrist), if parallel { five.foot(&wrist) } else { four.foot(&wrist) });
     let p2 = two.at(&h, &wrist);
     let p3 = three.at(&h, &wrist);
     let p4 = if parallel { four.at(&h, &wrist) } else { wrist };
@@ -275,7 +284,7 @@ fn closed_form(
     let tool_r = tool.rotation.to_rotation_matrix();
     // Joint 2 turns about `h` by its choice of sign.
     let (sign3, sign4) = (three.z.dot(&h).signum(), four.z.dot(&h).signum());
-    let wrist_in_tool = tool_r.transpose() * (wrist - tool.translation.vector);
+    let wrist_in_tool = tool_r.transpose() * (last_point - tool.translation.vector);
     let mut ideal = Ideal::of(&Measures {
         parallel,
         base: rows(&base.transpose()),
@@ -305,15 +314,16 @@ fn closed_form(
     });
     let z = [one.z, h, h * sign3, if parallel { h * sign4 } else { last }, z5, z6];
     let p = [origin, p2, p3, p4, wrist, wrist];
-    explanation.mismatch = mismatch(chain, &z, &p);
+    let shift = Translation3::from(wrist - last_point);
+    explanation.mismatch = mismatch(chain, &z, &p, &(shift * tool));
     ideal.mismatch_rad =
         explanation.mismatch.angle_rad + explanation.mismatch.position_m / upper.min(fore);
     Ok(ideal)
 }
 
-/// Largest difference of the exact arm from the one with axes `z` through `p` at zero, over a lattice of joints.
-fn mismatch(chain: &Chain, z: &[Vector; 6], p: &[Vector; 6]) -> PoseError {
-    let home = chain.x_base_tool(&[0.0; 6]);
+/// Largest difference of the exact arm from the one with axes `z` through `p` and the tool at `home` at zero, over a
+/// lattice of joints.
+fn mismatch(chain: &Chain, z: &[Vector; 6], p: &[Vector; 6], home: &Isometry3<f64>) -> PoseError {
     let mut worst = PoseError::default();
     for sample in 0_u32..64 {
         let mut x = Isometry3::identity();

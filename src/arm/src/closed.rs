@@ -9,7 +9,7 @@ use crate::{
     inverse::Options,
     lanes::Lanes,
     math::{Frame, Math},
-    six::{Joints6, Six, Still, View},
+    six::{self, Joints6, Off, Six, Still},
 };
 
 /// An arm with a closed form.
@@ -71,6 +71,19 @@ impl Candidates {
         q
     }
 
+    /// The branch of a way, if it is so clear of singularities that the exact arm is in the same.
+    #[inline(always)]
+    pub(crate) fn branch(&self, index: usize) -> Option<u8> {
+        let (half, lane) = (index >> 2 & 1, index & 3);
+        let mut clear = true;
+        for k in 0..3 {
+            clear &= self.clear[half][k].0[lane] > 4.0 * self.doubt[k];
+        }
+        let branch =
+            if self.parallel { lane & 1 | half << 1 | lane >> 1 << 2 } else { lane | half << 2 };
+        clear.then_some(branch as u8)
+    }
+
     /// The singularity that a way is nearest to, and how near: 1 where the closed form begins to be in doubt.
     pub(crate) fn nearest(&self, index: usize) -> (Still, f64) {
         let share = |k: usize| self.clear[index >> 2 & 1][k].0[index & 3] / self.doubt[k];
@@ -82,6 +95,13 @@ impl Candidates {
         } else {
             (Still::Elbow, elbow)
         }
+    }
+
+    /// How near the last singularity is where another is near too: 1 where the closed form begins to be in doubt.
+    fn magnified(&self, (last, others): (usize, [usize; 2]), index: usize) -> f64 {
+        let clear = |k: usize| self.clear[index >> 2 & 1][k].0[index & 3];
+        let least = clear(others[0]).min(clear(others[1]));
+        clear(last) * (MAGNIFIED * least).min(1.0) / self.doubt[last]
     }
 
     /// The way that merges with this one at a singularity.
@@ -98,14 +118,14 @@ impl Candidates {
 impl Closed {
     pub(crate) fn of(chain: &Chain, ideal: Ideal) -> Option<Self> {
         let six = Six::of(chain)?;
-        let first = |values: &[f64; 16]| {
-            let [a, b, c, d, e, f, ..] = *values;
-            [a, b, c, d, e, f]
-        };
-        let (low, high) = (first(&chain.position_min), first(&chain.position_max));
         // Beyond this the sines of the hot path are not those of the angle.
-        let small = low.iter().chain(&high).all(|limit| limit.abs() < 0.5 * Lanes::SIN_COS_MAX);
-        small.then(|| Self { six, ideal, low, high, doubt: ideal.doubt() })
+        let most = 0.5 * Lanes::SIN_COS_MAX;
+        let (mut low, mut high) = ([0.0; 6], [0.0; 6]);
+        for k in 0..6 {
+            low[k] = chain.position_min[k].max(-most);
+            high[k] = chain.position_max[k].min(most);
+        }
+        Some(Self { six, ideal, low, high, doubt: ideal.doubt() })
     }
 
     #[inline(always)]
@@ -151,14 +171,21 @@ impl Closed {
                 sum = sum + moved;
             }
             far[half] = sum.fma::<M>(Lanes::all(SUM), far[half]);
-            let narrow = clear[0].min(clear[1].min(clear[2])).max(Lanes::all(1e-12)).sqrt();
+            // Of two singularities at once the second magnifies what the first does.
+            let most = clear[0].max(clear[1].max(clear[2])).max(Lanes::all(1e-12));
+            let two = clear[0] * clear[1] * clear[2] / most;
+            let narrow = two.max(Lanes::all(1e-12)).sqrt();
             let slack = Lanes::all(3.0 * self.ideal.mismatch_rad) / narrow;
             excess[half] = outside - slack - Lanes::all(1e-9);
-            for (clear, doubt) in clear.iter().zip(doubt) {
-                let over = *clear - Lanes::all(doubt);
-                let least = over.0[0].min(over.0[1]).min(over.0[2].min(over.0[3]));
-                clearest = if least >= clearest { clearest } else { least };
-            }
+            let over = [
+                clear[0] - Lanes::all(doubt[0]),
+                clear[1] - Lanes::all(doubt[1]),
+                clear[2] - Lanes::all(doubt[2]),
+                two * Lanes::all(MAGNIFIED) - Lanes::all(doubt[self.last().0]),
+            ];
+            let over = over[0].min(over[1]).min(over[2].min(over[3]));
+            let least = over.0[0].min(over.0[1]).min(over.0[2].min(over.0[3]));
+            clearest = if least >= clearest { clearest } else { least };
         }
         let flat = |halves: &[Lanes; 2]| {
             let [[a, b, c, d], [e, f, g, h]] = [halves[0].0, halves[1].0];
@@ -180,17 +207,30 @@ impl Closed {
         candidates
     }
 
+    /// The singularity that the closed form comes to last, and the two whose errors it magnifies.
+    #[inline(always)]
+    const fn last(&self) -> (usize, [usize; 2]) {
+        if self.ideal.parallel() { (1, [0, 2]) } else { (2, [0, 1]) }
+    }
+
     /// Tells the ways near a singularity from those that are clear, and how far they are at least.
     fn mark(&self, task: &Task, candidates: &mut Candidates) {
         for index in 0..8 {
             let (still, share) = candidates.nearest(index);
             // Not `share <= -1`: NaN is beyond.
             candidates.beyond[index] = !(share > -1.0);
-            if share >= 1.0 {
+            let still = if share < 1.0 {
+                still
+            } else if candidates.magnified(self.last(), index) < 1.0 {
+                if self.ideal.parallel() { Still::Elbow } else { Still::Wrist }
+            } else {
                 continue;
-            }
+            };
+            let wrist = candidates.clear[index >> 2][2].0[index & 3];
             let fixed: &[usize] = match still {
                 Still::Shoulder => &[1, 2],
+                // A bend moves the others by about as much, unless the wrist magnifies it.
+                Still::Elbow if wrist > 0.01 => &[0, 1, 2, 3, 4, 5],
                 Still::Elbow => &[0],
                 Still::Wrist => &[0, 1, 2],
             };
@@ -217,26 +257,91 @@ impl Closed {
                 break;
             }
             *work -= 1;
-            let view = self.six.view::<M>(&q);
+            let view = self.six.view::<f64, M>(&q);
             let off = view.off::<M>(&task.target);
-            let (cost, least) = (task.cost(&off.error), task.cost(&best.error));
+            let error = off.error();
+            let (cost, least) = (task.cost(&error), task.cost(&best.error));
             // Also when the cost is NaN.
             if round > 2 && !(cost < 0.7 * least) {
                 break;
             }
             if cost < least {
-                best = Found { joints: q, error: off.error };
+                best = Found { joints: q, error };
             }
             // Well within what is asked: another's arithmetic shall agree.
             if cost < 0.1 {
                 break;
             }
-            let Some(step) = view.step::<M>(&off, &task.target, &task.seen.wrist, None) else {
+            let step = view.step::<M>(&off, &task.target, &task.seen.wrist, None);
+            if !advance(&mut q, &step, None) {
                 break;
-            };
-            advance(&mut q, &step, None);
+            }
         }
         best
+    }
+
+    /// Newton on four ways at once, those inside the limits until they are exact, those outside until acceptable. A lane
+    /// that does not get there in a few steps is left where it is: its error tells.
+    #[inline(always)]
+    pub(crate) fn polish_half<M: Math>(
+        &self,
+        task: &Task,
+        candidates: &Candidates,
+        half: usize,
+        work: &mut u32,
+    ) -> [Found; 4] {
+        let mut q = candidates.joints[half];
+        let (mut aim_m, mut aim_rad, mut wanted) = ([0.0; 4], [0.0; 4], [false; 4]);
+        for lane in 0..4 {
+            let index = 4 * half + lane;
+            let inside = candidates.excess[index] <= 0.0;
+            aim_m[lane] = if inside { 0.1 * task.exact_m } else { task.accept_m };
+            aim_rad[lane] = if inside { 0.1 * task.exact_rad } else { 0.99 * task.accept_rad };
+            wanted[lane] = candidates.near[index].is_none() && !candidates.beyond[index];
+        }
+        let mut round = 0;
+        loop {
+            *work = work.saturating_sub(1);
+            let view = self.six.view::<Lanes, M>(&q);
+            let off = view.off::<M>(&task.target);
+            let miss = (off.distance / Lanes(aim_m)).max(off.sin / Lanes(aim_rad));
+            // More than a quarter of a turn is not told by its sine.
+            let miss = off.trace.less(Lanes::all(1.0), Lanes::all(f64::INFINITY), miss);
+            let mut open = false;
+            for lane in 0..4 {
+                open |= wanted[lane] && !(miss.0[lane] < 1.0);
+            }
+            if !open || round == 4 {
+                return [
+                    found(&q, &off, 0),
+                    found(&q, &off, 1),
+                    found(&q, &off, 2),
+                    found(&q, &off, 3),
+                ];
+            }
+            round += 1;
+            let step = view.step::<M>(&off, &task.target, &task.seen.wrist, None);
+            let mut most = Lanes::all(0.5);
+            for k in 0..6 {
+                most = step[k].abs().max(most);
+            }
+            let scale = miss.less(Lanes::all(1.0), Lanes::all(0.0), Lanes::all(0.5) / most);
+            for k in 0..6 {
+                q[k] = step[k].fma::<M>(scale, q[k]);
+            }
+        }
+    }
+
+    /// Each joint in the turn nearest to the start, or in the next if the limits want that.
+    pub(crate) fn turned(&self, task: &Task, q: &Joints6) -> Joints6 {
+        let mut turned = [0.0; 6];
+        for k in 0..6 {
+            let near = nearest_turn(q[k], task.start[k]);
+            let over = |q: f64| (self.low[k] - q).max(q - self.high[k]).max(0.0);
+            let other = if near < self.low[k] { near + TAU } else { near - TAU };
+            turned[k] = if over(other) < over(near) { other } else { near };
+        }
+        turned
     }
 
     /// The same joints inside the limits, if that is a matter of a trifle.
@@ -254,7 +359,7 @@ impl Closed {
         if moved > 1e-3 {
             return None;
         }
-        let error = self.six.view::<M>(&q).off::<M>(&task.target).error;
+        let error = self.six.view::<f64, M>(&q).off::<M>(&task.target).error();
         task.accepts(&error).then_some(Found { joints: q, error })
     }
 
@@ -268,11 +373,6 @@ impl Closed {
             }
         }
         worst
-    }
-
-    #[inline(always)]
-    pub(crate) fn look<M: Math>(&self, q: &Joints6) -> View {
-        self.six.view::<M>(q)
     }
 }
 
@@ -302,6 +402,9 @@ impl Task {
     }
 }
 
+/// Below the inverse of this another singularity is near enough to magnify.
+const MAGNIFIED: f64 = 20.0;
+
 /// What the sum counts in a distance.
 const SUM: f64 = 0.01;
 
@@ -318,15 +421,25 @@ pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     most + SUM * sum
 }
 
-/// Adds a step, but nowhere more than half a radian; not to a joint that is still.
+/// One of four.
 #[inline(always)]
-pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) {
-    let still = still.map_or(6, Still::joint);
-    let mut most = 0.0_f64;
+fn found(q: &[Lanes; 6], off: &Off<Lanes>, lane: usize) -> Found {
+    let mut joints = [0.0; 6];
     for k in 0..6 {
-        if k != still {
-            most = most.max(step[k].abs());
-        }
+        joints[k] = q[k].0[lane];
+    }
+    Found { joints, error: six::error(off.distance.0[lane], off.sin.0[lane], off.trace.0[lane]) }
+}
+
+/// Adds a step, but nowhere more than half a radian; not to a joint that is still. False where there is no step.
+#[inline(always)]
+pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) -> bool {
+    let still = still.map_or(6, Still::joint);
+    let (mut most, mut sum) = (0.0_f64, 0.0);
+    for k in 0..6 {
+        let size = if k == still { 0.0 } else { step[k].abs() };
+        most = most.max(size);
+        sum += size;
     }
     let scale = if most > 0.5 { 0.5 / most } else { 1.0 };
     for k in 0..6 {
@@ -334,6 +447,8 @@ pub(crate) fn advance(q: &mut Joints6, step: &Joints6, still: Option<Still>) {
             q[k] += scale * step[k];
         }
     }
+    // Also false for NaN.
+    sum < 1e6
 }
 
 /// The same angle in the turn nearest to `to`.

@@ -6,12 +6,13 @@
 use crate::{
     answer::Answer,
     chain::Chain,
-    closed::{Candidates, Closed, Task},
+    closed::{Candidates, Closed, Found, Task},
     inverse::{self, Arm, Options, Solutions},
     math::Frame,
     nearest, numeric,
     servo::{self, Bounds, Followed, Servo, Task as ServoTask},
-    sweep::{self, Roots, Sweep},
+    six::Joints6,
+    sweep::{self, Sample, Sweep},
     vector::JointVector,
 };
 
@@ -56,7 +57,13 @@ twins! {
         chain: &Chain, arm: &Closed, task: &Task, candidates: &Candidates, own: Option<u8>,
         options: &Options, work: u32
     ) -> Answer = nearest::beyond;
-    sweep(arm: &Closed, task: &Task, which: Sweep, work: &mut u32) -> Roots = sweep::sweep;
+    held(arm: &Closed, task: &Task, which: Sweep, at: f64, near: &Joints6) -> Joints6
+        = sweep::held;
+    probe(
+        arm: &Closed, task: &Task, which: Sweep, at: f64, beside: Option<Joints6>, steps: u32,
+        work: &mut u32
+    ) -> Option<Sample> = sweep::probe;
+    polish(arm: &Closed, task: &Task, from: &Joints6, work: &mut u32) -> Found = Closed::polish;
     search(
         chain: &Chain, target: &Frame, starts: &[JointVector], goal: &numeric::Goal, work: &mut u32
     ) -> numeric::Reach = numeric::search;
@@ -68,3 +75,6 @@ twins! {
         task: &ServoTask
     ) -> Followed = servo::follow;
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,12 @@ use core::f64::consts::TAU;
 use crate::{
     answer::{Branch, Search},
     chain::Chain,
-    closed::{Closed, Found, Task},
+    closed::{Closed, Found, Task, distance},
     dispatch,
     inverse::{Options, Solution, Solutions},
     math::{Frame, Math},
-    nearest::{LOOKS, vector},
-    sweep::Sweep,
+    nearest::{LOOKS, settled, six, vector},
+    sweep::{Sweep, sweep},
     vector::{JointVector, MAX_JOINTS},
 };
 
@@ -18,15 +18,21 @@ use crate::{
 /// allow.
 #[inline(always)]
 pub(crate) fn closed<M: Math>(
+    chain: &Chain,
     arm: &Closed,
     target: &Frame,
     start: &JointVector,
     options: &Options,
     solutions: &mut Solutions,
 ) {
-    let task = arm.task::<M>(target, start, options);
-    let candidates = arm.candidates::<M>(&task);
+    let task = &arm.task::<M>(target, start, options);
+    let candidates = arm.candidates::<M>(task);
     let mut work = options.work_max.saturating_mul(LOOKS);
+    let halves = [
+        arm.polish_half::<M>(task, &candidates, 0, &mut work),
+        arm.polish_half::<M>(task, &candidates, 1, &mut work),
+    ];
+    let mut telling = Telling { chain, arm, task, options, work, solutions };
     let mut swept = 0_u32;
     for index in 0..8 {
         if candidates.beyond[index] || swept >> index & 1 == 1 {
@@ -34,58 +40,105 @@ pub(crate) fn closed<M: Math>(
         }
         let mut near = candidates.near[index];
         if near.is_none() {
-            let found = arm.polish::<M>(&task, &candidates.joints(index), &mut work);
+            let mut found = halves[index >> 2][index & 3];
+            if !task.accepts(&found.error) {
+                found = dispatch::polish(arm, task, &candidates.joints(index), &mut telling.work);
+            }
             if task.accepts(&found.error) {
-                emit::<M>(arm, &task, &found, solutions);
+                telling.tell::<M>(&found, candidates.branch(index));
             } else {
                 near = Some(candidates.nearest(index).0);
             }
         }
         if let Some(still) = near {
             swept |= 1 << candidates.twin(index, still);
-            let from = candidates.joints(index);
-            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
+            let along = Sweep { still, index, from: candidates.joints(index), nearest: false };
+            let roots = sweep(arm, task, along, &mut telling.work);
             for root in roots.as_slice() {
-                emit::<M>(arm, &task, root, solutions);
+                telling.tell::<M>(root, None);
             }
         }
     }
-    if work == 0 {
-        solutions.search = Search::Capped;
+    if swept != 0 {
+        telling.tell_at_least_one::<M>();
     }
-    solutions.sort(&task.start);
+    if telling.work == 0 {
+        telling.solutions.search = Search::Capped;
+    }
+    other_turns(arm, telling.solutions);
+    telling.solutions.sort(&task.start);
 }
 
-/// Every turn of a solution that the limits allow, or the one that they allow least little.
-#[inline(always)]
-fn emit<M: Math>(arm: &Closed, task: &Task, found: &Found, solutions: &mut Solutions) {
-    let branch = Branch(arm.ideal.branch::<M>(&found.joints));
-    let Some(found) = arm.inside::<M>(task, found) else {
-        let (joints, outside) = (vector(&found.joints), arm.outside(&found.joints));
-        solutions.push(Solution { joints, branch, error: found.error, outside });
-        return;
-    };
-    // From the lowest turn of each joint upward, like the digits of a number.
-    let mut lowest = found.joints;
-    let mut turns = false;
-    for k in 0..6 {
-        turns |= arm.high[k] - arm.low[k] >= TAU;
-        lowest[k] -= ((lowest[k] - arm.low[k]) / TAU).floor() * TAU;
+/// All that it takes to tell of a solution.
+struct Telling<'a> {
+    chain: &'a Chain,
+    arm: &'a Closed,
+    task: &'a Task,
+    options: &'a Options,
+    /// Looks that are left.
+    work: u32,
+    solutions: &'a mut Solutions,
+}
+
+impl Telling<'_> {
+    /// In the turn that is nearest to the start, or that the limits allow least little.
+    #[inline(always)]
+    fn tell<M: Math>(&mut self, found: &Found, branch: Option<u8>) {
+        let Self { arm, task, .. } = *self;
+        let inside = arm.inside::<M>(task, found);
+        let outside = if inside.is_some() { None } else { arm.outside(&found.joints) };
+        let mut found = inside.unwrap_or(*found);
+        if outside.is_none() && !task.exact(&found.error) {
+            found = settled(self.chain, task, &found, self.options, &mut self.work);
+        }
+        let Found { joints, error } = found;
+        let branch = Branch(branch.unwrap_or_else(|| arm.ideal.branch::<M>(&joints)));
+        self.solutions.push(Solution { joints: vector(&joints), branch, error, outside });
     }
-    let solution =
-        Solution { joints: vector(&found.joints), branch, error: found.error, outside: None };
-    if !turns {
-        solutions.push(solution);
-        return;
-    }
-    let mut q = lowest;
-    loop {
-        if !solutions.push(Solution { joints: vector(&q), ..solution }) {
+
+    /// Near two singularities at once there may be no joint that, standing, makes all others follow.
+    #[inline(always)]
+    fn tell_at_least_one<M: Math>(&mut self) {
+        if self.solutions.as_slice().iter().any(|solution| solution.outside.is_none()) {
             return;
         }
-        let Some(k) = (0..6).find(|&k| q[k] + TAU <= arm.high[k]) else { return };
-        q[..k].copy_from_slice(&lowest[..k]);
-        q[k] += TAU;
+        let mut work = self.options.work_max.min(self.work / LOOKS);
+        let start = vector(&self.task.start);
+        let goal = self.options.goal();
+        let reach = dispatch::search(self.chain, &self.task.target, &[start], &goal, &mut work);
+        if self.task.accepts(&reach.error) {
+            let found = Found { joints: six(&reach.joints), error: reach.error };
+            self.tell::<M>(&found, None);
+        }
+    }
+}
+
+/// The other turns of all solutions that the limits allow, as long as there is room.
+fn other_turns(arm: &Closed, solutions: &mut Solutions) {
+    if (0..6).all(|k| arm.high[k] - arm.low[k] < TAU) {
+        return;
+    }
+    for index in 0..solutions.as_slice().len() {
+        let solution = solutions.as_slice()[index];
+        if solution.outside.is_some() {
+            continue;
+        }
+        // From the lowest turn of each joint upward, like the digits of a number.
+        let mut lowest = six(&solution.joints);
+        for k in 0..6 {
+            lowest[k] -= ((lowest[k] - arm.low[k]) / TAU).floor() * TAU;
+        }
+        let mut q = lowest;
+        loop {
+            let joints = vector(&q);
+            let same = distance(&joints, &solution.joints) < 1.0;
+            if !same && !solutions.push(Solution { joints, ..solution }) {
+                return;
+            }
+            let Some(k) = (0..6).find(|&k| q[k] + TAU <= arm.high[k]) else { break };
+            q[..k].copy_from_slice(&lowest[..k]);
+            q[k] += TAU;
+        }
     }
 }
 

@@ -193,7 +193,7 @@ impl Ideal {
         let side = self.side.abs() / (self.upper + self.fore);
         // A wrist that misses axis 1 by the mismatch may stand anywhere about it; so may the last joints where axes 4
         // and 6 are in line; but a bend, and a side offset, stand under a root.
-        [16.0 * m * m + 6.0 * m * side + 1e-10, 3.0 * m + 1e-10, 16.0 * m * m + 1e-10]
+        [64.0 * m * m + 8.0 * m * side + 1e-10, 8.0 * m + 1e-10, 64.0 * m * m + 1e-10]
     }
 
     /// The value of joint 3 nearest to this at which the arm is stretched or folded.

@@ -123,14 +123,25 @@ impl Solutions {
 
     /// Those inside first, by distance from `start`; then those outside, by how far.
     pub(crate) fn sort(&mut self, start: &[f64]) {
-        let key = |solution: &Solution| {
-            let far = distance(&solution.joints, start);
-            solution.outside.map_or((0.0, far), |(_, by)| (by, far))
-        };
-        let order = |a: &Solution, b: &Solution| {
-            key(a).partial_cmp(&key(b)).unwrap_or(core::cmp::Ordering::Equal)
-        };
-        self.items[..self.len].sort_unstable_by(order);
+        let mut keys = [0.0; MAX_SOLUTIONS];
+        for (key, solution) in keys.iter_mut().zip(&self.items[..self.len]) {
+            // Beyond any distance.
+            *key = solution
+                .outside
+                .map_or_else(|| distance(&solution.joints, start), |(_, by)| 1e9 + by);
+        }
+        for place in 0..self.len {
+            let mut least = place;
+            for other in place + 1..self.len {
+                if keys[other] < keys[least] {
+                    least = other;
+                }
+            }
+            if least != place {
+                keys.swap(place, least);
+                self.items.swap(place, least);
+            }
+        }
     }
 }
 
@@ -259,7 +270,7 @@ pub(crate) fn solve_all<M: Math>(
     solutions: &mut Solutions,
 ) {
     match &arm.closed {
-        Some(closed) => every::closed::<M>(closed, target, start, options, solutions),
+        Some(closed) => every::closed::<M>(&arm.chain, closed, target, start, options, solutions),
         None => every::numeric::<M>(&arm.chain, target, start, options, solutions),
     }
 }

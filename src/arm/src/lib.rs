@@ -18,6 +18,7 @@ mod lanes;
 mod line;
 mod math;
 mod nearest;
+mod num;
 mod numeric;
 mod path;
 mod servo;

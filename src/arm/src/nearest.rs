@@ -8,7 +8,7 @@ use crate::{
     inverse::Options,
     math::{Frame, Math},
     numeric::Goal,
-    sweep::Sweep,
+    sweep::{Sweep, sweep},
     vector::JointVector,
 };
 
@@ -62,7 +62,7 @@ pub(crate) fn solve<M: Math>(
         if let Some(still) = near {
             tried |= 1 << candidates.twin(index, still);
             let from = candidates.joints(index);
-            let roots = dispatch::sweep(arm, &task, Sweep { still, index, from }, &mut work);
+            let roots = sweep(arm, &task, Sweep { still, index, from, nearest: true }, &mut work);
             for root in roots.as_slice() {
                 let found = arm.inside::<M>(&task, root);
                 take::<M>(arm, &task, own, found, &mut best, &mut other);
@@ -125,16 +125,7 @@ fn answer<M: Math>(
     options: &Options,
     work: &mut u32,
 ) -> Answer {
-    let (mut q, mut error) = (found.joints, found.error);
-    if !task.exact(&error) {
-        // Two solutions that merge, where Newton's steps do not settle; these do.
-        let mut some = SETTLE.min(*work);
-        *work -= some;
-        let reach = dispatch::refine(chain, &task.target, &vector(&q), &options.goal(), &mut some);
-        if task.cost(&reach.error) < task.cost(&error) {
-            (q, error) = (six(&reach.joints), reach.error);
-        }
-    }
+    let Found { joints: q, error } = settled(chain, task, found, options, work);
     let (joints, branch) = (vector(&q), Branch(arm.ideal.branch::<M>(&q)));
     if task.exact(&error) {
         Answer::Exact { joints, branch, error }
@@ -150,6 +141,30 @@ pub(crate) fn vector(q: &[f64; 6]) -> JointVector {
     joints
 }
 
+/// A solution that is only acceptable, brought nearer. Two may merge, where Newton's steps do not settle; these do.
+#[inline(always)]
+pub(crate) fn settled(
+    chain: &Chain,
+    task: &Task,
+    found: &Found,
+    options: &Options,
+    work: &mut u32,
+) -> Found {
+    if task.exact(&found.error) {
+        return *found;
+    }
+    let mut some = SETTLE.min(*work);
+    *work -= some;
+    let goal = Goal { posture: None, ..options.goal() };
+    let start = vector(&found.joints);
+    let reach = dispatch::refine(chain, &task.target, &start, &goal, &mut some);
+    if task.cost(&reach.error) < task.cost(&found.error) {
+        Found { joints: six(&reach.joints), error: reach.error }
+    } else {
+        *found
+    }
+}
+
 /// No candidate holds the pose inside the limits: look everywhere, then tell how near it gets and what is in the way.
 #[inline(always)]
 pub(crate) fn beyond<M: Math>(
@@ -163,19 +178,25 @@ pub(crate) fn beyond<M: Math>(
 ) -> Answer {
     let mut blocked: Option<(Found, usize, f64)> = None;
     let mut starts = [vector(&task.start); 9];
-    let mut count = 1;
+    let (mut count, mut swept) = (1, 0_u32);
     for index in 0..8 {
         if candidates.beyond[index] {
             continue;
         }
         let mut q = candidates.joints(index);
-        if candidates.near[index].is_none() {
-            let found = arm.polish::<M>(task, &q, &mut work);
-            if task.accepts(&found.error)
-                && let Some((joint, by)) = arm.outside(&found.joints)
-                && blocked.is_none_or(|(_, _, least)| by < least)
-            {
-                blocked = Some((found, joint, by));
+        if let Some(still) = candidates.near[index] {
+            if swept >> index & 1 == 0 {
+                swept |= 1 << candidates.twin(index, still);
+                let mut looks = work / 8;
+                let along = Sweep { still, index, from: q, nearest: false };
+                for root in sweep(arm, task, along, &mut looks).as_slice() {
+                    block(arm, root, &mut blocked);
+                }
+            }
+        } else {
+            let found = dispatch::polish(arm, task, &q, &mut work);
+            if task.accepts(&found.error) {
+                block(arm, &found, &mut blocked);
             }
         }
         for k in 0..6 {
@@ -206,7 +227,16 @@ pub(crate) fn beyond<M: Math>(
     }
 }
 
-fn six(joints: &[f64]) -> [f64; 6] {
+/// Keeps the solution that is least outside the limits.
+fn block(arm: &Closed, found: &Found, blocked: &mut Option<(Found, usize, f64)>) {
+    if let Some((joint, by)) = arm.outside(&found.joints)
+        && blocked.is_none_or(|(_, _, least)| by < least)
+    {
+        *blocked = Some((*found, joint, by));
+    }
+}
+
+pub(crate) fn six(joints: &[f64]) -> [f64; 6] {
     let mut q = [0.0; 6];
     for (value, joint) in q.iter_mut().zip(joints) {
         *value = *joint;

@@ -9,7 +9,8 @@ use core::f64::consts::{PI, TAU};
 
 use crate::{
     closed::{Closed, Found, Task, advance, nearest_turn},
-    math::Math,
+    dispatch,
+    math::{Math, Plain, dot},
     six::{Joints6, Still},
 };
 
@@ -27,9 +28,9 @@ impl Roots {
     }
 
     /// A sample may happen to be a solution.
-    fn sample(&mut self, task: &Task, found: &Found) {
+    fn sample(&mut self, arm: &Closed, task: &Task, found: &Found) {
         if task.exact(&found.error) {
-            self.push(*found);
+            self.push(arm, task, *found);
         }
         let cost = task.cost(&found.error);
         if task.accepts(&found.error) && self.least.is_none_or(|old| cost < task.cost(&old.error)) {
@@ -38,7 +39,9 @@ impl Roots {
     }
 
     /// Keeps the better of two that are the same.
-    fn push(&mut self, found: Found) {
+    fn push(&mut self, arm: &Closed, task: &Task, found: Found) {
+        // Along a sweep the joints follow each other without a jump, perhaps for more than a turn.
+        let found = Found { joints: arm.turned(task, &found.joints), ..found };
         let same = |old: &Found| apart(&old.joints, &found.joints) < 1e-3;
         if let Some(old) = self.items[..self.len].iter_mut().find(|old| same(old)) {
             if found.error.cost_m(1.0) < old.error.cost_m(1.0) {
@@ -59,36 +62,55 @@ pub(crate) struct Sweep {
     pub(crate) index: usize,
     /// Its joints there.
     pub(crate) from: Joints6,
+    /// Whether a solution beside the start is enough.
+    pub(crate) nearest: bool,
 }
 
 /// The arm with one joint standing.
 #[derive(Clone, Copy)]
-struct Sample {
+pub(crate) struct Sample {
     at: f64,
     /// Along the direction of [`Still`].
     off: f64,
     found: Found,
 }
 
+/// What counts as beside the start, rad: another root of the sweep that is nearer than one so near is a rare thing.
+const BESIDE_RAD: f64 = 0.3;
+
 /// Between samples, rad. What stays off has a period of pi at the shortest.
 const STRIDE_RAD: f64 = 0.2;
 
 /// All solutions along a sweep. Stops where `work` is used up.
-#[inline(always)]
-pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
+pub(crate) fn sweep(arm: &Closed, task: &Task, sweep: Sweep, work: &mut u32) -> Roots {
     let error = crate::PoseError::default();
     let mut roots = Roots { len: 0, items: [Found { joints: [0.0; 6], error }; 12], least: None };
     let (low, high) = range(arm, task, sweep);
-    if sweep.still == Still::Elbow && bends::<M>(arm, task, sweep, &mut roots, work) {
+    if sweep.nearest {
+        // From a start beside the solution Newton's steps lead there, singular or not.
+        let found = dispatch::polish(arm, task, &task.start, work);
+        if task.exact(&found.error) && beside(arm, task, &found) {
+            roots.push(arm, task, found);
+            return roots;
+        }
+    }
+    if sweep.still == Still::Elbow && bends(arm, task, sweep, &mut roots, work) {
         return roots;
     }
-    let first = nearest_start::<M>(arm, task, sweep, low, high, work);
+    let first = nearest_start(arm, task, sweep, low, high, work);
     if let Some(sample) = first.filter(|sample| task.exact(&sample.found.error)) {
-        roots.push(sample.found);
+        roots.push(arm, task, sample.found);
         // Where the neighbours hold the pose too it is held everywhere along the sweep: the nearest is the answer.
         let beside = sample.at + if sample.at + 0.05 > high { -0.05 } else { 0.05 };
-        let beside = probe::<M>(arm, task, sweep, beside, None, 3, work);
+        let beside = dispatch::probe(arm, task, sweep, beside, None, 3, work);
         if beside.is_some_and(|sample| task.exact(&sample.found.error)) {
+            return roots;
+        }
+    }
+    if let Some(sample) = first.filter(|_| sweep.nearest) {
+        let found = dispatch::polish(arm, task, &sample.found.joints, work);
+        if task.exact(&found.error) && beside(arm, task, &found) {
+            roots.push(arm, task, found);
             return roots;
         }
     }
@@ -97,7 +119,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     let (mut at, mut stretch) = (low, stride);
     while *work > 0 {
         let beside = last[1].map(|sample| sample.found.joints);
-        let sample = probe::<M>(arm, task, sweep, at, beside, 2, work);
+        let sample = dispatch::probe(arm, task, sweep, at, beside, 2, work);
         // Where the others turn fast, as a wrist does that passes its own singularity, look closer.
         if let (Some(a), Some(b)) = (&last[1], &sample)
             && stretch > stride / 10.0
@@ -108,7 +130,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             continue;
         }
         if let Some(sample) = &sample {
-            roots.sample(task, &sample.found);
+            roots.sample(arm, task, &sample.found);
         }
         // One call for both ways to meet zero: crossing it, and touching it between three samples.
         let mut spans = [None; 2];
@@ -116,21 +138,13 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
             if a.off * b.off <= 0.0 {
                 let jumps = apart(&a.found.joints, &b.found.joints) > 1.5;
                 spans[0] = (!jumps).then_some((a, b));
-            } else if let Some(before) = last[0]
-                && let Some(vertex) = vertex(&before, &a, &b)
-            {
-                let guess = Some(a.found.joints);
-                if let Some(tip) = probe::<M>(arm, task, sweep, vertex, guess, 4, work) {
-                    roots.sample(task, &tip.found);
-                    if tip.off * a.off <= 0.0 {
-                        spans = [Some((before, tip)), Some((tip, b))];
-                    }
-                }
+            } else if let Some(before) = last[0] {
+                spans = touch(arm, task, sweep, [before, a, b], &mut roots, work);
             }
         }
         for (a, b) in spans.into_iter().flatten() {
-            if let Some(found) = root::<M>(arm, task, sweep, a, b, work) {
-                roots.push(found);
+            if let Some(found) = root(arm, task, sweep, a, b, work) {
+                roots.push(arm, task, found);
             }
         }
         last = [last[1], sample];
@@ -143,7 +157,7 @@ pub(crate) fn sweep<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, work: &mut
     if roots.len == 0
         && let Some(found) = roots.least
     {
-        roots.push(found);
+        roots.push(arm, task, found);
     }
     roots
 }
@@ -168,7 +182,7 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
     }
     if sweep.still == Still::Elbow {
         // The root of what the mismatch may be in the cosine, and then some.
-        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).max(0.1).min(0.8);
+        let reach = (4.0 * arm.ideal.mismatch_rad.sqrt()).clamp(0.1, 0.8);
         let singular = arm.ideal.straight(sweep.from[2]);
         (low, high) = (low.max(singular - reach), high.min(singular + reach));
     }
@@ -177,32 +191,41 @@ fn range(arm: &Closed, task: &Task, sweep: Sweep) -> (f64, f64) {
 
 /// A stretched arm bends either way: Newton from both sides, far enough out that each falls to its own. Whether it came
 /// to solutions.
-#[inline(always)]
-fn bends<M: Math>(
-    arm: &Closed,
-    task: &Task,
-    sweep: Sweep,
-    roots: &mut Roots,
-    work: &mut u32,
-) -> bool {
+fn bends(arm: &Closed, task: &Task, sweep: Sweep, roots: &mut Roots, work: &mut u32) -> bool {
     let straight = arm.ideal.straight(sweep.from[2]);
     let bend = (sweep.from[2] - straight).abs().max((2.0 * arm.ideal.mismatch_rad).sqrt());
+    let sides = if task.start[2] < straight { [-bend, bend] } else { [bend, -bend] };
     let mut all = true;
-    for at in [straight - bend, straight + bend] {
-        let q = held::<M>(arm, task, sweep, at, &sweep.from);
-        let found = arm.polish::<M>(task, &q, work);
+    for side in sides {
+        let q = dispatch::held(arm, task, sweep, straight + side, &sweep.from);
+        let found = dispatch::polish(arm, task, &q, work);
         let exact = task.exact(&found.error);
         all &= exact;
         if exact {
-            roots.push(found);
+            roots.push(arm, task, found);
+            if sweep.nearest && beside(arm, task, &found) {
+                return true;
+            }
         }
     }
     all
 }
 
+/// Whether a solution is inside the limits and beside the start.
+fn beside(arm: &Closed, task: &Task, found: &Found) -> bool {
+    let joints = arm.turned(task, &found.joints);
+    task.far(&joints) < BESIDE_RAD && arm.outside(&joints).is_none()
+}
+
 /// What the closed form makes of one value of the standing joint, in the turns nearest to others.
 #[inline(always)]
-fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints6) -> Joints6 {
+pub(crate) fn held<M: Math>(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    at: f64,
+    near: &Joints6,
+) -> Joints6 {
     let ways = arm.ideal.ways::<M>(&task.seen, Some((sweep.still, at)));
     let mut q = [0.0; 6];
     for k in 0..6 {
@@ -214,8 +237,7 @@ fn held<M: Math>(arm: &Closed, task: &Task, sweep: Sweep, at: f64, near: &Joints
 }
 
 /// The sample to begin with: as near to the start as can be.
-#[inline(always)]
-fn nearest_start<M: Math>(
+fn nearest_start(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -224,25 +246,25 @@ fn nearest_start<M: Math>(
     work: &mut u32,
 ) -> Option<Sample> {
     let at = task.start[sweep.still.joint()].max(low).min(high);
-    let sample = probe::<M>(arm, task, sweep, at, None, 3, work)?;
+    let sample = dispatch::probe(arm, task, sweep, at, None, 3, work)?;
     if sweep.still != Still::Wrist || !task.exact(&sample.found.error) {
         return Some(sample);
     }
     // In line, joints 4 and 6 turn the tool together: both go half of the way, unless a limit is in it.
     let q = &sample.found.joints;
-    let view = arm.look::<M>(q);
-    let aligned = crate::math::dot::<M>(&view.z[3], &view.z[5]).signum();
+    let view = arm.six.view::<f64, Plain>(q);
+    let aligned = dot::<Plain>(&view.z[3], &view.z[5]).signum();
     let fourth = nearest_turn(q[3], task.start[3]);
     let wanted = (0.5 * (fourth + task.start[3])).max(arm.low[3]).min(arm.high[3]);
     let at = (at + aligned * (fourth - wanted)).max(low).min(high);
-    let halved = probe::<M>(arm, task, sweep, at, None, 3, work);
+    let halved = dispatch::probe(arm, task, sweep, at, None, 3, work);
     halved.filter(|halved| task.exact(&halved.found.error)).or(Some(sample))
 }
 
 /// One value of the standing joint: from the closed form, or on from a neighbour where that is nearer, a few steps of
 /// Newton with all but that joint.
 #[inline(always)]
-fn probe<M: Math>(
+pub(crate) fn probe<M: Math>(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -255,17 +277,49 @@ fn probe<M: Math>(
     let mut q = held::<M>(arm, task, sweep, at, &near);
     for round in 0..=steps {
         *work = work.saturating_sub(1);
-        let view = arm.look::<M>(&q);
+        let view = arm.six.view::<f64, M>(&q);
         let off = view.off::<M>(&task.target);
-        let step = view.step::<M>(&off, &task.target, &task.seen.wrist, Some(sweep.still))?;
-        let off_along = step[sweep.still.joint()];
-        if round == steps || task.cost(&off.error) < 0.1 {
-            let found = Found { joints: q, error: off.error };
+        let step = view.step::<M>(&off, &task.target, &task.seen.wrist, Some(sweep.still));
+        let (off_along, error) = (step[sweep.still.joint()], off.error());
+        if round == steps || task.cost(&error) < 0.1 {
+            let found = Found { joints: q, error };
             return off_along.is_finite().then_some(Sample { at, off: off_along, found });
         }
-        advance(&mut q, &step, Some(sweep.still));
+        if !advance(&mut q, &step, Some(sweep.still)) {
+            return None;
+        }
     }
     None
+}
+
+/// Where a curve of one sign comes down between three samples: the spans on both sides of a sample of the other sign, if
+/// there is one.
+fn touch(
+    arm: &Closed,
+    task: &Task,
+    sweep: Sweep,
+    [mut a, mut b, mut c]: [Sample; 3],
+    roots: &mut Roots,
+    work: &mut u32,
+) -> [Option<(Sample, Sample)>; 2] {
+    for _ in 0..4 {
+        let Some(at) = vertex(&a, &b, &c) else { break };
+        let guess = Some(b.found.joints);
+        let Some(tip) = dispatch::probe(arm, task, sweep, at, guess, 3, work) else { break };
+        roots.sample(arm, task, &tip.found);
+        if tip.off * b.off <= 0.0 {
+            return [Some((a, tip)), Some((tip, c))];
+        }
+        if tip.off.abs() > 0.9 * b.off.abs() {
+            break;
+        }
+        if tip.at < b.at {
+            (b, c) = (tip, b);
+        } else {
+            (a, b) = (b, tip);
+        }
+    }
+    [None; 2]
 }
 
 /// Where a parabola through three samples comes nearest to zero, if that is between them.
@@ -277,14 +331,16 @@ fn vertex(a: &Sample, b: &Sample, c: &Sample) -> Option<f64> {
     let (left, right) = ((fb - fa) / (b.at - a.at), (fc - fb) / (c.at - b.at));
     let bend = (right - left) / (c.at - a.at);
     let at = 0.5 * (a.at + b.at) - 0.5 * left / bend;
-    let lowest = fb - 0.25 * (right + left) * (right + left) / bend.abs();
-    // Only one that comes down to a small part of what it fell.
-    (at > a.at && at < c.at && lowest < 0.2 * fa.max(fc)).then_some(at)
+    // Where b stands, the parabola falls by its slope there squared over four times its bend.
+    let slope = left + bend * (b.at - a.at);
+    let lowest = fb - 0.25 * slope * slope / bend;
+    // Only one that comes down most of the way.
+    let deep = lowest < 0.4 * fa.max(fc) && (at - b.at).abs() > 1e-9;
+    (at > a.at && at < c.at && deep).then_some(at)
 }
 
 /// The root between two samples of different sign: regula falsi, the standing end halved (Illinois).
-#[inline(always)]
-fn root<M: Math>(
+fn root(
     arm: &Closed,
     task: &Task,
     sweep: Sweep,
@@ -299,9 +355,9 @@ fn root<M: Math>(
             break;
         }
         let part = if fa == fb { 0.5 } else { fa / (fa - fb) };
-        let at = a.at + part.max(0.02).min(0.98) * (b.at - a.at);
+        let at = a.at + part.clamp(0.02, 0.98) * (b.at - a.at);
         let beside = Some(if part < 0.5 { a.found.joints } else { b.found.joints });
-        let Some(c) = probe::<M>(arm, task, sweep, at, beside, 2, work) else { break };
+        let Some(c) = dispatch::probe(arm, task, sweep, at, beside, 2, work) else { break };
         if best.is_none_or(|best| task.cost(&c.found.error) < task.cost(&best.error)) {
             best = Some(c.found);
         }

@@ -1,5 +1,8 @@
 //! What the inverse promises, on arms from their makers' figures.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot begin fails")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
+
 #[path = "support/npz.rs"]
 mod npz;
 #[path = "support/six.rs"]
@@ -62,7 +65,7 @@ fn arms_are_classified_from_their_chain_alone() {
     let explained = Arm::compile(chain(&PIPER, &Isometry3::identity()));
     let figures = explained.explain().ideal.unwrap();
     assert!((figures.upper_arm_m - 0.28503).abs() < 1e-9, "{figures:?}");
-    assert!((figures.forearm_m - 0.250_75_f64.hypot(0.021_984)).abs() < 1e-6, "{figures:?}");
+    assert!((figures.forearm_m - 0.250_75_f64.hypot(0.021_984)).abs() < 1e-5, "{figures:?}");
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn turns_by_two_pi_are_counted() {
     assert_eq!(solutions.as_slice().len(), arm::MAX_SOLUTIONS);
     assert_eq!(solutions.search, arm::Search::Capped);
     for start in [[6.5, -7.0, 1.0, -6.0, 7.0, 6.3], [-5.8, 5.3, 1.2, 6.6, -5.6, -6.1]] {
-        let start = start.map(|v: f64| v.clamp(-6.28, 6.28));
+        let start = start.map(|v: f64| v.clamp(-6.2, 6.2));
         let answer = arm.solve(&target, &start, &Options::default());
         assert!(reached(&chain, &answer, &target, 1e-6), "{answer:?}");
         // No other turn of the same way is nearer.

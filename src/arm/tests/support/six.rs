@@ -1,7 +1,7 @@
 //! Arms of the tests and benches, from their makers' figures, from base to flange.
 
-// Each of those who share this takes what it needs.
-#![allow(dead_code)]
+// Each of those who share this takes what it needs; the makers round pi themselves.
+#![allow(dead_code, clippy::approx_constant, clippy::unwrap_used)]
 
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
