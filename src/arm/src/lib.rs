@@ -1,7 +1,7 @@
 //! The kinematics of one serial arm: where its tool is, and which joints put it there.
 //!
 //! Metres, radians, seconds. Poses are named in monogram form: `x_base_tool` maps tool coordinates to base coordinates.
-//! Nothing here allocates, panics on bad numbers, or reads a clock.
+//! Nothing here but [`plan`] allocates, and nothing panics on bad numbers, or reads a clock.
 
 #![allow(clippy::needless_range_loop, reason = "one index runs through several arrays at once")]
 #![allow(clippy::neg_cmp_op_on_partial_ord, reason = "not a number must take the safe way")]

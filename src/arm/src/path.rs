@@ -78,7 +78,10 @@ pub enum PathError {
 }
 
 /// The most ways to hold one way-point that are followed up.
-const NODES_MAX: usize = 48;
+const NODES_MAX: usize = 24;
+
+/// How far a joint of a redundant arm is turned aside, rad or m.
+const ASIDE: f64 = 0.7;
 
 /// A way to hold a way-point, and the best way to it.
 #[derive(Clone, Copy)]
@@ -94,7 +97,8 @@ struct Node {
 ///
 /// Every step keeps the joints' speeds, and its middle stays near the middle of its way-points, so that no step changes
 /// the branch behind the tool's back. Of all such ways it is the one that asks the least speed, by sum of squares.
-/// `options.work_max` bounds the work at each way-point.
+/// `options.work_max` bounds the work at each way-point. A redundant arm has no end of ways, of which a few are followed
+/// up: a refusal then does not prove that there is none.
 ///
 /// # Errors
 /// Why not, at the first way-point that no way through the ones before it leads to.
@@ -156,17 +160,18 @@ fn x_before(
 }
 
 /// Where the ways on from a node are looked for: where it is; where its last step would take it again, which is the way
-/// through a singularity rather than back out of it; and, if the arm is redundant, a little nearer to the middle of its
-/// limits, which is the way around them.
-fn continued(arm: &Arm, node: &Node) -> impl Iterator<Item = JointVector> + use<> {
-    let (low, high) = arm.chain().limits();
-    let (mut on, mut inward) = (node.joints, node.joints);
-    for (k, moved) in node.moved.iter().enumerate() {
-        on[k] += moved;
-        inward[k] += 0.1 * (0.5 * (low[k] + high[k]) - inward[k]);
-    }
-    let redundant = node.joints.len() > 6;
-    [Some(node.joints), Some(on), redundant.then_some(inward)].into_iter().flatten()
+/// through a singularity rather than back out of it; and, if no closed form tells of other ways, to both sides by turning
+/// one joint, another one at each way-point.
+fn continued(arm: &Arm, node: &Node, waypoint: usize) -> impl Iterator<Item = JointVector> + use<> {
+    let mut on = node.joints;
+    on.iter_mut().zip(node.moved.iter()).for_each(|(joint, moved)| *joint += moved);
+    let aside = |by: f64| {
+        let mut joints = on;
+        let which = waypoint % joints.len();
+        joints[which] += by;
+        arm.closed.is_none().then_some(joints)
+    };
+    [Some(node.joints), Some(on), aside(ASIDE), aside(-ASIDE)].into_iter().flatten()
 }
 
 /// Every way that is found to hold a way-point inside the limits, each once.
@@ -182,9 +187,10 @@ fn candidates(
     let nearest = last.iter().min_by(|a, b| a.cost.total_cmp(&b.cost));
     let start = nearest.map_or(JointVector::zeros(chain.len()), |node| node.joints);
     let mut found: Vec<JointVector> = Vec::new();
+    let alike = if chain.len() > 6 { 0.2 * ASIDE } else { 1e-7 };
     let add = |found: &mut Vec<JointVector>, joints: &JointVector| {
         let same = |other: &JointVector| {
-            other.iter().zip(joints.iter()).all(|(a, b)| (a - b).abs() < 1e-7)
+            other.iter().zip(joints.iter()).all(|(a, b)| (a - b).abs() < alike)
         };
         if chain.holds(joints, 0.0) && !found.iter().any(same) {
             found.push(*joints);
@@ -198,7 +204,7 @@ fn candidates(
     let rotation = UnitQuaternion::new_normalize(*pose.rotation);
     let target = Frame::from_isometry(&Isometry3::from_parts(pose.translation, rotation));
     let goal = Goal { posture: None, ..options.goal() };
-    for start in last.iter().flat_map(|node| continued(arm, node)) {
+    for start in last.iter().flat_map(|node| continued(arm, node, waypoint)) {
         // A continuation that takes long is none.
         let mut work = options.work_max.min(60);
         let reach = dispatch::refine(chain, &target, &start, &goal, &mut work);
