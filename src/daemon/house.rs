@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     config::Settings,
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Desk, Present, Question},
+    operator::{Answer, Command, Desk, Present, Question, words},
     skill::registry::Registry,
     telemetry::Tidings,
     wire::{EventMessage, House},
@@ -80,6 +80,8 @@ impl Reception {
     fn note(&self, kind: &'static str, who: &str, key: &str, what: String, reason: Option<String>) {
         let outcome = if reason.is_none() { "accepted" } else { "refused" };
         match &reason {
+            // A jog is said again several times a second: its run is news, that it goes on is not.
+            None if key == "cmd/jog" => tracing::debug!(who, key, outcome, "{what}"),
             None => tracing::info!(who, key, outcome, "{what}"),
             Some(reason) => tracing::warn!(who, key, outcome, reason, "{what}"),
         }
@@ -98,7 +100,7 @@ impl Reception {
 
 impl House for Reception {
     async fn command(&self, command: Command, who: &str) -> Answer {
-        let what = format!("{command:?}");
+        let what = words::command(&command);
         let key = format!("cmd/{}", command.name());
         let answer = self.desk.command(command, who).await;
         self.note("command", who, &key, what, answer.reason.clone());

@@ -2,6 +2,8 @@
 
 use motion::{Ending, Fault, Mode, Refusal};
 
+use super::{Command, Goal, Jog, Route};
+
 /// A mode's name on the wire.
 #[must_use]
 pub fn mode(mode: &Mode) -> &'static str {
@@ -13,6 +15,37 @@ pub fn mode(mode: &Mode) -> &'static str {
         Mode::Stopping { .. } => "stopping",
         Mode::Faulted { .. } => "faulted",
         Mode::EStopped { .. } => "estopped",
+    }
+}
+
+/// A command, for the audit trail.
+#[must_use]
+pub fn command(command: &Command) -> String {
+    match command {
+        Command::Goto { goal: Goal::Tool(goal), speed } => {
+            let [x, y, z] = goal.position_m.into();
+            let turned = goal.orientation.map_or_else(String::new, |orientation| {
+                let (roll, pitch, yaw) = orientation.euler_angles();
+                format!(", turned {roll:.4} {pitch:.4} {yaw:.4} rad")
+            });
+            let route = match goal.route {
+                Route::Joints => "by joints",
+                Route::Straight => "straight",
+                Route::Circular { .. } => "on a circle",
+            };
+            let (frame, arm) = (goal.frame, goal.arm.as_deref().unwrap_or("the first arm"));
+            format!(
+                "take {arm} to {x:.4} {y:.4} {z:.4} m{turned} in {frame:?}, {route}, at {speed}"
+            )
+        }
+        Command::Jog { jog: Jog::Joints(joints), ttl_ms } => {
+            format!("jog {joints:?} for {ttl_ms} ms")
+        }
+        Command::Jog { jog: Jog::Tool(tool), ttl_ms } => format!(
+            "jog the tool {:?} m/s, {:?} rad/s in {:?} for {ttl_ms} ms",
+            tool.linear_m_s, tool.angular_rad_s, tool.frame
+        ),
+        plain => format!("{plain:?}"),
     }
 }
 
