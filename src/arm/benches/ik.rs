@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot begin ends")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 #[path = "../tests/support/arms.rs"]
 mod arms;
 #[path = "../tests/support/npz.rs"]

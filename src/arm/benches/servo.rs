@@ -12,7 +12,7 @@ use arm::{
     nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, UnitQuaternion},
 };
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
 #[path = "../tests/support/arms.rs"]
 mod arms;
 #[path = "../tests/support/npz.rs"]
