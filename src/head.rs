@@ -24,8 +24,8 @@ mod proof;
 
 pub use error::HeadError;
 pub use manifest::{
-    FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod, SeamRule,
-    Timing,
+    Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod,
+    SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -34,7 +34,8 @@ pub use proof::Proof;
 pub struct Head {
     manifest: Manifest,
     digest: HeadDigest,
-    packer: Packer,
+    /// One for each input tensor.
+    packers: Box<[Packer]>,
     session: Session,
     lowering: Lowering,
     /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
@@ -56,14 +57,22 @@ impl Head {
                 wanted: body.name.to_owned(),
             });
         }
-        let packer = Packer::compile(manifest.features(), &body.joints)
-            .map_err(|error| bad_feature(&manifest, &error, body))?;
+        let packer = |(at, input): (usize, &Input)| {
+            Packer::compile(input.features(), &body.joints)
+                .map_err(|error| bad_feature(&manifest, at, &error, body))
+        };
+        let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
         let period_s = manifest.timing.period_ms / 1e3;
         let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
             .map_err(|error| bad_columns(&manifest, &error, body))?;
+        let [input] = &manifest.inputs[..] else {
+            let remedy = "this engine feeds one input tensor".to_owned();
+            let found = manifest.inputs.len().to_string();
+            return Err(bad_value(&manifest, "length of inputs".to_owned(), found, remedy));
+        };
         let network = file::Network::read(&manifest)?;
         let signature = Signature {
-            input: &manifest.input.tensor,
+            input: &input.tensor,
             input_len: manifest.input_len(),
             output: &manifest.output.tensor,
             steps: manifest.timing.chunk_steps as usize,
@@ -80,7 +89,7 @@ impl Head {
             middle,
             proof: Proof::default(),
             manifest,
-            packer,
+            packers,
             session,
             lowering,
         };
@@ -118,17 +127,33 @@ impl Head {
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
         *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
-        self.packer
-            .pack(ask, params, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        let mut before = 0;
+        for packer in &self.packers {
+            packer
+                .pack(ask, params, self.session.input_mut())
+                .map_err(|error| bad_observation(&self.manifest, before, error))?;
+            before += packer.len();
+        }
         self.run(&Start::from(ask), chunk)
+    }
+
+    /// Fills the input tensors from raw numbers in the order of the inputs and their features.
+    fn normalise(&mut self, mut raw: &[f64]) -> Result<(), HeadError> {
+        let mut before = 0;
+        for packer in &self.packers {
+            let (these, others) = raw.split_at_checked(packer.len()).unwrap_or((raw, &[]));
+            packer
+                .normalise(these, self.session.input_mut())
+                .map_err(|error| bad_observation(&self.manifest, before, error))?;
+            before += packer.len();
+            raw = others;
+        }
+        Ok(())
     }
 
     /// The values of the output's columns that follow from raw numbers in the order of the features.
     fn answer(&mut self, raw: &[f64]) -> Result<&[f64], HeadError> {
-        self.packer
-            .normalise(raw, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        self.normalise(raw)?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
         self.lowering.decode(output).map_err(|error| bad_action(&self.manifest, error))
     }
@@ -138,9 +163,7 @@ impl Head {
     fn rehearse(&mut self, raw: &[f64]) -> Result<(), HeadError> {
         let joints = self.middle.len();
         let mut chunk = Chunk::empty(ChunkId(0), RunId(0), self.digest, TickIndex(0), joints);
-        self.packer
-            .normalise(raw, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        self.normalise(raw)?;
         let velocity = Joints::zeros(joints);
         let start = Start { measured: self.middle, commanded: self.middle, velocity };
         match self.run(&start, &mut chunk) {
@@ -163,15 +186,16 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
     HeadError::BadValue { file: manifest.path().to_path_buf(), key, value, remedy }
 }
 
-fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body) -> HeadError {
+fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body) -> HeadError {
     let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
-    let items = manifest.input.features.get(*feature).map_or("joints", FeatureRule::items_key);
+    let features = manifest.inputs.get(at).map_or(&[][..], |input| &input.features);
+    let items = features.get(*feature).map_or("joints", FeatureRule::items_key);
     let value = match error {
         FeatureError::Unknown { item, .. } => format!("\"{item}\""),
         FeatureError::Lengths { .. } => error.to_string(),
     };
     let remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
-    bad_value(manifest, format!("input.features[{feature}].{items}"), value, remedy)
+    bad_value(manifest, format!("inputs[{at}].features[{feature}].{items}"), value, remedy)
 }
 
 fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
@@ -212,10 +236,11 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     }
 }
 
-fn bad_observation(manifest: &Manifest, error: PackError) -> HeadError {
+/// `before`: numbers of the tensors before the one that could not be filled.
+fn bad_observation(manifest: &Manifest, before: usize, error: PackError) -> HeadError {
     let what = match error {
         PackError::NotFinite { index, value } => {
-            format!("{} is {value}", manifest.input_name(index))
+            format!("{} is {value}", manifest.input_name(before + index))
         }
         PackError::Shape => error.to_string(),
     };

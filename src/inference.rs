@@ -334,7 +334,7 @@ impl Session {
         let Signature { input, input_len, output, steps, columns } = *signature;
         let input_shape = [1, dimension(input_len)];
         let output_shape = [1, dimension(steps), dimension(columns)];
-        check("input.tensor", session.inputs(), input, &input_shape)?;
+        check("inputs[0].tensor", session.inputs(), input, &input_shape)?;
         check("output.tensor", session.outputs(), output, &output_shape)?;
         let input = Tensor::from_array((input_shape, vec![0.0_f32; input_len]))?;
         Ok(Self { session, input, output: vec![0.0; steps * columns].into_boxed_slice() })

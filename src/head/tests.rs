@@ -242,22 +242,47 @@ fn a_value_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         ("ticks = 2", "ticks = 0", &["seam.ticks"]),
         ("ticks = 2", "", &["seam.ticks"]),
         ("method = \"fade\"", "method = \"cut\"", &["seam.ticks", "leave it out"]),
-        ("tensor = \"observation\"", "tensor = \"\"", &["input.tensor"]),
-        ("mean = [0.0, 1.2, 0.02]", "mean = [0.0, 1.2]", &["input.features[0].mean", "3 joints"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, 0.0, 0.01]", &["input.features[0].std", "above 0"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, inf, 0.01]", &["input.features[0].std[1]", "inf"]),
-        ("clip = 5.0", "clip = 0.0", &["input.features[0].clip"]),
-        ("clip = 5.0", "clip = inf", &["input.features[0].clip"]),
-        ("[\"gripper\", \"base\"]", "[\"base\", \"base\"]", &["input.features[1].joints", "once"]),
-        ("name = \"previous_action\"", "name = \"joint_position\"", &["input.features[1].joints"]),
-        ("params = [", "joints = [\"base\"]\nparams = [", &["input.features[2].joints"]),
-        ("\"target_y\"", "\"target_w\"", &["input.features[2].params", "target_w", "speed_hint"]),
+        ("tensor = \"observation\"", "tensor = \"\"", &["inputs[0].tensor"]),
+        (
+            "mean = [0.0, 1.2, 0.02]",
+            "mean = [0.0, 1.2]",
+            &["inputs[0].features[0].mean", "3 joints"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, 0.0, 0.01]",
+            &["inputs[0].features[0].std", "above 0"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, inf, 0.01]",
+            &["inputs[0].features[0].std[1]", "inf"],
+        ),
+        ("clip = 5.0", "clip = 0.0", &["inputs[0].features[0].clip"]),
+        ("clip = 5.0", "clip = inf", &["inputs[0].features[0].clip"]),
+        (
+            "[\"gripper\", \"base\"]",
+            "[\"base\", \"base\"]",
+            &["inputs[0].features[1].joints", "once"],
+        ),
+        (
+            "name = \"previous_action\"",
+            "name = \"joint_position\"",
+            &["inputs[0].features[1].joints"],
+        ),
+        ("params = [", "joints = [\"base\"]\nparams = [", &["inputs[0].features[2].joints"]),
+        (
+            "\"target_y\"",
+            "\"target_w\"",
+            &["inputs[0].features[2].params", "target_w", "speed_hint"],
+        ),
         ("[\"gripper\", \"base\"]", "[\"gripper\", \"wrist\"]", &["features[1].joints", "wrist"]),
         ("\"shoulder\"]\nmin", "\"base\"]\nmin", &["output.columns[0].joints", "once"]),
         ("\"shoulder\"]\nmin", "\"wrist\"]\nmin", &["output.columns[0].joints", "wrist", "base"]),
         ("min = [0.0, -2.5, -0.5]", "min = []", &["output.columns[0].min", "3 columns"]),
         ("min = [0.0, -2.5", "min = [0.0, 2.5", &["output.columns[0].min[1]", "2.5", "below"]),
         ("max = [0.035, 2.5", "max = [0.035, nan", &["output.columns[0].max[1]", "NaN"]),
+        ("[provenance]", "[provenance]\ndataset = \"\"", &["provenance.dataset", "leave it out"]),
         ("tolerance = 1e-5", "tolerance = 0.0", &["golden[0].tolerance"]),
         ("tolerance = 1e-5", "tolerance = 0.5", &["golden[0].tolerance", "0.5", "0.01"]),
         ("observation = [0.1, ", "observation = [", &["golden[0].observation", "8 numbers"]),
@@ -276,6 +301,67 @@ fn without_a_golden_vector_nothing_is_proved() {
     let error = load(&changed.path()).expect_err("no golden");
     assert!(error.to_string().contains("golden"), "{error}");
     assert_eq!(error.code(), "bad_value");
+}
+
+/// A manifest with this evaluation, which has 100 episodes and two strata unless told otherwise.
+fn evaluated(from: &str, to: &str) -> Result<Manifest, HeadError> {
+    const RECORD: &str = r#"[evaluation]
+command = "reflexd eval"
+date = "2026-11-21"
+first_seed = 7
+episodes = 100
+successes = 90
+
+[[evaluation.strata]]
+name = "pushed"
+episodes = 60
+successes = 55
+
+[[evaluation.strata]]
+name = "late"
+episodes = 40
+successes = 35
+
+[provenance]"#;
+    assert!(RECORD.contains(from), "`{from}` is not there");
+    Manifest::load(&Changed::new("[provenance]", &RECORD.replacen(from, to, 1)).path())
+}
+
+#[test]
+fn a_record_of_an_evaluation_is_whole_or_refused() {
+    let manifest = evaluated("", "").expect("it is sound");
+    let record = manifest.evaluation.expect("it is there");
+    assert_eq!((record.success_rate(), record.strata.len()), (0.9, 2));
+    for (from, to, words) in [
+        ("\"reflexd eval\"", "\" \"", &["evaluation.command"][..]),
+        ("2026-11-21", "2026-13-21", &["evaluation.date", "2026-13-21", "month"]),
+        ("2026-11-21", "21.11.2026", &["evaluation.date"]),
+        ("2026-11-21", "2026-1-021", &["evaluation.date"]),
+        ("first_seed = 7", "first_seed = 7\nnote = \"\"", &["evaluation.note"]),
+        ("episodes = 100\n", "episodes = 0\n", &["evaluation.episodes", "at least 1"]),
+        ("successes = 90", "successes = 101", &["evaluation.successes", "101", "100 episodes"]),
+        ("\"pushed\"", "\"\"", &["evaluation.strata[0].name"]),
+        ("\"late\"", "\"pushed\"", &["evaluation.strata[1].name", "once"]),
+        ("episodes = 60", "episodes = 101", &["evaluation.strata[0].episodes", "100"]),
+        ("successes = 35", "successes = 41", &["evaluation.strata[1].successes", "40"]),
+        ("successes = 55", "successes = 91\n", &["evaluation.strata[0].successes", "91"]),
+    ] {
+        says(&evaluated(from, to).expect_err(to), "bad_value", words);
+    }
+    for (from, to) in [("first_seed = 7\n", ""), ("successes = 55", ""), ("successes", "sucesses")]
+    {
+        assert_eq!(evaluated(from, to).expect_err(to).code(), "not_a_manifest");
+    }
+}
+
+#[test]
+fn without_a_clip_a_number_has_no_bound_but_has_to_be_finite() {
+    let changed = Changed::new("std = [0.8, 0.5, 0.01]\nclip = 5.0\n", "std = [0.8, 0.5, 0.01]\n");
+    let mut head = load(&changed.path()).expect("its goldens are all inside the clip");
+    assert_eq!(head.manifest().inputs[0].features[0].clip, None);
+    let (ask, params) = ask(&[1e300, 0.2, 0.03, 0.0, 0.1, 0.3, 0.1, 1.0]);
+    let error = head.infer(&ask, &params, &mut blank_chunk()).expect_err("no f32");
+    says(&error, "bad_observation", &["joint_position.base"]);
 }
 
 #[test]
@@ -316,10 +402,10 @@ fn a_golden_action_that_this_engine_does_not_give_is_refused_where_it_differs() 
 #[test]
 fn a_network_of_another_kind_is_refused() {
     for (name, code, words) in [
-        ("double.toml", "wrong_tensor", &["input.tensor", "f32", "f64"][..]),
+        ("double.toml", "wrong_tensor", &["inputs[0].tensor", "f32", "f64"][..]),
         ("other_name.toml", "wrong_tensor", &["output.tensor", "`action`", "`actions`"]),
         ("long.toml", "wrong_shape", &["output.tensor", "[1, 4, 3]", "[1, 5, 3]"]),
-        ("free_batch.toml", "wrong_shape", &["input.tensor", "[1, 8]", "[-1, 8]"]),
+        ("free_batch.toml", "wrong_shape", &["inputs[0].tensor", "[1, 8]", "[-1, 8]"]),
         ("nan.toml", "non_finite_output", &["NaN"]),
         ("external.toml", "engine", &["external.onnx"]),
     ] {
