@@ -80,6 +80,12 @@ impl Controller {
         self.mode
     }
 
+    /// The number of the coming tick.
+    #[must_use]
+    pub const fn now(&self) -> TickIndex {
+        self.tick
+    }
+
     /// How long the loop may wait for the chunk that the next tick asks for; zero if it need not wait.
     #[must_use]
     pub fn patience_ns(&self) -> u64 {

@@ -8,6 +8,7 @@ use ringbuf::traits::Consumer;
 use crate::{
     backend::Backend,
     clock::Clock,
+    delivery::{Delivery, Post},
     ports::{Ports, Raised, Report, Timing},
 };
 
@@ -29,6 +30,7 @@ pub struct Loop {
     state: State,
     orders: Vec<Order>,
     replies: Vec<Reply>,
+    post: Option<Post>,
     stop_seen: Option<Raised>,
     timing: Timing,
 }
@@ -55,9 +57,18 @@ impl Loop {
             state,
             orders: Vec::with_capacity(ORDERS_A_TICK),
             replies: Vec::with_capacity(REPLIES_A_TICK),
+            post: None,
             stop_seen: None,
             timing: Timing::default(),
         }
+    }
+
+    /// The same, with answers that reach the law late: for lockstep, where no head takes any time. At the real pace
+    /// answers take what they take, and this changes nothing.
+    #[must_use]
+    pub fn delivering(mut self, delivery: Delivery) -> Self {
+        self.post = self.clock.is_virtual().then(|| Post::new(delivery));
+        self
     }
 
     /// Turns until it is told to quit.
@@ -78,6 +89,7 @@ impl Loop {
         if !self.timing.early {
             self.take_orders();
             self.take_replies(start);
+            self.deliver();
         }
         let stop = self.ports.stop();
         self.stop_seen = stop.map(|(seen, _)| seen);
@@ -174,6 +186,19 @@ impl Loop {
     fn pop_replies(&mut self) {
         while self.replies.len() < REPLIES_A_TICK
             && let Some(reply) = self.ports.replies.try_pop()
+        {
+            self.replies.push(reply);
+        }
+    }
+
+    /// Sends what has come off on its way, and takes what arrives in this tick instead.
+    fn deliver(&mut self) {
+        let Some(post) = &mut self.post else { return };
+        for reply in self.replies.drain(..) {
+            post.send(answers(&reply).1, reply);
+        }
+        while self.replies.len() < REPLIES_A_TICK
+            && let Some(reply) = post.due(self.law.now())
         {
             self.replies.push(reply);
         }
