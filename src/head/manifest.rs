@@ -8,7 +8,10 @@ use serde::Deserialize;
 use super::{HeadError, file};
 use crate::{
     action::Columns,
-    observation::{Feature, FeatureName},
+    observation::{
+        Feature, FeatureName,
+        tool::{Joints, ToolOf},
+    },
 };
 
 mod check;
@@ -134,6 +137,10 @@ impl Input {
         self.features.iter().map(|feature| Feature {
             name: feature.name,
             items: feature.items(),
+            tool: feature
+                .arm
+                .as_deref()
+                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
             mean: &feature.mean,
             std: &feature.std,
             clip: feature.clip.unwrap_or(f64::INFINITY),
@@ -147,10 +154,16 @@ impl Input {
 pub struct FeatureRule {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, unless it is the decision.
+    /// The joints, unless it is the decision or a tool's position.
     pub joints: Option<Vec<String>>,
     /// The parameters, if it is the decision.
     pub params: Option<Vec<String>>,
+    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
+    pub axes: Option<Vec<String>>,
+    /// The arm whose tool it is: the `name` of one of the robot's.
+    pub arm: Option<String>,
+    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
+    pub of: Option<Joints>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
@@ -160,20 +173,22 @@ pub struct FeatureRule {
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints` or `params`.
+    /// The key under which the items stand: `joints`, `params` or `axes`.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
+            FeatureName::ToolPosition => "axes",
             _ => "joints",
         }
     }
 
-    /// The joints or parameters.
+    /// The joints, parameters or axes.
     #[must_use]
     pub fn items(&self) -> &[String] {
         let items = match self.name {
             FeatureName::Decision => &self.params,
+            FeatureName::ToolPosition => &self.axes,
             _ => &self.joints,
         };
         items.as_deref().unwrap_or_default()
