@@ -13,7 +13,7 @@ use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
 
 use crate::{
     action::{Body, ColumnsError, LowerError, Lowering, Start},
-    inference::{Engine, EngineError, Session, Signature},
+    inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
     observation::{FeatureError, PackError, Packer, Params},
 };
 
@@ -63,11 +63,16 @@ impl Head {
             .map_err(|error| bad_columns(&manifest, &error, body))?;
         let network = file::Network::read(&manifest)?;
         let signature = Signature {
-            input: &manifest.input.tensor,
-            input_len: manifest.input_len(),
-            output: &manifest.output.tensor,
-            steps: manifest.timing.chunk_steps as usize,
-            columns: manifest.output.width(),
+            inputs: &[TensorSpec {
+                name: &manifest.input.tensor,
+                shape: &[1, manifest.input_len()],
+                element: Element::F32,
+            }],
+            output: TensorSpec {
+                name: &manifest.output.tensor,
+                shape: &[1, manifest.timing.chunk_steps as usize, manifest.output.width()],
+                element: Element::F32,
+            },
         };
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
@@ -119,7 +124,7 @@ impl Head {
     ) -> Result<(), HeadError> {
         *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
         self.packer
-            .pack(ask, params, self.session.input_mut())
+            .pack(ask, params, self.session.input_mut(0))
             .map_err(|error| bad_observation(&self.manifest, error))?;
         self.run(&Start::from(ask), chunk)
     }
@@ -127,10 +132,10 @@ impl Head {
     /// The values of the output's columns that follow from raw numbers in the order of the features.
     fn answer(&mut self, raw: &[f64]) -> Result<&[f64], HeadError> {
         self.packer
-            .normalise(raw, self.session.input_mut())
+            .normalise(raw, self.session.input_mut(0))
             .map_err(|error| bad_observation(&self.manifest, error))?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.decode(output).map_err(|error| bad_action(&self.manifest, error))
+        self.lowering.decode(numbers(output)).map_err(|error| bad_action(&self.manifest, error))
     }
 
     /// As [`Self::infer`], from raw numbers. Nothing moves: a pose that cannot be reached from the middle of the ranges
@@ -139,7 +144,7 @@ impl Head {
         let joints = self.middle.len();
         let mut chunk = Chunk::empty(ChunkId(0), RunId(0), self.digest, TickIndex(0), joints);
         self.packer
-            .normalise(raw, self.session.input_mut())
+            .normalise(raw, self.session.input_mut(0))
             .map_err(|error| bad_observation(&self.manifest, error))?;
         let velocity = Joints::zeros(joints);
         let start = Start { measured: self.middle, commanded: self.middle, velocity };
@@ -152,7 +157,7 @@ impl Head {
     /// Runs what stands in the input tensor; half a chunk is no chunk.
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(output, start, chunk).map_err(|error| {
+        self.lowering.lower(numbers(output), start, chunk).map_err(|error| {
             *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
@@ -196,11 +201,11 @@ fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadEr
 fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
-        EngineError::Tensor { key, wanted, found } => {
-            HeadError::WrongTensor { file, key, wanted, found }
+        EngineError::Tensor { slot, wanted, found } => {
+            HeadError::WrongTensor { file, key: key(slot), wanted, found }
         }
-        EngineError::Shape { key, wanted, found } => {
-            HeadError::WrongShape { file, key, wanted, found }
+        EngineError::Shape { slot, wanted, found } => {
+            HeadError::WrongShape { file, key: key(slot), wanted, found }
         }
         EngineError::NotFinite { element, value } => {
             let width = manifest.output.width().max(1);
@@ -209,6 +214,22 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
             HeadError::NonFinite { file, what }
         }
         source => HeadError::Engine { file, onnx: manifest.onnx.display().to_string(), source },
+    }
+}
+
+/// The manifest's key for a tensor.
+const fn key(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Input(_) => "input.tensor",
+        Slot::Output => "output.tensor",
+    }
+}
+
+/// What a head that answers in numbers answered; its signature says that it does.
+const fn numbers(values: Values<'_>) -> &[f32] {
+    match values {
+        Values::F32(values) => values,
+        Values::I64(_) => &[],
     }
 }
 
