@@ -112,7 +112,7 @@ pub struct Feature<'a> {
     pub mean: &'a [f64],
     /// What each is divided by.
     pub std: &'a [f64],
-    /// The bound on every normalised number.
+    /// The bound on every normalised number; infinite: none.
     pub clip: f64,
 }
 
@@ -187,7 +187,13 @@ impl Input {
             return Err(PackError::NotFinite { index, value });
         }
         let normalised = ((value - self.mean) / self.std).max(-self.clip).min(self.clip);
-        Ok(if normalised.abs() < FLUSH_BELOW { 0.0 } else { normalised as f32 })
+        let normalised = if normalised.abs() < FLUSH_BELOW { 0.0 } else { normalised as f32 };
+        // Without a bound a number may still be too large for an f32.
+        if normalised.is_finite() {
+            Ok(normalised)
+        } else {
+            Err(PackError::NotFinite { index, value })
+        }
     }
 }
 

@@ -12,6 +12,9 @@ use crate::{
 };
 
 mod check;
+mod record;
+
+pub use record::{Evaluation, Provenance, Stratum};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -39,8 +42,8 @@ pub struct Manifest {
     pub timing: Timing,
     /// How its chunks are joined.
     pub seam: SeamRule,
-    /// What it sees.
-    pub input: Input,
+    /// What it sees: its input tensors.
+    pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
     /// Observations and the actions that follow from them, to prove the engine with.
@@ -48,6 +51,8 @@ pub struct Manifest {
     pub golden: Vec<Golden>,
     /// Where it comes from.
     pub provenance: Option<Provenance>,
+    /// How well it did.
+    pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -101,14 +106,47 @@ pub enum SeamMethod {
     Fade,
 }
 
-/// What a head sees.
+/// One input tensor, of `f32`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network, the batch of 1 included; absent: `[1, numbers]`.
+    pub shape: Option<Vec<usize>>,
     /// What stands in it, in order.
     pub features: Vec<FeatureRule>,
+}
+
+impl Input {
+    /// How many numbers it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.features.iter().map(|feature| feature.items().len()).sum()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its shape in the network.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, self.len()])
+    }
+
+    /// Its features, for [`crate::observation::Packer::compile`].
+    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
+        self.features.iter().map(|feature| Feature {
+            name: feature.name,
+            items: feature.items(),
+            mean: &feature.mean,
+            std: &feature.std,
+            clip: feature.clip.unwrap_or(f64::INFINITY),
+        })
+    }
 }
 
 /// One feature and its normalisation.
@@ -125,8 +163,8 @@ pub struct FeatureRule {
     pub mean: Vec<f64>,
     /// What each is divided by.
     pub std: Vec<f64>,
-    /// The bound of the result.
-    pub clip: f64,
+    /// The bound of the result; absent: none, as in LeRobot and openpi, but it has to be finite.
+    pub clip: Option<f64>,
 }
 
 impl FeatureRule {
@@ -156,11 +194,19 @@ impl FeatureRule {
 pub struct Output {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
+    pub shape: Option<Vec<usize>>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
 
 impl Output {
+    /// Its shape in the network, for chunks of so many steps.
+    #[must_use]
+    pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
     /// How many columns the tensor has.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -186,20 +232,6 @@ pub struct Golden {
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,
-}
-
-/// Where a head comes from; told, never judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The data that it learnt from.
-    pub dataset: Option<String>,
-    /// The command that made it.
-    pub command: Option<String>,
-    /// How well it did.
-    pub evaluation: Option<String>,
-    /// Under which terms it may be used.
-    pub licence: Option<String>,
 }
 
 impl Manifest {
@@ -236,27 +268,17 @@ impl Manifest {
         self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
     }
 
-    /// The features, for [`crate::observation::Packer::compile`].
-    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
-        self.input.features.iter().map(|feature| Feature {
-            name: feature.name,
-            items: feature.items(),
-            mean: &feature.mean,
-            std: &feature.std,
-            clip: feature.clip,
-        })
-    }
-
-    /// How many numbers the head sees.
+    /// How many numbers the head sees, in all its tensors.
     #[must_use]
     pub fn input_len(&self) -> usize {
-        self.input.features.iter().map(|feature| feature.items().len()).sum()
+        self.inputs.iter().map(Input::len).sum()
     }
 
     /// The name of one of those numbers, for errors: `joint_position.shoulder`.
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {
-        let mut names = self.input.features.iter().flat_map(|feature| {
+        let features = self.inputs.iter().flat_map(|input| &input.features);
+        let mut names = features.flat_map(|feature| {
             feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
         });
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
