@@ -13,7 +13,7 @@ use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
 
 use crate::{
     action::{Body, ColumnsError, LowerError, Lowering, Start},
-    inference::{Engine, EngineError, Session, Signature},
+    inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
     observation::{FeatureError, PackError, Packer, Params},
 };
 
@@ -65,19 +65,14 @@ impl Head {
         let period_s = manifest.timing.period_ms / 1e3;
         let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
             .map_err(|error| bad_columns(&manifest, &error, body))?;
-        let [input] = &manifest.inputs[..] else {
-            let remedy = "this engine feeds one input tensor".to_owned();
-            let found = manifest.inputs.len().to_string();
-            return Err(bad_value(&manifest, "length of inputs".to_owned(), found, remedy));
-        };
         let network = file::Network::read(&manifest)?;
-        let signature = Signature {
-            input: &input.tensor,
-            input_len: manifest.input_len(),
-            output: &manifest.output.tensor,
-            steps: manifest.timing.chunk_steps as usize,
-            columns: manifest.output.width(),
-        };
+        let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
+        let named = manifest.inputs.iter().zip(&shapes);
+        let inputs: Vec<_> =
+            named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
+        let shape = manifest.output.shape(manifest.timing.chunk_steps);
+        let output = tensor(&manifest.output.tensor, &shape, Element::F32);
+        let signature = Signature { inputs: &inputs, output };
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
@@ -128,9 +123,9 @@ impl Head {
     ) -> Result<(), HeadError> {
         *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
         let mut before = 0;
-        for packer in &self.packers {
+        for (at, packer) in self.packers.iter().enumerate() {
             packer
-                .pack(ask, params, self.session.input_mut())
+                .pack(ask, params, self.session.input_mut(at))
                 .map_err(|error| bad_observation(&self.manifest, before, error))?;
             before += packer.len();
         }
@@ -140,10 +135,10 @@ impl Head {
     /// Fills the input tensors from raw numbers in the order of the inputs and their features.
     fn normalise(&mut self, mut raw: &[f64]) -> Result<(), HeadError> {
         let mut before = 0;
-        for packer in &self.packers {
+        for (at, packer) in self.packers.iter().enumerate() {
             let (these, others) = raw.split_at_checked(packer.len()).unwrap_or((raw, &[]));
             packer
-                .normalise(these, self.session.input_mut())
+                .normalise(these, self.session.input_mut(at))
                 .map_err(|error| bad_observation(&self.manifest, before, error))?;
             before += packer.len();
             raw = others;
@@ -155,7 +150,9 @@ impl Head {
     fn answer(&mut self, raw: &[f64]) -> Result<&[f64], HeadError> {
         self.normalise(raw)?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.decode(output).map_err(|error| bad_action(&self.manifest, error))
+        self.lowering
+            .decode(numbers(output, &self.manifest))
+            .map_err(|error| bad_action(&self.manifest, error))
     }
 
     /// As [`Self::infer`], from raw numbers. Nothing moves: a pose that cannot be reached from the middle of the ranges
@@ -175,7 +172,7 @@ impl Head {
     /// Runs what stands in the input tensor; half a chunk is no chunk.
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(output, start, chunk).map_err(|error| {
+        self.lowering.lower(numbers(output, &self.manifest), start, chunk).map_err(|error| {
             *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
@@ -228,11 +225,11 @@ fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadEr
 fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
-        EngineError::Tensor { key, wanted, found } => {
-            HeadError::WrongTensor { file, key, wanted, found }
+        EngineError::Tensor { slot, wanted, found } => {
+            HeadError::WrongTensor { file, key: key(slot), wanted, found }
         }
-        EngineError::Shape { key, wanted, found } => {
-            HeadError::WrongShape { file, key, wanted, found }
+        EngineError::Shape { slot, wanted, found } => {
+            HeadError::WrongShape { file, key: key(slot), wanted, found }
         }
         EngineError::NotFinite { element, value } => {
             let width = manifest.output.width().max(1);
@@ -241,6 +238,28 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
             HeadError::NonFinite { file, what }
         }
         source => HeadError::Engine { file, onnx: manifest.onnx.display().to_string(), source },
+    }
+}
+
+const fn tensor<'a>(name: &'a str, shape: &'a [usize], element: Element) -> TensorSpec<'a> {
+    TensorSpec { name, shape, element }
+}
+
+/// The manifest's key for a tensor.
+fn key(slot: Slot) -> String {
+    match slot {
+        Slot::Input(at) => format!("inputs[{at}].tensor"),
+        Slot::Output => "output.tensor".to_owned(),
+    }
+}
+
+/// What a head that answers in numbers answered: the rows of its chunk, of which the tensor may have more. Its signature
+/// says that it does.
+fn numbers<'a>(values: Values<'a>, manifest: &Manifest) -> &'a [f32] {
+    let len = manifest.timing.chunk_steps as usize * manifest.output.width();
+    match values {
+        Values::F32(values) => values.get(..len).unwrap_or_default(),
+        Values::I64(_) => &[],
     }
 }
 

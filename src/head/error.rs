@@ -66,7 +66,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: String,
         /// What the network has.
@@ -82,7 +82,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: Vec<i64>,
         /// What the network has.

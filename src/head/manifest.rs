@@ -115,6 +115,8 @@ pub enum SeamMethod {
 pub struct Input {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network, the batch of 1 included; absent: `[1, numbers]`.
+    pub shape: Option<Vec<usize>>,
     /// What stands in it, in order.
     pub features: Vec<FeatureRule>,
 }
@@ -130,6 +132,12 @@ impl Input {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Its shape in the network.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, self.len()])
     }
 
     /// Its features, for [`crate::observation::Packer::compile`].
@@ -201,11 +209,19 @@ impl FeatureRule {
 pub struct Output {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
+    pub shape: Option<Vec<usize>>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
 
 impl Output {
+    /// Its shape in the network, for chunks of so many steps.
+    #[must_use]
+    pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
     /// How many columns the tensor has.
     #[must_use]
     pub fn width(&self) -> usize {

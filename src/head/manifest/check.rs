@@ -119,7 +119,7 @@ impl Manifest {
             )?;
             input.check(&no, at)?;
         }
-        self.output.check(&no)?;
+        self.output.check(&no, self.timing.chunk_steps)?;
         no.unless(
             !self.golden.is_empty(),
             "golden",
@@ -202,6 +202,10 @@ impl Input {
         no.unless_named(&format!("{input}.tensor"), &self.tensor)?;
         let key = format!("{input}.features");
         no.unless(!self.features.is_empty(), key, "[]", "name at least one feature")?;
+        let (shape, numbers) = (self.shape(), self.len());
+        let holds = product(&shape) == Some(numbers);
+        let remedy = format!("give a shape of the {numbers} numbers of the features");
+        no.unless(holds, format!("{input}.shape"), shape, remedy)?;
         let mut seen = HashSet::new();
         for (feature_at, feature) in self.features.iter().enumerate() {
             let key = |name| format!("{input}.features[{feature_at}].{name}");
@@ -243,7 +247,7 @@ impl Input {
 }
 
 impl Output {
-    fn check(&self, no: &Refuse<'_>) -> Checked {
+    fn check(&self, no: &Refuse<'_>, chunk_steps: u32) -> Checked {
         no.unless_named("output.tensor", &self.tensor)?;
         no.unless(!self.columns.is_empty(), "output.columns", "[]", "say what is in the tensor")?;
         self.columns.iter().enumerate().try_for_each(|(at, columns)| {
@@ -258,8 +262,19 @@ impl Output {
                 }
                 Columns::ToolPose(pose) => pose.check(no, key, columns.len()),
             }
-        })
+        })?;
+        let (shape, width) = (self.shape(chunk_steps), self.width());
+        let rows = product(&shape).filter(|len| len.is_multiple_of(width)).map(|len| len / width);
+        let remedy = format!(
+            "give a shape of at least {chunk_steps} (timing.chunk_steps) rows of {width} columns"
+        );
+        no.unless(rows >= Some(chunk_steps as usize), "output.shape", shape, remedy)
     }
+}
+
+/// How many numbers a tensor of this shape has; `None` if no computer could hold them.
+fn product(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, len| product.checked_mul(*len))
 }
 
 impl ToolPose {
