@@ -88,6 +88,7 @@ fn moving(goal_offset: f64, ramp: bool) -> (Controller, State) {
             early: false,
             orders,
             replies,
+            correction: None,
         });
     }
     (law, state)
