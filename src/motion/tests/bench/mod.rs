@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "each test has use for a part of it")]
 
 use motion::{
-    Chunk, ChunkId, Command, Controller, Correction, Drive, Epoch, HeadDigest, Inputs, JointLimits,
-    Joints, Mode, Nanos, Order, OrderId, Plan, Reply, Robot, Rules, Run, RunId, Seam, State,
-    StopSource, Tick, TickIndex, What,
+    Ask, Chunk, ChunkId, Command, Controller, Correction, Drive, Epoch, HeadDigest, Inputs,
+    JointLimits, Joints, Mode, Nanos, Order, OrderId, Plan, Reply, Robot, Rules, Run, RunId, Seam,
+    State, StopSource, Tick, TickIndex, What,
 };
 
 pub(crate) const DT: f64 = 0.05;
@@ -109,6 +109,11 @@ impl Bench {
         }
         chunk.ends = ends;
         self.replies.push(Reply::Chunk(chunk));
+    }
+
+    pub(crate) fn ask(&mut self) -> Option<Ask> {
+        self.state.sampled_at = self.now;
+        self.law.ask(self.now, &self.state)
     }
 
     pub(crate) fn tick(&mut self) -> (Command, Tick) {
