@@ -121,7 +121,7 @@ impl Head {
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
+        *chunk = Chunk::answering(chunk.id, self.digest, ask);
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
             packer

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{Plan, Seam};
+use motion::{FirstStep, HeadDigest, Plan, Seam};
 use serde::Deserialize;
 
 use super::{HeadError, file};
@@ -58,6 +58,9 @@ pub struct Manifest {
     pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    digest: String,
 }
 
 /// When a head is asked and how long it may take.
@@ -267,6 +270,7 @@ impl Manifest {
         let mut manifest: Self =
             toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
         manifest.path = path.to_path_buf();
+        manifest.digest = file::sha256(&bytes);
         manifest.check()?;
         Ok(manifest)
     }
@@ -275,6 +279,15 @@ impl Manifest {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SHA-256 of the manifest's file and of the network's, which is read again and has to be the one that is meant.
+    ///
+    /// # Errors
+    /// A network that cannot be read, or is another one.
+    pub fn digests(&self) -> Result<[String; 2], HeadError> {
+        file::Network::read(self)?;
+        Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
     }
 
     /// The ONNX file.
@@ -307,9 +320,12 @@ impl Manifest {
 
     /// What the law has to know to follow this head, for at most `ticks_max` ticks.
     #[must_use]
-    pub fn plan(&self, ticks_max: u64) -> Plan {
+    pub fn plan(&self, digest: HeadDigest, ticks_max: u64) -> Plan {
         Plan {
             execute: self.timing.execute_steps,
+            head: digest,
+            first_step: FirstStep::Observation,
+            correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
             seam: match self.seam.method {

@@ -16,15 +16,8 @@ fn ask() -> Ask {
     let joints = |values: &[f64]| Joints::from_slice(values).expect("seven joints");
     let mut state = State::blank(7);
     state.position = joints(&[0.3, 1.2, -0.9, 0.2, 0.6, -0.4, 0.05]);
-    Ask {
-        run: RunId(1),
-        tick: TickIndex(1),
-        at: Nanos(1),
-        state,
-        last_command: joints(&[0.35, 1.25, -0.95, 0.25, 0.55, -0.35, 0.0]),
-        last_velocity: Joints::zeros(7),
-        last_acceleration: Joints::zeros(7),
-    }
+    let commanded = joints(&[0.35, 1.25, -0.95, 0.25, 0.55, -0.35, 0.0]);
+    Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, commanded)
 }
 
 fn feature<'a>(items: &'a [String], arm: &'a str, joints: tool::Joints) -> Feature<'a> {

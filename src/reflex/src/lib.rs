@@ -15,5 +15,7 @@ pub mod thread;
 pub use backend::Backend;
 pub use clock::Clock;
 pub use delivery::Delivery;
-pub use ports::{Commander, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports};
+pub use ports::{
+    Commander, Corrector, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports,
+};
 pub use thread::{Loop, Summary};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use motion::{
     Chunk, ChunkId, Controller, Epoch, Event, HeadDigest, JointLimits, Joints, Nanos, Order,
-    OrderId, Plan, Reply, Robot, Rules, Run, RunId, Seam, What,
+    OrderId, Plan, Reply, Robot, Rules, Run, RunId, What,
 };
 use reflex::{Clock, Delivery, Loop, backend::loopback::Loopback, ports};
 
@@ -28,14 +28,14 @@ fn delays(delivery: Option<Delivery>) -> Vec<u32> {
     if let Some(delivery) = delivery {
         turns = turns.delivering(delivery);
     }
-    let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Cut, ticks_max: u64::MAX };
+    let plan = Plan::plain(HeadDigest(7), 4);
     let run = Run { id: RunId(1), plan, expires: Nanos(u64::MAX) };
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while !thinker.quits() {
                 let Some(ask) = thinker.next(Duration::from_millis(10)) else { continue };
                 let id = ChunkId(ask.tick.0);
-                let mut chunk = Chunk::empty(id, ask.run, HeadDigest(0), ask.tick, 1);
+                let mut chunk = Chunk::answering(id, HeadDigest(7), &ask);
                 while chunk.push(&ask.last_command) {}
                 thinker.reply(Reply::Chunk(chunk));
             }
