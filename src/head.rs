@@ -58,7 +58,7 @@ impl Head {
             });
         }
         let packer = |(at, input): (usize, &Input)| {
-            Packer::compile(input.features(), &body.joints)
+            Packer::compile(input.features(), &body.joints, &body.arms)
                 .map_err(|error| bad_feature(&manifest, at, &error, body))
         };
         let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
@@ -124,7 +124,7 @@ impl Head {
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
+        *chunk = Chunk::answering(chunk.id, self.digest, ask);
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
             packer
@@ -187,25 +187,33 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
 }
 
 fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body) -> HeadError {
-    let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
+    let (FeatureError::Unknown { feature, .. }
+    | FeatureError::NoArm { feature, .. }
+    | FeatureError::Lengths { feature }) = error;
     let features = manifest.inputs.get(at).map_or(&[][..], |input| &input.features);
     let items = features.get(*feature).map_or("joints", FeatureRule::items_key);
-    let value = match error {
-        FeatureError::Unknown { item, .. } => format!("\"{item}\""),
-        FeatureError::Lengths { .. } => error.to_string(),
+    let mut remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
+    let (key, value) = match error {
+        FeatureError::Unknown { item, .. } => (items, format!("\"{item}\"")),
+        FeatureError::Lengths { .. } => (items, error.to_string()),
+        FeatureError::NoArm { arm, .. } => {
+            remedy = no_such_arm(body);
+            ("arm", format!("\"{arm}\""))
+        }
     };
-    let remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
-    bad_value(manifest, format!("inputs[{at}].features[{feature}].{items}"), value, remedy)
+    bad_value(manifest, format!("inputs[{at}].features[{feature}].{key}"), value, remedy)
+}
+
+fn no_such_arm(body: &Body) -> String {
+    let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
+    format!("the robot \"{}\" has the arms {arms:?}", body.name)
 }
 
 fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
     let joints = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     let (key, remedy) = match error {
         ColumnsError::NoJoint { at, .. } => (format!("[{at}].joints"), joints),
-        ColumnsError::NoArm { at, .. } => {
-            let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
-            (format!("[{at}].arm"), format!("the robot \"{}\" has the arms {arms:?}", body.name))
-        }
+        ColumnsError::NoArm { at, .. } => (format!("[{at}].arm"), no_such_arm(body)),
         ColumnsError::Twice { at, .. } => {
             (format!("[{at}]"), "drive each joint once, an arm's by its pose".to_owned())
         }

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{Plan, Seam};
+use motion::{FirstStep, HeadDigest, Plan, Seam};
 use serde::Deserialize;
 
 use super::{HeadError, file};
 use crate::{
     action::{Columns, Tokens},
     inference::Element,
-    observation::{Feature, FeatureName},
+    observation::{
+        Feature, FeatureName,
+        tool::{Joints, ToolOf},
+    },
 };
 
 mod check;
@@ -56,6 +59,9 @@ pub struct Manifest {
     pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    digest: String,
 }
 
 /// When a head is asked and how long it may take.
@@ -143,6 +149,10 @@ impl Input {
         self.features.iter().map(|feature| Feature {
             name: feature.name,
             items: feature.items(),
+            tool: feature
+                .arm
+                .as_deref()
+                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
             mean: &feature.mean,
             std: &feature.std,
             clip: feature.clip.unwrap_or(f64::INFINITY),
@@ -156,10 +166,16 @@ impl Input {
 pub struct FeatureRule {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, unless it is the decision.
+    /// The joints, unless it is the decision or a tool's position.
     pub joints: Option<Vec<String>>,
     /// The parameters, if it is the decision.
     pub params: Option<Vec<String>>,
+    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
+    pub axes: Option<Vec<String>>,
+    /// The arm whose tool it is: the `name` of one of the robot's.
+    pub arm: Option<String>,
+    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
+    pub of: Option<Joints>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
@@ -169,20 +185,22 @@ pub struct FeatureRule {
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints` or `params`.
+    /// The key under which the items stand: `joints`, `params` or `axes`.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
+            FeatureName::ToolPosition => "axes",
             _ => "joints",
         }
     }
 
-    /// The joints or parameters.
+    /// The joints, parameters or axes.
     #[must_use]
     pub fn items(&self) -> &[String] {
         let items = match self.name {
             FeatureName::Decision => &self.params,
+            FeatureName::ToolPosition => &self.axes,
             _ => &self.joints,
         };
         items.as_deref().unwrap_or_default()
@@ -261,6 +279,7 @@ impl Manifest {
         let mut manifest: Self =
             toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
         manifest.path = path.to_path_buf();
+        manifest.digest = file::sha256(&bytes);
         manifest.check()?;
         Ok(manifest)
     }
@@ -269,6 +288,15 @@ impl Manifest {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SHA-256 of the manifest's file and of the network's, which is read again and has to be the one that is meant.
+    ///
+    /// # Errors
+    /// A network that cannot be read, or is another one.
+    pub fn digests(&self) -> Result<[String; 2], HeadError> {
+        file::Network::read(self)?;
+        Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
     }
 
     /// The ONNX file.
@@ -307,9 +335,12 @@ impl Manifest {
 
     /// What the law has to know to follow this head, for at most `ticks_max` ticks.
     #[must_use]
-    pub fn plan(&self, ticks_max: u64) -> Plan {
+    pub fn plan(&self, digest: HeadDigest, ticks_max: u64) -> Plan {
         Plan {
             execute: self.timing.execute_steps,
+            head: digest,
+            first_step: FirstStep::Observation,
+            correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
             seam: match self.seam.method {

@@ -11,7 +11,7 @@ use motion::MAX_STEPS;
 use super::{Golden, Input, Manifest, Mode, SCHEMA, SeamMethod, SeamRule, Timing};
 use crate::{
     head::HeadError,
-    observation::{FeatureName, Params},
+    observation::{FeatureName, Params, tool::AXES},
 };
 
 mod output;
@@ -207,20 +207,27 @@ impl Input {
         for (feature_at, feature) in self.features.iter().enumerate() {
             let key = |name| format!("{input}.features[{feature_at}].{name}");
             let (items_key, items) = (feature.items_key(), feature.items());
-            let other = match feature.name {
-                FeatureName::Decision => ("joints", &feature.joints),
-                _ => ("params", &feature.params),
-            };
-            let remedy = format!("{} takes `{items_key}`: leave it out", feature.name.as_str());
-            no.unless(other.1.is_none(), key(other.0), other.1, remedy)?;
+            let lists = [&feature.joints, &feature.params, &feature.axes];
+            for (name, list) in ["joints", "params", "axes"].into_iter().zip(lists) {
+                let remedy = format!("{} takes `{items_key}`: leave it out", feature.name.as_str());
+                no.unless(name == items_key || list.is_none(), key(name), list, remedy)?;
+            }
+            let is_tool = feature.name == FeatureName::ToolPosition;
+            let remedy = "a tool_position names its arm; nothing else has one";
+            no.unless(is_tool == feature.arm.is_some(), key("arm"), &feature.arm, remedy)?;
+            let remedy = "only a tool_position has it: leave it out";
+            no.unless(is_tool || feature.of.is_none(), key("of"), feature.of, remedy)?;
             no.unless_distinct(key(items_key), items)?;
             for item in items {
-                let is_new = seen.insert((feature.name, item));
+                let is_new = seen.insert((feature.name, &feature.arm, feature.of, item));
                 no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
-                let is_known =
-                    feature.name != FeatureName::Decision || Params::NAMES.contains(&item.as_str());
-                let known = format!("a decision has {:?}", Params::NAMES);
-                no.unless(is_known, key(items_key), item, known)?;
+                let known: &[&str] = match feature.name {
+                    FeatureName::Decision => &Params::NAMES,
+                    FeatureName::ToolPosition => &AXES,
+                    _ => continue, // the robot's joints are not known yet
+                };
+                let is_known = known.contains(&item.as_str());
+                no.unless(is_known, key(items_key), item, format!("there are {known:?}"))?;
             }
             no.unless_len(key("mean"), feature.mean.len(), items.len(), items_key)?;
             no.unless_len(key("std"), feature.std.len(), items.len(), items_key)?;
