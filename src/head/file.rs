@@ -25,6 +25,15 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The digest of some bytes, in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// An ONNX file whose digest is the manifest's. There is no other way to make one.
 pub(super) struct Network {
     bytes: Vec<u8>,
@@ -44,7 +53,7 @@ impl Network {
             remedy: "put the file beside the manifest, or correct its name",
         })?;
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
-        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hexadecimal(&digest);
         if !found.eq_ignore_ascii_case(&manifest.sha256) {
             return Err(HeadError::WrongDigest {
                 file: manifest.path().to_path_buf(),

@@ -37,7 +37,7 @@ pub struct DeskParts {
     /// Where `home` goes.
     pub home: Joints,
     /// The skills that decisions may choose.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The loop's clock.
     pub clock: Clock,
     /// The way down to the loop.
@@ -68,7 +68,7 @@ pub struct Desk {
 struct Inner {
     planner: Arc<Planner>,
     home: Joints,
-    registry: Registry,
+    registry: Mutex<Arc<Registry>>,
     clock: Clock,
     switch: StopSwitch,
     present: watch::Receiver<Option<Arc<Present>>>,
@@ -97,7 +97,7 @@ impl Desk {
                 planner: parts.planner,
                 jogging: Mutex::default(),
                 home: parts.home,
-                registry: parts.registry,
+                registry: Mutex::new(parts.registry),
                 clock: parts.clock,
                 switch: parts.switch,
                 present: parts.present,
@@ -135,8 +135,10 @@ impl Desk {
         &self.inner.planner
     }
 
-    pub(super) fn registry(&self) -> &Registry {
-        &self.inner.registry
+    /// The registry that counts for the next decision.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&lock(&self.inner.registry))
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -210,11 +212,11 @@ impl Desk {
             period_ns: self.period_ns(),
         };
         let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
-        let skill = self.skill(&decision.skill, decision.params)?;
+        let (name, skill) = self.skill(&decision.skill, decision.params)?;
         let superseded = present.run.as_ref().map(|running| running.run);
         let running = Running {
             run: self.id(),
-            skill: decision.skill.clone(),
+            skill: name,
             params: decision.params,
             decision_id: Some(decision.decision_id.clone()),
             source: decision.source.clone(),
@@ -228,8 +230,8 @@ impl Desk {
     }
 
     async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
-        let skill = self.skill(name, params)?;
-        self.begin_for(skill, name, params, who).await
+        let (name, skill) = self.skill(name, params)?;
+        self.begin_for(skill, &name, params, who).await
     }
 
     pub(super) async fn begin_for(

@@ -275,9 +275,10 @@ pub const TABLE: &[Key] = &[
     Key {
         name: "info/registry",
         kind: Kind::Info,
-        schema: "reflex.registry.v1",
-        what: "The skills, by every name that they answer to.",
-        example: || r#"{"pick_up":{"head":"piper_pick_up"}}"#.into(),
+        schema: "reflex.skills.v1",
+        what: "The skills of this robot: their aliases, the bounds of their parameters, the policy that each runs, and \
+               every other one with its status, its digests and how it was evaluated ([registry.md](registry.md)).",
+        example: || samples::REGISTRY.into(),
     },
     Key {
         name: "alive",
