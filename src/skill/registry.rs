@@ -10,7 +10,9 @@
 mod file;
 mod json;
 mod load;
+mod pin;
 pub mod report;
+mod validate;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +25,8 @@ pub use file::{
     ShadowRules, SkillEntry, Status,
 };
 pub use load::{LoadError, Loader};
+pub use pin::{Change, pin, record};
+pub use validate::{Bench, Finding, PolicyReport, Report, Word, validate};
 
 use super::policy::Policy;
 use crate::{config::ReachSettings, head::Head, observation::Params};
