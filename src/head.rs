@@ -117,7 +117,7 @@ impl Head {
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
+        *chunk = Chunk::answering(chunk.id, self.digest, ask);
         self.packer
             .pack(ask, params, self.session.input_mut())
             .map_err(|error| bad_observation(&self.manifest, error))?;

@@ -292,15 +292,7 @@ mod tests {
         let mut state = State::blank(3);
         state.position = joints(&[0.1, 0.2, 0.3]);
         state.velocity = joints(&[1.0, 2.0, 3.0]);
-        Ask {
-            run: RunId(1),
-            tick: TickIndex(1),
-            at: Nanos(1),
-            state,
-            last_command: joints(&[-0.1, -0.2, -0.3]),
-            last_velocity: Joints::zeros(3),
-            last_acceleration: Joints::zeros(3),
-        }
+        Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, joints(&[-0.1, -0.2, -0.3]))
     }
 
     fn packer(name: FeatureName, items: &[&str], mean: f64, std: f64, clip: f64) -> Packer {

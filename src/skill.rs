@@ -80,8 +80,7 @@ pub fn think(
 }
 
 fn answer(skill: &mut dyn Skill, ask: &Ask, id: ChunkId) -> Result<Reply, String> {
-    let joints = ask.last_command.len();
-    let mut chunk = Chunk::empty(id, ask.run, skill.digest(), ask.tick, joints);
+    let mut chunk = Chunk::answering(id, skill.digest(), ask);
     std::panic::catch_unwind(AssertUnwindSafe(|| skill.next(ask, &mut chunk)))
         .unwrap_or_else(|_| Err("the skill panicked".into()))?;
     let not_yet = Reply::Nothing { run: ask.run, observed: ask.tick };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{Plan, Seam};
+use motion::{FirstStep, HeadDigest, Plan, Seam};
 use serde::Deserialize;
 
 use super::{HeadError, file};
@@ -283,9 +283,12 @@ impl Manifest {
 
     /// What the law has to know to follow this head, for at most `ticks_max` ticks.
     #[must_use]
-    pub fn plan(&self, ticks_max: u64) -> Plan {
+    pub fn plan(&self, digest: HeadDigest, ticks_max: u64) -> Plan {
         Plan {
             execute: self.timing.execute_steps,
+            head: digest,
+            first_step: FirstStep::Observation,
+            correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
             seam: match self.seam.method {

@@ -78,15 +78,7 @@ fn ask(raw: &[f64]) -> (Ask, Params) {
     state.position = Joints::from_slice(&raw[..3]).expect("three joints");
     let mut last_command = Joints::zeros(3);
     (last_command[2], last_command[0]) = (raw[3], raw[4]);
-    let ask = Ask {
-        run: RunId(7),
-        tick: TickIndex(42),
-        at: Nanos(0),
-        state,
-        last_command,
-        last_velocity: Joints::zeros(3),
-        last_acceleration: Joints::zeros(3),
-    };
+    let ask = Ask::standing(RunId(7), TickIndex(42), Nanos(0), state, last_command);
     let params = Params {
         target_x: raw[5],
         target_y: raw[6],
@@ -111,7 +103,7 @@ fn a_sound_head_loads_and_proves_itself() {
     assert!(proof.median_run <= proof.slowest_run);
     assert_eq!(format!("{:016x}", head.digest().0), head.manifest().sha256[..16]);
     assert_eq!(head.manifest().period_ns(), 50_000_000);
-    let plan = head.manifest().plan(100);
+    let plan = head.manifest().plan(head.digest(), 100);
     assert_eq!((plan.execute, plan.lead, plan.deadline_ns), (3, 0, 10_000_000));
     assert_eq!((plan.seam, plan.ticks_max), (Seam::Fade { ticks: 2 }, 100));
 }
@@ -283,7 +275,7 @@ fn a_prefetched_head_is_asked_ahead() {
     let to = "mode = \"prefetch\"\nprefetch_ticks = 2";
     let changed = Changed::new("mode = \"inline\"", to);
     let manifest = Manifest::load(&changed.path()).expect("it is sound");
-    assert_eq!(manifest.plan(1).lead, 2);
+    assert_eq!(manifest.plan(HeadDigest(0), 1).lead, 2);
 }
 
 #[test]
@@ -353,15 +345,8 @@ fn load_tool(changed: Option<&Changed>) -> Result<Head, HeadError> {
 fn gantry_ask(raw: &[f64], commanded: &[f64]) -> (Ask, Params) {
     let mut state = State::blank(7);
     state.position[..4].copy_from_slice(&raw[..4]);
-    let ask = Ask {
-        run: RunId(7),
-        tick: TickIndex(42),
-        at: Nanos(0),
-        state,
-        last_command: Joints::from_slice(commanded).expect("seven joints"),
-        last_velocity: Joints::zeros(7),
-        last_acceleration: Joints::zeros(7),
-    };
+    let commanded = Joints::from_slice(commanded).expect("seven joints");
+    let ask = Ask::standing(RunId(7), TickIndex(42), Nanos(0), state, commanded);
     (ask, Params { target_x: raw[4], target_y: raw[5], ..Params::default() })
 }
 

@@ -21,7 +21,7 @@ impl Policy {
     pub fn new(head: Arc<Mutex<Head>>, params: Params, ticks_max: u64) -> Self {
         let (plan, digest) = {
             let head = head.lock().unwrap_or_else(PoisonError::into_inner);
-            (head.manifest().plan(ticks_max), head.digest())
+            (head.manifest().plan(head.digest(), ticks_max), head.digest())
         };
         Self { head, params, plan, digest }
     }

@@ -74,8 +74,8 @@ pub(super) mod samples {
     use std::collections::BTreeMap;
 
     use motion::{
-        ChunkId, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits, MAX_JOINTS, Mode,
-        Nanos, RunId, Source, State, Tick, TickIndex,
+        ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits,
+        MAX_JOINTS, Mode, Nanos, RunId, Source, State, Tick, TickIndex,
     };
 
     use crate::{
@@ -144,6 +144,7 @@ pub(super) mod samples {
                     head: HeadDigest(0x3f2a_91c0_77de_0b15),
                     step: 3,
                 },
+                corrected: Corrected::NotWanted,
                 events: Events::default(),
             },
             run: Some(run(7, Some("router-42"))),

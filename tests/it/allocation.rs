@@ -58,8 +58,8 @@ fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64
         orders += 1;
         let _ = commander.send(Order { id: OrderId(orders), epoch: Epoch(u64::MAX), what });
     };
-    let plan =
-        Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Fade { ticks: 2 }, ticks_max: 400 };
+    let seam = Seam::Fade { ticks: 2 };
+    let plan = Plan { seam, ticks_max: 400, ..Plan::plain(HeadDigest(1), 4) };
     turns.turn();
     let start = listener.next(std::time::Duration::ZERO).expect("a report").tick.state.position;
     let before = TOUCHED.get();

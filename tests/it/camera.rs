@@ -16,8 +16,15 @@ fn look(berry_m: [f64; 3]) -> Image {
     let mut state = motion::State::blank(robot.joints());
     let now = motion::Nanos(0);
     world.read(now, &mut state);
-    let inputs =
-        motion::Inputs { now, state: &state, stop: None, early: false, orders: &[], replies: &[] };
+    let inputs = motion::Inputs {
+        now,
+        state: &state,
+        stop: None,
+        early: false,
+        orders: &[],
+        replies: &[],
+        correction: None,
+    };
     world.write(now, &law.tick(&inputs).0);
     assert!(spectator.look(), "the world was seen");
     let camera = spectator.camera("top", (160, 120), Renderer::Rays).expect("shipped camera");

@@ -11,8 +11,8 @@ use std::{
 };
 
 use motion::{
-    Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source, State,
-    Tick, TickIndex,
+    Corrected, Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source,
+    State, Tick, TickIndex,
 };
 use reflexd::{
     decision::{Decision, Verdict},
@@ -113,6 +113,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             limited_by,
             barred: None,
             source: Source::Rest,
+            corrected: Corrected::NotWanted,
             events: Events::default(),
         },
         run: None,
