@@ -65,7 +65,9 @@ pub fn think(
         skills.retain(|assignment| assignment.run >= ask.run);
         chunks += 1;
         let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
-        let reply = match skills.iter_mut().find(|assignment| assignment.run == ask.run) {
+        // A run that is handed over has two skills for a while: the law says whose turn it is, of equals it is the newer's.
+        let of = |one: &&mut Assignment| one.run == ask.run && one.skill.digest() == ask.head;
+        let reply = match skills.iter_mut().rev().find(of) {
             None => nothing,
             Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
                 .unwrap_or_else(|reason| {

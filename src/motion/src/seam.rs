@@ -4,7 +4,7 @@
 //! [`Tick`] (what happened). A stop does not queue: it is a flag.
 
 use crate::{
-    chunk::{Chunk, ChunkId},
+    chunk::{Chunk, ChunkId, HeadDigest},
     correction::Corrected,
     course::Course,
     joints::Joints,
@@ -52,9 +52,11 @@ pub enum What {
     Hold,
     /// Forget a fault or an e-stop; leaves the robot disarmed.
     ClearFault,
-    /// Follow a run. The run that is being followed already goes on without a break by the new plan: what is in use is used
-    /// up, the next chunk has to be of the new plan's head.
+    /// Follow a run.
     Begin(Run),
+    /// The run that is being followed goes on by another plan, without a break: what is in use is used up, what was asked
+    /// for before is still taken, the next chunk has to be of the new plan's head. Refused if that run is over.
+    HandOver(Run),
     /// The run's skill gave up: come to rest, hold.
     End(RunId),
 }
@@ -75,6 +77,8 @@ pub struct Run {
 pub struct Ask {
     /// The run.
     pub run: RunId,
+    /// The head that is to answer; zero for none.
+    pub head: HeadDigest,
     /// This tick.
     pub tick: TickIndex,
     /// The loop's time.
@@ -109,6 +113,7 @@ impl Ask {
     ) -> Self {
         Self {
             run,
+            head: HeadDigest::default(),
             tick,
             at,
             state,
