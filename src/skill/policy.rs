@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use motion::{Ask, Chunk, HeadDigest, Plan};
 
-use super::Skill;
+use super::{Skill, registry::Shadow};
 use crate::{head::Head, observation::Params};
 
 /// A head at work on one decision. The head outlives it: the next decision uses the same session, still warm.
@@ -13,6 +13,7 @@ pub struct Policy {
     params: Params,
     plan: Plan,
     digest: HeadDigest,
+    shadow: Option<Arc<Shadow>>,
 }
 
 impl Policy {
@@ -23,7 +24,14 @@ impl Policy {
             let head = head.lock().unwrap_or_else(PoisonError::into_inner);
             (head.manifest().plan(head.digest(), ticks_max), head.digest())
         };
-        Self { head, params, plan, digest }
+        Self { head, params, plan, digest, shadow: None }
+    }
+
+    /// The same, with another head that is shown what it answers.
+    #[must_use]
+    pub fn beside(mut self, shadow: Option<Arc<Shadow>>) -> Self {
+        self.shadow = shadow;
+        self
     }
 
     /// The same, with another number of steps executed of each chunk.
@@ -46,5 +54,11 @@ impl Skill for Policy {
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         head.infer(ask, &self.params, chunk).map_err(|error| error.to_string())
+    }
+
+    fn answered(&mut self, ask: &Ask, chunk: &Chunk) {
+        if let Some(shadow) = &self.shadow {
+            shadow.look(ask, &self.params, chunk);
+        }
     }
 }
