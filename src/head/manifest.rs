@@ -8,10 +8,16 @@ use serde::Deserialize;
 use super::{HeadError, file};
 use crate::{
     action::Columns,
-    observation::{Feature, FeatureName},
+    observation::{
+        Feature, FeatureName,
+        tool::{Joints, ToolOf},
+    },
 };
 
 mod check;
+mod record;
+
+pub use record::{Evaluation, Provenance, Stratum};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -39,8 +45,8 @@ pub struct Manifest {
     pub timing: Timing,
     /// How its chunks are joined.
     pub seam: SeamRule,
-    /// What it sees.
-    pub input: Input,
+    /// What it sees: its input tensors.
+    pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
     /// Observations and the actions that follow from them, to prove the engine with.
@@ -48,6 +54,8 @@ pub struct Manifest {
     pub golden: Vec<Golden>,
     /// Where it comes from.
     pub provenance: Option<Provenance>,
+    /// How well it did.
+    pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
     /// SHA-256 of the file that it was read from.
@@ -104,14 +112,51 @@ pub enum SeamMethod {
     Fade,
 }
 
-/// What a head sees.
+/// One input tensor, of `f32`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network, the batch of 1 included; absent: `[1, numbers]`.
+    pub shape: Option<Vec<usize>>,
     /// What stands in it, in order.
     pub features: Vec<FeatureRule>,
+}
+
+impl Input {
+    /// How many numbers it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.features.iter().map(|feature| feature.items().len()).sum()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its shape in the network.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, self.len()])
+    }
+
+    /// Its features, for [`crate::observation::Packer::compile`].
+    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
+        self.features.iter().map(|feature| Feature {
+            name: feature.name,
+            items: feature.items(),
+            tool: feature
+                .arm
+                .as_deref()
+                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
+            mean: &feature.mean,
+            std: &feature.std,
+            clip: feature.clip.unwrap_or(f64::INFINITY),
+        })
+    }
 }
 
 /// One feature and its normalisation.
@@ -120,33 +165,41 @@ pub struct Input {
 pub struct FeatureRule {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, unless it is the decision.
+    /// The joints, unless it is the decision or a tool's position.
     pub joints: Option<Vec<String>>,
     /// The parameters, if it is the decision.
     pub params: Option<Vec<String>>,
+    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
+    pub axes: Option<Vec<String>>,
+    /// The arm whose tool it is: the `name` of one of the robot's.
+    pub arm: Option<String>,
+    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
+    pub of: Option<Joints>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
     pub std: Vec<f64>,
-    /// The bound of the result.
-    pub clip: f64,
+    /// The bound of the result; absent: none, as in LeRobot and openpi, but it has to be finite.
+    pub clip: Option<f64>,
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints` or `params`.
+    /// The key under which the items stand: `joints`, `params` or `axes`.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
+            FeatureName::ToolPosition => "axes",
             _ => "joints",
         }
     }
 
-    /// The joints or parameters.
+    /// The joints, parameters or axes.
     #[must_use]
     pub fn items(&self) -> &[String] {
         let items = match self.name {
             FeatureName::Decision => &self.params,
+            FeatureName::ToolPosition => &self.axes,
             _ => &self.joints,
         };
         items.as_deref().unwrap_or_default()
@@ -159,11 +212,19 @@ impl FeatureRule {
 pub struct Output {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
+    pub shape: Option<Vec<usize>>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
 
 impl Output {
+    /// Its shape in the network, for chunks of so many steps.
+    #[must_use]
+    pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
     /// How many columns the tensor has.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -189,20 +250,6 @@ pub struct Golden {
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,
-}
-
-/// Where a head comes from; told, never judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The data that it learnt from.
-    pub dataset: Option<String>,
-    /// The command that made it.
-    pub command: Option<String>,
-    /// How well it did.
-    pub evaluation: Option<String>,
-    /// Under which terms it may be used.
-    pub licence: Option<String>,
 }
 
 impl Manifest {
@@ -249,27 +296,17 @@ impl Manifest {
         self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
     }
 
-    /// The features, for [`crate::observation::Packer::compile`].
-    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
-        self.input.features.iter().map(|feature| Feature {
-            name: feature.name,
-            items: feature.items(),
-            mean: &feature.mean,
-            std: &feature.std,
-            clip: feature.clip,
-        })
-    }
-
-    /// How many numbers the head sees.
+    /// How many numbers the head sees, in all its tensors.
     #[must_use]
     pub fn input_len(&self) -> usize {
-        self.input.features.iter().map(|feature| feature.items().len()).sum()
+        self.inputs.iter().map(Input::len).sum()
     }
 
     /// The name of one of those numbers, for errors: `joint_position.shoulder`.
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {
-        let mut names = self.input.features.iter().flat_map(|feature| {
+        let features = self.inputs.iter().flat_map(|input| &input.features);
+        let mut names = features.flat_map(|feature| {
             feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
         });
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
