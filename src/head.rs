@@ -7,25 +7,30 @@
 //! Nothing gets as far as a [`Head`] that has not been proved on this very engine: manifest, digest, tensors, golden
 //! vectors, warm-up, in this order.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
-use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
+use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, TickIndex};
 
 use crate::{
     action::{Body, ColumnsError, LowerError, Lowering, Start},
-    inference::{Engine, EngineError, Session, Signature},
+    inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
     observation::{FeatureError, PackError, Packer, Params},
 };
 
+mod correction;
 mod error;
 mod file;
 mod manifest;
 mod proof;
 
+use correction::Corrects;
 pub use error::HeadError;
 pub use manifest::{
-    FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod, SeamRule,
-    Timing,
+    CorrectionTable, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode, Output,
+    Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -34,20 +39,29 @@ pub use proof::Proof;
 pub struct Head {
     manifest: Manifest,
     digest: HeadDigest,
-    packer: Packer,
+    /// One for each input tensor.
+    packers: Box<[Packer]>,
     session: Session,
     lowering: Lowering,
     /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
     middle: Joints,
+    limits: Vec<JointLimits>,
+    correction: Option<Corrects>,
     proof: Proof,
 }
 
 impl Head {
-    /// Loads a head for a robot and proves it.
+    /// Loads a head for a robot, and the one that corrects it, and proves both.
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
     pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
+        let mut head = Self::load_one(path, body, engine)?;
+        head.correction = Corrects::load(&head.manifest, body, engine)?;
+        Ok(head)
+    }
+
+    fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let manifest = Manifest::load(path)?;
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
@@ -56,19 +70,22 @@ impl Head {
                 wanted: body.name.to_owned(),
             });
         }
-        let packer = Packer::compile(manifest.features(), &body.joints)
-            .map_err(|error| bad_feature(&manifest, &error, body))?;
+        let packer = |(at, input): (usize, &Input)| {
+            Packer::compile(input.features(), &body.joints, &body.arms)
+                .map_err(|error| bad_feature(&manifest, at, &error, body))
+        };
+        let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
         let period_s = manifest.timing.period_ms / 1e3;
         let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
             .map_err(|error| bad_columns(&manifest, &error, body))?;
         let network = file::Network::read(&manifest)?;
-        let signature = Signature {
-            input: &manifest.input.tensor,
-            input_len: manifest.input_len(),
-            output: &manifest.output.tensor,
-            steps: manifest.timing.chunk_steps as usize,
-            columns: manifest.output.width(),
-        };
+        let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
+        let named = manifest.inputs.iter().zip(&shapes);
+        let inputs: Vec<_> =
+            named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
+        let shape = manifest.output.shape(manifest.timing.chunk_steps);
+        let output = tensor(&manifest.output.tensor, &shape, Element::F32);
+        let signature = Signature { inputs: &inputs, output };
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
@@ -78,9 +95,11 @@ impl Head {
         let mut head = Self {
             digest: network.digest(),
             middle,
+            limits: body.limits.clone(),
+            correction: None,
             proof: Proof::default(),
             manifest,
-            packer,
+            packers,
             session,
             lowering,
         };
@@ -98,6 +117,25 @@ impl Head {
     #[must_use]
     pub fn digest(&self) -> HeadDigest {
         self.digest
+    }
+
+    /// What the law has to know to follow it, for at most `ticks_max` ticks.
+    #[must_use]
+    pub fn plan(&self, ticks_max: u64) -> Plan {
+        let correction = self.correction.as_ref().map(Corrects::rule);
+        Plan { correction, ..self.manifest.plan(self.digest, ticks_max) }
+    }
+
+    /// The head that corrects it in every tick, if there is one.
+    #[must_use]
+    pub fn corrector(&self) -> Option<Arc<Mutex<Self>>> {
+        self.correction.as_ref().map(Corrects::head)
+    }
+
+    /// An ask as it will be seen in the tick of the take-over: see [`Ask::rolled_forward`].
+    #[must_use]
+    pub fn roll_forward(&self, ask: &Ask) -> Ask {
+        ask.rolled_forward(&self.limits, self.manifest.timing.period_ms / 1e3)
     }
 
     /// What loading it has shown.
@@ -118,19 +156,39 @@ impl Head {
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
         *chunk = Chunk::answering(chunk.id, self.digest, ask);
-        self.packer
-            .pack(ask, params, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        let rolled = self.manifest.timing.roll_forward.then(|| self.roll_forward(ask));
+        let ask = rolled.as_ref().unwrap_or(ask);
+        let mut before = 0;
+        for (at, packer) in self.packers.iter().enumerate() {
+            packer
+                .pack(ask, params, self.session.input_mut(at))
+                .map_err(|error| bad_observation(&self.manifest, before, error))?;
+            before += packer.len();
+        }
         self.run(&Start::from(ask), chunk)
+    }
+
+    /// Fills the input tensors from raw numbers in the order of the inputs and their features.
+    fn normalise(&mut self, mut raw: &[f64]) -> Result<(), HeadError> {
+        let mut before = 0;
+        for (at, packer) in self.packers.iter().enumerate() {
+            let (these, others) = raw.split_at_checked(packer.len()).unwrap_or((raw, &[]));
+            packer
+                .normalise(these, self.session.input_mut(at))
+                .map_err(|error| bad_observation(&self.manifest, before, error))?;
+            before += packer.len();
+            raw = others;
+        }
+        Ok(())
     }
 
     /// The values of the output's columns that follow from raw numbers in the order of the features.
     fn answer(&mut self, raw: &[f64]) -> Result<&[f64], HeadError> {
-        self.packer
-            .normalise(raw, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        self.normalise(raw)?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.decode(output).map_err(|error| bad_action(&self.manifest, error))
+        self.lowering
+            .decode(numbers(output, &self.manifest))
+            .map_err(|error| bad_action(&self.manifest, error))
     }
 
     /// As [`Self::infer`], from raw numbers. Nothing moves: a pose that cannot be reached from the middle of the ranges
@@ -138,9 +196,7 @@ impl Head {
     fn rehearse(&mut self, raw: &[f64]) -> Result<(), HeadError> {
         let joints = self.middle.len();
         let mut chunk = Chunk::empty(ChunkId(0), RunId(0), self.digest, TickIndex(0), joints);
-        self.packer
-            .normalise(raw, self.session.input_mut())
-            .map_err(|error| bad_observation(&self.manifest, error))?;
+        self.normalise(raw)?;
         let velocity = Joints::zeros(joints);
         let start = Start { measured: self.middle, commanded: self.middle, velocity };
         match self.run(&start, &mut chunk) {
@@ -152,7 +208,7 @@ impl Head {
     /// Runs what stands in the input tensor; half a chunk is no chunk.
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(output, start, chunk).map_err(|error| {
+        self.lowering.lower(numbers(output, &self.manifest), start, chunk).map_err(|error| {
             *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
@@ -163,25 +219,34 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
     HeadError::BadValue { file: manifest.path().to_path_buf(), key, value, remedy }
 }
 
-fn bad_feature(manifest: &Manifest, error: &FeatureError, body: &Body) -> HeadError {
-    let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
-    let items = manifest.input.features.get(*feature).map_or("joints", FeatureRule::items_key);
-    let value = match error {
-        FeatureError::Unknown { item, .. } => format!("\"{item}\""),
-        FeatureError::Lengths { .. } => error.to_string(),
+fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body) -> HeadError {
+    let (FeatureError::Unknown { feature, .. }
+    | FeatureError::NoArm { feature, .. }
+    | FeatureError::Lengths { feature }) = error;
+    let features = manifest.inputs.get(at).map_or(&[][..], |input| &input.features);
+    let items = features.get(*feature).map_or("joints", FeatureRule::items_key);
+    let mut remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
+    let (key, value) = match error {
+        FeatureError::Unknown { item, .. } => (items, format!("\"{item}\"")),
+        FeatureError::Lengths { .. } => (items, error.to_string()),
+        FeatureError::NoArm { arm, .. } => {
+            remedy = no_such_arm(body);
+            ("arm", format!("\"{arm}\""))
+        }
     };
-    let remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
-    bad_value(manifest, format!("input.features[{feature}].{items}"), value, remedy)
+    bad_value(manifest, format!("inputs[{at}].features[{feature}].{key}"), value, remedy)
+}
+
+fn no_such_arm(body: &Body) -> String {
+    let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
+    format!("the robot \"{}\" has the arms {arms:?}", body.name)
 }
 
 fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
     let joints = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     let (key, remedy) = match error {
         ColumnsError::NoJoint { at, .. } => (format!("[{at}].joints"), joints),
-        ColumnsError::NoArm { at, .. } => {
-            let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
-            (format!("[{at}].arm"), format!("the robot \"{}\" has the arms {arms:?}", body.name))
-        }
+        ColumnsError::NoArm { at, .. } => (format!("[{at}].arm"), no_such_arm(body)),
         ColumnsError::Twice { at, .. } => {
             (format!("[{at}]"), "drive each joint once, an arm's by its pose".to_owned())
         }
@@ -196,11 +261,11 @@ fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadEr
 fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
-        EngineError::Tensor { key, wanted, found } => {
-            HeadError::WrongTensor { file, key, wanted, found }
+        EngineError::Tensor { slot, wanted, found } => {
+            HeadError::WrongTensor { file, key: key(slot), wanted, found }
         }
-        EngineError::Shape { key, wanted, found } => {
-            HeadError::WrongShape { file, key, wanted, found }
+        EngineError::Shape { slot, wanted, found } => {
+            HeadError::WrongShape { file, key: key(slot), wanted, found }
         }
         EngineError::NotFinite { element, value } => {
             let width = manifest.output.width().max(1);
@@ -212,10 +277,33 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     }
 }
 
-fn bad_observation(manifest: &Manifest, error: PackError) -> HeadError {
+const fn tensor<'a>(name: &'a str, shape: &'a [usize], element: Element) -> TensorSpec<'a> {
+    TensorSpec { name, shape, element }
+}
+
+/// The manifest's key for a tensor.
+fn key(slot: Slot) -> String {
+    match slot {
+        Slot::Input(at) => format!("inputs[{at}].tensor"),
+        Slot::Output => "output.tensor".to_owned(),
+    }
+}
+
+/// What a head that answers in numbers answered: the rows of its chunk, of which the tensor may have more. Its signature
+/// says that it does.
+fn numbers<'a>(values: Values<'a>, manifest: &Manifest) -> &'a [f32] {
+    let len = manifest.timing.chunk_steps as usize * manifest.output.width();
+    match values {
+        Values::F32(values) => values.get(..len).unwrap_or_default(),
+        Values::I64(_) => &[],
+    }
+}
+
+/// `before`: numbers of the tensors before the one that could not be filled.
+fn bad_observation(manifest: &Manifest, before: usize, error: PackError) -> HeadError {
     let what = match error {
         PackError::NotFinite { index, value } => {
-            format!("{} is {value}", manifest.input_name(index))
+            format!("{} is {value}", manifest.input_name(before + index))
         }
         PackError::Shape => error.to_string(),
     };

@@ -51,7 +51,7 @@ fn describe(registry: &Registry, name: &str) -> Option<Value> {
         "sha256": manifest.sha256,
         "chunk_steps": manifest.timing.chunk_steps,
         "execute_steps": manifest.timing.execute_steps,
-        "evaluation": manifest.provenance.as_ref().map(|provenance| &provenance.evaluation),
+        "evaluation": manifest.evaluation,
     }))
 }
 

@@ -66,7 +66,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: String,
         /// What the network has.
@@ -82,7 +82,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: Vec<i64>,
         /// What the network has.
@@ -138,7 +138,7 @@ pub enum HeadError {
         what: String,
     },
     /// What the head was shown is not finite, or not this robot's.
-    #[error("{}: input.features: {what}: the robot's state or the decision is not usable", file.display())]
+    #[error("{}: inputs: {what}: the robot's state or the decision is not usable", file.display())]
     BadObservation {
         /// The manifest.
         file: PathBuf,

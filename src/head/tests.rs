@@ -234,22 +234,60 @@ fn a_value_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         ("ticks = 2", "ticks = 0", &["seam.ticks"]),
         ("ticks = 2", "", &["seam.ticks"]),
         ("method = \"fade\"", "method = \"cut\"", &["seam.ticks", "leave it out"]),
-        ("tensor = \"observation\"", "tensor = \"\"", &["input.tensor"]),
-        ("mean = [0.0, 1.2, 0.02]", "mean = [0.0, 1.2]", &["input.features[0].mean", "3 joints"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, 0.0, 0.01]", &["input.features[0].std", "above 0"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, inf, 0.01]", &["input.features[0].std[1]", "inf"]),
-        ("clip = 5.0", "clip = 0.0", &["input.features[0].clip"]),
-        ("clip = 5.0", "clip = inf", &["input.features[0].clip"]),
-        ("[\"gripper\", \"base\"]", "[\"base\", \"base\"]", &["input.features[1].joints", "once"]),
-        ("name = \"previous_action\"", "name = \"joint_position\"", &["input.features[1].joints"]),
-        ("params = [", "joints = [\"base\"]\nparams = [", &["input.features[2].joints"]),
-        ("\"target_y\"", "\"target_w\"", &["input.features[2].params", "target_w", "speed_hint"]),
+        ("tensor = \"observation\"", "tensor = \"\"", &["inputs[0].tensor"]),
+        (
+            "mean = [0.0, 1.2, 0.02]",
+            "mean = [0.0, 1.2]",
+            &["inputs[0].features[0].mean", "3 joints"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, 0.0, 0.01]",
+            &["inputs[0].features[0].std", "above 0"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, inf, 0.01]",
+            &["inputs[0].features[0].std[1]", "inf"],
+        ),
+        ("clip = 5.0", "clip = 0.0", &["inputs[0].features[0].clip"]),
+        ("clip = 5.0", "clip = inf", &["inputs[0].features[0].clip"]),
+        (
+            "[\"gripper\", \"base\"]",
+            "[\"base\", \"base\"]",
+            &["inputs[0].features[1].joints", "once"],
+        ),
+        (
+            "name = \"previous_action\"",
+            "name = \"joint_position\"",
+            &["inputs[0].features[1].joints"],
+        ),
+        ("params = [", "joints = [\"base\"]\nparams = [", &["inputs[0].features[2].joints"]),
+        (
+            "\"target_y\"",
+            "\"target_w\"",
+            &["inputs[0].features[2].params", "target_w", "speed_hint"],
+        ),
         ("[\"gripper\", \"base\"]", "[\"gripper\", \"wrist\"]", &["features[1].joints", "wrist"]),
+        ("\"previous_action\"", "\"previous_action\"\narm = \"arm\"", &["features[1].arm", "arm"]),
+        ("\"previous_action\"", "\"previous_action\"\nof = \"measured\"", &["features[1].of"]),
+        ("\"previous_action\"", "\"tool_position\"", &["features[1].joints", "axes"]),
+        (
+            "\"previous_action\"\njoints = [\"gripper\", \"base\"]",
+            "\"tool_position\"\naxes = [\"x\", \"w\"]\narm = \"leg\"",
+            &["features[1].axes", "w", "\"z\""],
+        ),
+        (
+            "\"previous_action\"\njoints = [\"gripper\", \"base\"]",
+            "\"tool_position\"\naxes = [\"x\", \"y\"]\narm = \"leg\"",
+            &["features[1].arm", "leg", "has the arms"],
+        ),
         ("\"shoulder\"]\nmin", "\"base\"]\nmin", &["output.columns[0].joints", "once"]),
         ("\"shoulder\"]\nmin", "\"wrist\"]\nmin", &["output.columns[0].joints", "wrist", "base"]),
         ("min = [0.0, -2.5, -0.5]", "min = []", &["output.columns[0].min", "3 columns"]),
         ("min = [0.0, -2.5", "min = [0.0, 2.5", &["output.columns[0].min[1]", "2.5", "below"]),
         ("max = [0.035, 2.5", "max = [0.035, nan", &["output.columns[0].max[1]", "NaN"]),
+        ("[provenance]", "[provenance]\ndataset = \"\"", &["provenance.dataset", "leave it out"]),
         ("tolerance = 1e-5", "tolerance = 0.0", &["golden[0].tolerance"]),
         ("tolerance = 1e-5", "tolerance = 0.5", &["golden[0].tolerance", "0.5", "0.01"]),
         ("observation = [0.1, ", "observation = [", &["golden[0].observation", "8 numbers"]),
@@ -268,6 +306,111 @@ fn without_a_golden_vector_nothing_is_proved() {
     let error = load(&changed.path()).expect_err("no golden");
     assert!(error.to_string().contains("golden"), "{error}");
     assert_eq!(error.code(), "bad_value");
+}
+
+/// A manifest with this evaluation, which has 100 episodes and two strata unless told otherwise.
+fn evaluated(from: &str, to: &str) -> Result<Manifest, HeadError> {
+    const RECORD: &str = r#"[evaluation]
+command = "reflexd eval"
+date = "2026-11-21"
+first_seed = 7
+episodes = 100
+successes = 90
+
+[[evaluation.strata]]
+name = "pushed"
+episodes = 60
+successes = 55
+
+[[evaluation.strata]]
+name = "late"
+episodes = 40
+successes = 35
+
+[provenance]"#;
+    assert!(RECORD.contains(from), "`{from}` is not there");
+    Manifest::load(&Changed::new("[provenance]", &RECORD.replacen(from, to, 1)).path())
+}
+
+#[test]
+fn a_record_of_an_evaluation_is_whole_or_refused() {
+    let manifest = evaluated("", "").expect("it is sound");
+    let record = manifest.evaluation.expect("it is there");
+    assert_eq!((record.success_rate(), record.strata.len()), (0.9, 2));
+    for (from, to, words) in [
+        ("\"reflexd eval\"", "\" \"", &["evaluation.command"][..]),
+        ("2026-11-21", "2026-13-21", &["evaluation.date", "2026-13-21", "month"]),
+        ("2026-11-21", "21.11.2026", &["evaluation.date"]),
+        ("2026-11-21", "2026-1-021", &["evaluation.date"]),
+        ("first_seed = 7", "first_seed = 7\nnote = \"\"", &["evaluation.note"]),
+        ("episodes = 100\n", "episodes = 0\n", &["evaluation.episodes", "at least 1"]),
+        ("successes = 90", "successes = 101", &["evaluation.successes", "101", "100 episodes"]),
+        ("\"pushed\"", "\"\"", &["evaluation.strata[0].name"]),
+        ("\"late\"", "\"pushed\"", &["evaluation.strata[1].name", "once"]),
+        ("episodes = 60", "episodes = 101", &["evaluation.strata[0].episodes", "100"]),
+        ("successes = 35", "successes = 41", &["evaluation.strata[1].successes", "40"]),
+        ("successes = 55", "successes = 91\n", &["evaluation.strata[0].successes", "91"]),
+    ] {
+        says(&evaluated(from, to).expect_err(to), "bad_value", words);
+    }
+    for (from, to) in [("first_seed = 7\n", ""), ("successes = 55", ""), ("successes", "sucesses")]
+    {
+        assert_eq!(evaluated(from, to).expect_err(to).code(), "not_a_manifest");
+    }
+}
+
+#[test]
+fn without_a_clip_a_number_has_no_bound_but_has_to_be_finite() {
+    let changed = Changed::new("std = [0.8, 0.5, 0.01]\nclip = 5.0\n", "std = [0.8, 0.5, 0.01]\n");
+    let mut head = load(&changed.path()).expect("its goldens are all inside the clip");
+    assert_eq!(head.manifest().inputs[0].features[0].clip, None);
+    let (ask, params) = ask(&[1e300, 0.2, 0.03, 0.0, 0.1, 0.3, 0.1, 1.0]);
+    let error = head.infer(&ask, &params, &mut blank_chunk()).expect_err("no f32");
+    says(&error, "bad_observation", &["joint_position.base"]);
+}
+
+#[test]
+fn a_tensor_of_another_shape_has_to_have_room_for_what_is_in_it() {
+    let at_once = |shape: &str| format!("tensor = \"action\"\nshape = {shape}");
+    let output = "tensor = \"action\"";
+    for shape in ["[1, 4, 4]", "[1, 3, 3]", "[]", "[0]", "[1, 18446744073709551615, 3]"] {
+        let says = at_once(shape);
+        refused(output, &says, "bad_value", &["output.shape", "4 (timing.chunk_steps) rows"]);
+    }
+    refused(output, &at_once("[1, 12]"), "wrong_shape", &["output.tensor", "[1, 12]", "[1, 4, 3]"]);
+    let input = "tensor = \"observation\"";
+    let says = "tensor = \"observation\"\nshape = [1, 7]";
+    refused(input, says, "bad_value", &["inputs[0].shape", "8 numbers"]);
+    let says = "tensor = \"observation\"\nshape = [8]";
+    refused(input, says, "wrong_shape", &["inputs[0].tensor", "[8]", "[1, 8]"]);
+}
+
+#[test]
+fn a_network_of_more_steps_than_its_head_wants_is_cut() {
+    let text = fs::read_to_string(fixture("good.toml")).expect("a manifest");
+    let text = text.replace("chunk_steps = 4", "chunk_steps = 3");
+    let text = text.replace("tensor = \"action\"", "tensor = \"action\"\nshape = [1, 4, 3]");
+    let rows: Vec<&str> = text.lines().collect();
+    let kept = rows.iter().enumerate().filter(|(at, _)| rows.get(at + 1) != Some(&"]"));
+    let changed = Changed::new("clip", "clip");
+    let text: Vec<&str> = kept.map(|(_, row)| *row).collect();
+    fs::write(changed.path(), text.join("\n")).expect("a file");
+    let mut head = load(&changed.path()).expect("its first three steps are the same");
+    let (ask, params) = ask(&head.manifest().golden[0].observation.clone());
+    let mut chunk = blank_chunk();
+    head.infer(&ask, &params, &mut chunk).expect("it answers");
+    assert_eq!(chunk.len(), 3);
+}
+
+#[test]
+fn several_tensors_have_different_names_and_features_of_their_own() {
+    let again = "[[inputs]]\ntensor = \"observation\"\n\n[[inputs.features]]\nname = \"decision\"";
+    let from = "[[inputs.features]]\nname = \"decision\"";
+    refused(from, again, "bad_value", &["inputs[1].tensor", "observation", "once"]);
+    let other = again.replace("observation", "goal");
+    refused(from, &other, "wrong_shape", &["inputs[0].tensor", "[1, 5]", "[1, 8]"]);
+    let none = "[[inputs]]\ntensor = \"goal\"\nfeatures = []\n\n[output]";
+    refused("[output]", none, "bad_value", &["inputs[1].features", "at least one"]);
 }
 
 #[test]
@@ -308,10 +451,9 @@ fn a_golden_action_that_this_engine_does_not_give_is_refused_where_it_differs() 
 #[test]
 fn a_network_of_another_kind_is_refused() {
     for (name, code, words) in [
-        ("double.toml", "wrong_tensor", &["input.tensor", "f32", "f64"][..]),
+        ("double.toml", "wrong_tensor", &["inputs[0].tensor", "f32", "f64"][..]),
         ("other_name.toml", "wrong_tensor", &["output.tensor", "`action`", "`actions`"]),
         ("long.toml", "wrong_shape", &["output.tensor", "[1, 4, 3]", "[1, 5, 3]"]),
-        ("free_batch.toml", "wrong_shape", &["input.tensor", "[1, 8]", "[-1, 8]"]),
         ("nan.toml", "non_finite_output", &["NaN"]),
         ("external.toml", "engine", &["external.onnx"]),
     ] {
@@ -321,6 +463,12 @@ fn a_network_of_another_kind_is_refused() {
             assert!(error.to_string().contains(word), "no `{word}` in: {error}");
         }
     }
+}
+
+#[test]
+fn a_network_with_a_free_batch_is_run_with_one() {
+    let head = load(&fixture("free_batch.toml")).expect("one is a batch");
+    assert!(head.proof().goldens > 0);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 """The head as two files: an ONNX graph, and a manifest that says what its numbers mean."""
 
 import hashlib
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from .evaluate import EVALUATION_SEED
 from .expert import CHUNK_STEPS, TICK_S
 from .network import run
 from .observation import CLIP, DECISION, JOINTS, MEAN, MEASURED, PARAMS, PREVIOUS, SIZE, STD, commands, normalise
@@ -86,23 +88,23 @@ deadline_ms = 10.0
 method = "fade"
 ticks = 2
 
-[input]
+[[inputs]]
 tensor = "observation"
 
 # Measured: rad; the gripper's whole opening in m.
-[[input.features]]
+[[inputs.features]]
 name = "joint_position"
 joints = {joints}
 {_spread(MEASURED)}
 
 # The set-point last sent, after the safety filter; units as above.
-[[input.features]]
+[[inputs.features]]
 name = "previous_action"
 joints = {joints}
 {_spread(PREVIOUS)}
 
 # The berry's centre in the base frame and its radius, m; speed 0.5..1; whether it is a berry, 0 or 1.
-[[input.features]]
+[[inputs.features]]
 name = "decision"
 params = {_strings(PARAMS)}
 {_spread(DECISION)}
@@ -120,19 +122,30 @@ max = {_numbers(COMMAND_MAX)}
 [provenance]
 dataset = "simulated: a feedback expert in models/scenes/piper_berry.xml with varied berries and servos, corrected on the head's own states (DAgger), seed {seed}"
 command = "make -C models/training train"
-evaluation = "{_evaluation(result, episodes)}"
 licence = "MIT OR Apache-2.0"
-"""
+{_evaluation(result, episodes)}"""
 
 
 def _evaluation(result, episodes):
     if result is None:
-        return "not evaluated"
-    rows = (
-        f"{name}: " + ", ".join(f"{count} executing {execute}" for execute, (count, _) in row.items())
+        return ""
+    strata = [
+        (f"{name}, executing {execute}", count)
         for name, row in result.items()
+        for execute, (count, _) in row.items()
+    ]
+    rows = "".join(
+        f'\n[[evaluation.strata]]\nname = "{name}"\nepisodes = {episodes}\nsuccesses = {count}\n' for name, count in strata
     )
-    return f"berries lifted 80 mm and held 1 s within 10 s, of {episodes} unseen; " + "; ".join(rows)
+    return f"""
+[evaluation]
+command = "make -C models/training evaluate"
+date = "{date.today()}"
+first_seed = {EVALUATION_SEED}
+episodes = {episodes * len(strata)}
+successes = {sum(count for _, count in strata)}
+note = "a berry lifted 80 mm and held 1 s within 10 s"
+{rows}"""
 
 
 def _spread(part):

@@ -1,9 +1,17 @@
 //! The engine itself; what it does with networks is tested with the heads.
 
-use super::*;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    runtime::{CPU, FOLDER, is_silent, newest_library},
+    *,
+};
 
 fn library() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(FOLDER);
     newest_library(&folder).expect("run `make setup` first")
 }
 
