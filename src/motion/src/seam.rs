@@ -132,8 +132,8 @@ impl Ask {
     ///
     /// The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
     /// as its command does meanwhile, `q + c(t + d - 1) - c(t - 1)`, so that the lag of the drives stays what it is, and never
-    /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay nothing
-    /// changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
+    /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay, or
+    /// rolled already, nothing changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
     #[must_use]
     pub fn rolled_forward(&self, limits: &[JointLimits], period_s: f64) -> Self {
         let ahead = self.course.ahead() as i64;
@@ -155,6 +155,7 @@ impl Ask {
             *position = moved.max(low.min(*position)).min(high.max(*position));
             rolled.state.velocity[joint] += speed(ahead - 1) - speed(-1);
         }
+        rolled.course.advance();
         rolled
     }
 }
