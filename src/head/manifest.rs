@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{HeadError, file};
 use crate::{
-    action::Columns,
+    action::{Columns, Tokens},
+    inference::Element,
     observation::{Feature, FeatureName},
 };
 
@@ -196,6 +197,8 @@ pub struct Output {
     pub tensor: String,
     /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
     pub shape: Option<Vec<usize>>,
+    /// How its tokens become the numbers of the columns; absent: it has numbers.
+    pub tokens: Option<Tokens>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
@@ -205,6 +208,12 @@ impl Output {
     #[must_use]
     pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
         self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
+    /// What the network answers with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        if self.tokens.is_some() { Element::I64 } else { Element::F32 }
     }
 
     /// How many columns the tensor has.
@@ -265,7 +274,13 @@ impl Manifest {
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+        self.beside(&self.onnx)
+    }
+
+    /// A file that is named relative to the manifest.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// How many numbers the head sees, in all its tensors.
