@@ -24,8 +24,8 @@ mod proof;
 
 pub use error::HeadError;
 pub use manifest::{
-    Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod,
-    SeamRule, Stratum, Timing,
+    EngineRule, Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA,
+    SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -73,7 +73,8 @@ impl Head {
         let shape = manifest.output.shape(manifest.timing.chunk_steps);
         let output = tensor(&manifest.output.tensor, &shape, Element::F32);
         let signature = Signature { inputs: &inputs, output };
-        let session = Session::load(engine, network.bytes(), &signature)
+        let placement = manifest.engine.placement(engine.placement(), &manifest.sha256);
+        let session = Session::place(engine, network.bytes(), &signature, &placement)
             .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
         for (middle, limits) in middle.iter_mut().zip(&body.limits) {
@@ -108,6 +109,18 @@ impl Head {
     #[must_use]
     pub fn proof(&self) -> &Proof {
         &self.proof
+    }
+
+    /// What runs it, in words.
+    #[must_use]
+    pub fn runs_on(&self) -> &str {
+        self.session.description()
+    }
+
+    /// Why it runs on the processor although it was to run elsewhere; absent where it runs as it was to.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<&str> {
+        self.session.fell_back()
     }
 
     /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.

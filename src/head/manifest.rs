@@ -15,8 +15,10 @@ use crate::{
 };
 
 mod check;
+mod engine;
 mod record;
 
+pub use engine::EngineRule;
 pub use record::{Evaluation, Provenance, Stratum};
 
 /// The schema that this program reads.
@@ -49,6 +51,9 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
+    /// Where it wants to run.
+    #[serde(default)]
+    pub engine: EngineRule,
     /// Observations and the actions that follow from them, to prove the engine with.
     #[serde(default)]
     pub golden: Vec<Golden>,

@@ -108,7 +108,7 @@ fn ten_thousand_ticks_on_loopback_touch_no_heap() {
 /// A head, asked again and again on this thread: observation, network and action.
 #[test]
 fn a_thousand_answers_of_a_head_touch_no_heap() {
-    use motion::{Ask, Joints, Nanos, State};
+    use motion::{Ask, State};
     use reflexd::{action::Body, config::Settings, daemon, head::Head, observation::Params};
 
     let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
@@ -119,15 +119,7 @@ fn a_thousand_answers_of_a_head_touch_no_heap() {
     let home = settings.robot_settings.home().expect("shipped home");
     let mut state = State::blank(home.len());
     state.position = home;
-    let ask = Ask {
-        run: RunId(1),
-        tick: TickIndex(1),
-        at: Nanos(0),
-        state,
-        last_command: home,
-        last_velocity: Joints::zeros(home.len()),
-        last_acceleration: Joints::zeros(home.len()),
-    };
+    let ask = Ask::standing(RunId(1), TickIndex(1), Nanos(0), state, home);
     let params = Params { target_x: 0.3, speed_hint: 1.0, radius: 0.018, ..Params::default() };
     let mut chunk = Chunk::empty(ChunkId(1), RunId(1), HeadDigest(0), TickIndex(0), home.len());
     let before = TOUCHED.get();
