@@ -26,7 +26,12 @@ pub(crate) fn session(
         Provider::Cuda => cuda(builder, model, placement),
         Provider::Tensorrt => tensorrt(builder, model, placement),
         Provider::Plugin => plugin(engine, builder, model, placement),
-        Provider::Cpu | Provider::OnnxRuntime | Provider::Compiled => {
+        Provider::Compiled => {
+            let reason =
+                "this program was built without TensorRT: build it with `--features tensorrt`";
+            Err(refused(placement, reason))
+        }
+        Provider::Cpu | Provider::OnnxRuntime => {
             Err(refused(placement, "it is none of ONNX Runtime's accelerators"))
         }
     }

@@ -12,8 +12,12 @@
 //! forgetting it is an error at start and not a leak in the field.
 
 mod accelerator;
+#[cfg(feature = "tensorrt")]
+pub mod compiled;
 mod dense;
 mod error;
+#[cfg(feature = "tensorrt")]
+mod half;
 pub mod host;
 mod onnx;
 mod placement;

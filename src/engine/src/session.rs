@@ -83,6 +83,13 @@ impl Session {
         signature: &Signature<'_>,
         placement: &Placement,
     ) -> Result<Self, EngineError> {
+        #[cfg(feature = "tensorrt")]
+        if placement.provider == Provider::Compiled {
+            let runner = Box::new(crate::compiled::CompiledRunner::load(signature, placement)?);
+            let description = format!("{}, {}", runner.description(), placement.precision.name());
+            let inputs = signature.inputs.len();
+            return Ok(Self { runner, inputs, description, fell_back: None });
+        }
         let runner = Box::new(OnnxRunner::load(engine, model, signature, Some(placement))?);
         let Placement { provider, precision, device, .. } = placement;
         let (provider, precision) = (provider.name(), precision.name());

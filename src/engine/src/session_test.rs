@@ -1,7 +1,7 @@
 //! Networks in sessions: what is accepted, what is answered, and by whom.
 
 #[path = "../tests/network/mod.rs"]
-mod network;
+pub(crate) mod network;
 
 use network::{F32, Graph, I64};
 

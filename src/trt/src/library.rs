@@ -70,8 +70,11 @@ pub(crate) fn refused(what: &'static str) -> TrtError {
 pub(crate) fn load(path: &Path) -> Result<Loaded, TrtError> {
     // SAFETY: its initialisers run. It is a library that the configuration names, or NVIDIA's by its name; whoever can
     // replace it can replace this program.
-    unsafe { Loaded::new(path) }
-        .map_err(|error| TrtError::Library { library: path.into(), message: error.to_string() })
+    unsafe { Loaded::new(path) }.map_err(|error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let message = cause.unwrap_or_else(|| error.to_string());
+        TrtError::Library { library: path.into(), message }
+    })
 }
 
 /// A function of a library.
@@ -84,9 +87,10 @@ pub(crate) unsafe fn function<F: Copy>(
     name: &str,
 ) -> Result<F, TrtError> {
     // SAFETY: as promised by the caller.
-    unsafe { library.get::<F>(name) }
-        .map(|symbol| *symbol)
-        .map_err(|error| TrtError::Library { library: path.into(), message: error.to_string() })
+    unsafe { library.get::<F>(name) }.map(|symbol| *symbol).map_err(|_| TrtError::Library {
+        library: path.into(),
+        message: format!("it has no function {name}"),
+    })
 }
 
 impl Library {
