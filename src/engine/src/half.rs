@@ -6,10 +6,15 @@ use prost::Message;
 use crate::{
     Signature,
     dense::{
-        file::{Attribute, Constant, FLOAT, FLOAT16, INTEGER, Model, Node},
+        file::{Attribute, Constant, FLOAT, Model, Node},
         number::{FP16_MAX, to_fp16},
     },
 };
+
+/// Of `TensorProto.DataType`.
+const FLOAT16: i32 = 10;
+/// Of `AttributeProto.AttributeType`.
+const INTEGER: i32 = 2;
 
 /// The same network in 16-bit floats.
 ///

@@ -8,10 +8,6 @@ use prost::Message;
 /// Of `TensorProto.DataType`.
 pub(crate) const FLOAT: i32 = 1;
 const INT64: i32 = 7;
-/// As [`FLOAT`].
-pub(crate) const FLOAT16: i32 = 10;
-/// Of `AttributeProto.AttributeType`.
-pub(crate) const INTEGER: i32 = 2;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Model {
