@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
 #[cfg(feature = "mujoco")]
@@ -142,6 +143,11 @@ enum Command {
     /// Look at the policy registry, pin its heads, record evaluations.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Build a TensorRT engine of a head, ahead of time.
+    Compile(compile::CompileArguments),
+    /// Look at TensorRT's library, in a process that has nothing to lose.
+    #[command(name = "probe-tensorrt", hide = true)]
+    Probe(compile::ProbeArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
@@ -192,6 +198,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Eval(arguments) => eval::run(arguments, out),
         Command::Head(command) => head::run(command, out),
         Command::Registry(command) => registry::run(command, out),
+        Command::Compile(arguments) => compile::run(arguments, out),
+        Command::Probe(arguments) => compile::probe(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Config(arguments) => {

@@ -21,6 +21,8 @@ use crate::{
 };
 
 mod bench;
+#[cfg(feature = "tensorrt")]
+mod compile;
 mod correction;
 mod error;
 mod file;
@@ -28,12 +30,14 @@ mod manifest;
 mod proof;
 
 pub use bench::{Bench, Pace, Spread};
+#[cfg(feature = "tensorrt")]
+pub use compile::compile;
 use correction::Corrects;
 pub use error::HeadError;
 pub use file::digest_of;
 pub use manifest::{
-    CorrectionTable, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode, Output,
-    Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
+    CorrectionTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode,
+    Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -107,15 +111,11 @@ impl Head {
             lowering = lowering.reading(codec);
         }
         let network = file::Network::read(&manifest)?;
-        let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
-        let named = manifest.inputs.iter().zip(&shapes);
-        let inputs: Vec<_> =
-            named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
-        let shape = manifest.output.shape(manifest.timing.chunk_steps);
-        let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
-        let signature = Signature { inputs: &inputs, output };
-        let session = Session::load(engine, network.bytes(), &signature)
-            .map_err(|error| bad_engine(&manifest, error))?;
+        let placement = manifest.engine.placement(engine.placement(), &manifest.sha256);
+        let session = with_signature(&manifest, |signature| {
+            Session::place(engine, network.bytes(), signature, &placement)
+        })
+        .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
         for (middle, limits) in middle.iter_mut().zip(&body.limits) {
             *middle = limits.position_min.midpoint(limits.position_max);
@@ -168,6 +168,18 @@ impl Head {
     #[must_use]
     pub fn proof(&self) -> &Proof {
         &self.proof
+    }
+
+    /// What runs it, in words.
+    #[must_use]
+    pub fn runs_on(&self) -> &str {
+        self.session.description()
+    }
+
+    /// Why it runs on the processor although it was to run elsewhere; absent where it runs as it was to.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<&str> {
+        self.session.fell_back()
     }
 
     /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.
@@ -303,6 +315,17 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
         }
         source => HeadError::Engine { file, onnx: manifest.onnx.display().to_string(), source },
     }
+}
+
+/// The tensors that a manifest says its network has.
+fn with_signature<T>(manifest: &Manifest, then: impl FnOnce(&Signature<'_>) -> T) -> T {
+    let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
+    let named = manifest.inputs.iter().zip(&shapes);
+    let inputs: Vec<_> =
+        named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
+    let shape = manifest.output.shape(manifest.timing.chunk_steps);
+    let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
+    then(&Signature { inputs: &inputs, output })
 }
 
 const fn tensor<'a>(name: &'a str, shape: &'a [usize], element: Element) -> TensorSpec<'a> {

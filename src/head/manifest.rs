@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod check;
+mod engine;
 mod record;
 mod schedule;
 
+pub use engine::EngineRule;
 pub use record::{Evaluation, Provenance, Stratum};
 pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
@@ -56,6 +58,9 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
+    /// Where it wants to run.
+    #[serde(default)]
+    pub engine: EngineRule,
     /// Observations and the actions that follow from them, to prove the engine with.
     #[serde(default)]
     pub golden: Vec<Golden>,
