@@ -37,6 +37,9 @@ pub trait Skill: Send {
     /// # Errors
     /// Why there is none; the run goes on without it, down the underrun ladder if it has to.
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String>;
+
+    /// Its chunk is on its way to the loop: the time for whatever else is to be done with it.
+    fn answered(&mut self, _ask: &Ask, _chunk: &Chunk) {}
 }
 
 /// A run's skill, on its way to the thinker.
@@ -82,8 +85,6 @@ pub fn think(
             complaints.try_iter().for_each(&mut failed);
             let Some(ask) = thinker.next(IDLE) else { continue };
             for new in assignments.try_iter() {
-                // A second skill for the same run is another head that takes over from the first.
-                skills.retain(|old| old.run != new.run);
                 if let Some(corrects) = new.skill.corrector() {
                     let _ = hand.send((new.run, corrects));
                 }
@@ -92,7 +93,10 @@ pub fn think(
             skills.retain(|assignment| assignment.run >= ask.run);
             chunks += 1;
             let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
-            let reply = match skills.iter_mut().find(|assignment| assignment.run == ask.run) {
+            // A run that is handed over has two skills for a while: the law says whose turn it is, of equals it is the newer's.
+            let of = |one: &&mut Assignment| one.run == ask.run && one.skill.digest() == ask.head;
+            let mut found = skills.iter_mut().rev().find(of);
+            let reply = match &mut found {
                 None => nothing,
                 Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
                     .unwrap_or_else(|reason| {
@@ -102,6 +106,9 @@ pub fn think(
             };
             if !thinker.reply(reply) {
                 failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });
+            }
+            if let (Some(assignment), Reply::Chunk(chunk)) = (found, &reply) {
+                assignment.skill.answered(&ask, chunk);
             }
         }
     });

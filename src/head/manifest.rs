@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{HeadError, file};
 use crate::{
-    action::Columns,
+    action::{Columns, Tokens},
+    inference::Element,
     observation::{
         Feature, FeatureName,
         prefix::{Align, Rows},
@@ -63,6 +64,9 @@ pub struct Manifest {
     pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    digest: String,
 }
 
 /// One input tensor, of `f32`.
@@ -209,6 +213,8 @@ pub struct Output {
     pub tensor: String,
     /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
     pub shape: Option<Vec<usize>>,
+    /// How its tokens become the numbers of the columns; absent: it has numbers.
+    pub tokens: Option<Tokens>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
@@ -218,6 +224,12 @@ impl Output {
     #[must_use]
     pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
         self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
+    /// What the network answers with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        if self.tokens.is_some() { Element::I64 } else { Element::F32 }
     }
 
     /// How many columns the tensor has.
@@ -265,6 +277,7 @@ impl Manifest {
         let mut manifest: Self =
             toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
         manifest.path = path.to_path_buf();
+        manifest.digest = file::sha256(&bytes);
         manifest.check()?;
         Ok(manifest)
     }
@@ -275,10 +288,25 @@ impl Manifest {
         &self.path
     }
 
+    /// SHA-256 of the manifest's file and of the network's, which is read again and has to be the one that is meant.
+    ///
+    /// # Errors
+    /// A network that cannot be read, or is another one.
+    pub fn digests(&self) -> Result<[String; 2], HeadError> {
+        file::Network::read(self)?;
+        Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
+    }
+
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+        self.beside(&self.onnx)
+    }
+
+    /// A file that is named relative to the manifest.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// How many numbers the head sees, in all its tensors.

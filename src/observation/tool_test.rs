@@ -16,13 +16,8 @@ fn ask() -> Ask {
     let joints = |values: &[f64]| Joints::from_slice(values).expect("seven joints");
     let mut state = State::blank(7);
     state.position = joints(&[0.3, 1.2, -0.9, 0.2, 0.6, -0.4, 0.05]);
-    Ask::standing(
-        RunId(1),
-        TickIndex(1),
-        Nanos(1),
-        state,
-        joints(&[0.35, 1.25, -0.95, 0.25, 0.55, -0.35, 0.0]),
-    )
+    let commanded = joints(&[0.35, 1.25, -0.95, 0.25, 0.55, -0.35, 0.0]);
+    Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, commanded)
 }
 
 fn feature<'a>(items: &'a [String], arm: &'a str, joints: tool::Joints) -> Feature<'a> {

@@ -7,6 +7,7 @@ use motion::{Ask, Chunk, FirstStep, HeadDigest, Plan, Seam};
 use super::{
     Skill,
     correction::{Corrects, Residual},
+    registry::Shadow,
 };
 use crate::{head::Head, observation::Params};
 
@@ -16,6 +17,7 @@ pub struct Policy {
     params: Params,
     plan: Plan,
     digest: HeadDigest,
+    shadow: Option<Arc<Shadow>>,
     rolls: bool,
 }
 
@@ -27,7 +29,14 @@ impl Policy {
             let head = head.lock().unwrap_or_else(PoisonError::into_inner);
             (head.plan(ticks_max), head.digest())
         };
-        Self { head, params, plan, digest, rolls: false }
+        Self { head, params, plan, digest, rolls: false, shadow: None }
+    }
+
+    /// The same, with another head that is shown what it answers.
+    #[must_use]
+    pub fn beside(mut self, shadow: Option<Arc<Shadow>>) -> Self {
+        self.shadow = shadow;
+        self
     }
 
     /// The same, with another number of steps executed of each chunk.
@@ -39,15 +48,17 @@ impl Policy {
 }
 
 impl Policy {
-    /// The same, its chunks joined in another way. A head that is not told what comes before it may be joined by
-    /// [`Seam::Prefix`] too: it then only takes over when it said it would.
+    /// The same, its chunks joined in another way. All but [`Seam::Prefix`] take a chunk as one of the tick that it saw.
     #[must_use]
     pub const fn joined(mut self, seam: Seam) -> Self {
+        if !matches!(seam, Seam::Prefix { .. }) {
+            self.plan.first_step = FirstStep::Observation;
+        }
         self.plan.seam = seam;
         self
     }
 
-    /// The same, asked so many ticks ahead, and told so.
+    /// The same, asked so many ticks ahead.
     #[must_use]
     pub const fn led(mut self, ticks: u32) -> Self {
         self.plan.lead = ticks;
@@ -83,5 +94,11 @@ impl Skill for Policy {
         let rolled = self.rolls.then(|| head.roll_forward(ask));
         head.infer(rolled.as_ref().unwrap_or(ask), &self.params, chunk)
             .map_err(|error| error.to_string())
+    }
+
+    fn answered(&mut self, ask: &Ask, chunk: &Chunk) {
+        if let Some(shadow) = &self.shadow {
+            shadow.look(ask, &self.params, chunk);
+        }
     }
 }

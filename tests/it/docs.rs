@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -19,6 +19,7 @@ const PAGES: [&str; 8] = [
     "docs/failsafe.md",
     "docs/kinematics.md",
     "docs/manifest.md",
+    "docs/registry.md",
     "docs/zenoh.md",
 ];
 
@@ -162,6 +163,34 @@ fn manifest_md_has_every_key() {
         names(&evaluation, "pub struct Task", "\n}", "    pub "),
         "docs/manifest.md",
     );
+}
+
+#[test]
+fn registry_md_has_every_key_and_no_other() {
+    let source = read("src/skill/registry/file.rs");
+    let mut keys: Vec<String> =
+        ["RegistryFile", "SkillEntry", "RobotEntry", "Bounds", "CanaryRules"]
+            .into_iter()
+            .chain(["PolicyEntry", "EvaluationRecord", "ShadowRules"])
+            .flat_map(|what| names(&source, &format!("pub struct {what} "), "\n}", "    pub "))
+            .map(str::to_owned)
+            .collect();
+    for what in ["pub enum Status", "pub enum Scripted"] {
+        keys.extend(names(&source, what, "\n}", "    ").into_iter().map(snake));
+    }
+    let settings = read("src/config.rs");
+    let reach = names(&settings, "pub struct ReachSettings", "\n}", "    pub ");
+    keys.extend(reach.into_iter().map(str::to_owned));
+    let keys: BTreeSet<String> =
+        keys.iter().filter_map(|key| Some(key.split('(').next()?.to_owned())).collect();
+    every_one_is_quoted(keys.iter().map(String::as_str), "docs/registry.md");
+    let page = read("docs/registry.md");
+    let format = page.split_once("## The file").expect("its format").1;
+    let format = format.split_once("\n## ").expect("more than its format").0;
+    for line in format.lines().filter(|line| line.starts_with("| `")) {
+        let key = quoted(line).next().unwrap_or_default();
+        assert!(keys.contains(key), "docs/registry.md tells of {key}, which is no key");
+    }
 }
 
 /// `RelativeTo` as it is written in a file: `relative_to`.

@@ -29,6 +29,7 @@ mod determinism;
 mod guard;
 mod ik;
 mod python;
+mod registry;
 mod shipped;
 mod starts;
 mod story;

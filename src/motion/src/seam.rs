@@ -4,7 +4,7 @@
 //! [`Tick`] (what happened). A stop does not queue: it is a flag.
 
 use crate::{
-    chunk::{Chunk, ChunkId},
+    chunk::{Chunk, ChunkId, HeadDigest},
     correction::Corrected,
     course::Course,
     joints::Joints,
@@ -52,9 +52,11 @@ pub enum What {
     Hold,
     /// Forget a fault or an e-stop; leaves the robot disarmed.
     ClearFault,
-    /// Follow a run. The run that is being followed already goes on without a break by the new plan: what is in use is used
-    /// up, the next chunk has to be of the new plan's head.
+    /// Follow a run.
     Begin(Run),
+    /// The run that is being followed goes on by another plan, without a break: what is in use is used up, what was asked
+    /// for before is still taken, the next chunk has to be of the new plan's head. Refused if that run is over.
+    HandOver(Run),
     /// The run's skill gave up: come to rest, hold.
     End(RunId),
 }
@@ -75,6 +77,8 @@ pub struct Run {
 pub struct Ask {
     /// The run.
     pub run: RunId,
+    /// The head that is to answer; zero for none.
+    pub head: HeadDigest,
     /// This tick.
     pub tick: TickIndex,
     /// The loop's time.
@@ -87,7 +91,8 @@ pub struct Ask {
     pub last_velocity: Joints,
     /// And its acceleration.
     pub last_acceleration: Joints,
-    /// Ticks from this one to the one in which the answer is to take over.
+    /// Ticks from this one to the one in which the answer is to take over; zero for an answer that begins at this tick and
+    /// takes over when it comes.
     pub delay: u32,
     /// The tick that step 0 of the answer is meant for.
     pub first: TickIndex,
@@ -109,6 +114,7 @@ impl Ask {
     ) -> Self {
         Self {
             run,
+            head: HeadDigest::default(),
             tick,
             at,
             state,
@@ -125,7 +131,7 @@ impl Ask {
     /// The same as it will be seen in the tick of the take-over, for a head that was trained without delay (VLASH,
     /// arXiv 2512.01031).
     ///
-    /// The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
+    /// The delay that it tells is none. The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
     /// as its command does meanwhile, `q + c(t + d - 1) - c(t - 1)`, so that the lag of the drives stays what it is, and never
     /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay, or
     /// rolled already, nothing changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
@@ -151,6 +157,7 @@ impl Ask {
             rolled.state.velocity[joint] += speed(ahead - 1) - speed(-1);
         }
         rolled.course.advance();
+        rolled.delay = 0;
         rolled
     }
 }
