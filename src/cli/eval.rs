@@ -68,7 +68,9 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     };
     let tasks = Tasks::load(&mujoco.scene)?;
     let named = |words: String| CliError::Words(format!("{}: {words}", mujoco.scene.display()));
-    tasks.of(&arguments.skill).map_err(named)?;
+    // A task is named as its skill is, not as one of the skill's aliases.
+    let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
+    tasks.of(skill).map_err(named)?;
     let mut rows = Vec::new();
     let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
         [] => vec![None],
@@ -82,7 +84,7 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
                     robot,
                     scene: &scene,
                     registry: &registry,
-                    skill: &arguments.skill,
+                    skill,
                     tasks: &tasks,
                     stratum,
                     conditions,
@@ -103,10 +105,10 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         tallies.push(tally);
     }
     if arguments.json {
-        let told = json!({ "skill": arguments.skill, "seed": arguments.seed, "rows": tallies });
+        let told = json!({ "skill": skill, "seed": arguments.seed, "rows": tallies });
         writeln!(out, "{}", super::json(&told)?)?;
     } else {
-        write!(out, "{}", table(&arguments.skill, &tallies))?;
+        write!(out, "{}", table(skill, &tallies))?;
     }
     let enough = |required| tallies.iter().all(|tally| tally.share() >= required);
     Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })

@@ -29,6 +29,10 @@ mod guard;
 mod ik;
 mod python;
 mod shipped;
+#[cfg(feature = "mujoco")]
+mod skills;
 mod starts;
 mod story;
 mod tool;
+#[cfg(feature = "mujoco")]
+mod trouble;
