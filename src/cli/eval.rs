@@ -67,16 +67,15 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         return Err(CliError::Words("the robot has no [mujoco] table".into()));
     };
     let tasks = Tasks::load(&mujoco.scene)?;
-    let named = |words: String| CliError::Words(format!("{}: {words}", mujoco.scene.display()));
     // A task is named as its skill is, not as one of the skill's aliases.
     let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
-    tasks.of(skill).map_err(named)?;
+    tasks.of(skill)?;
     let mut rows = Vec::new();
     let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    for stratum in tasks.strata(&arguments.stratum).map_err(named)? {
+    for stratum in tasks.strata(&arguments.stratum)? {
         for execute in &executes {
             for delay in &arguments.delay {
                 let conditions = Conditions { execute: *execute, delivery: Delivery::late(*delay) };

@@ -115,5 +115,5 @@ fn eval_as_a_process_tells_the_same_episodes() {
     let refused = crate::daemon::run(&strict);
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("skill \"fly\"") && told.contains("pick_up"), "{told}");
+    assert!(told.contains("skill = \"fly\"") && told.contains("pick_up"), "{told}");
 }
