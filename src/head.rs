@@ -354,4 +354,6 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
 }
 
 #[cfg(test)]
+mod schedule_test;
+#[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod degenerate;
 mod descriptions;
 mod punctual;
 mod reasons;
+mod scheduling;
 #[cfg(feature = "mujoco")]
 mod twins;
 
