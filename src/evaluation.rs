@@ -241,7 +241,7 @@ impl Evaluation<'_> {
     }
 
     fn task(&self) -> Result<&Task, String> {
-        self.tasks.of(self.skill)
+        self.tasks.of(self.skill).map_err(|error| error.to_string())
     }
 
     fn layout(&self, seed: u64) -> Result<Layout, String> {

@@ -74,20 +74,21 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         return Err(CliError::Words("the robot has no [mujoco] table".into()));
     };
     let tasks = Tasks::load(&mujoco.scene)?;
-    let named = |words: String| CliError::Words(format!("{}: {words}", mujoco.scene.display()));
-    tasks.of(&arguments.skill).map_err(named)?;
+    // A task is named as its skill is, not as one of the skill's aliases.
+    let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
+    tasks.of(skill)?;
     let mut rows = Vec::new();
     let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    for stratum in tasks.strata(&arguments.stratum).map_err(named)? {
+    for stratum in tasks.strata(&arguments.stratum)? {
         for conditions in conditions(arguments, &executes) {
             rows.push(Evaluation {
                 robot,
                 scene: &scene,
                 registry: &registry,
-                skill: &arguments.skill,
+                skill,
                 tasks: &tasks,
                 stratum,
                 conditions,
@@ -107,10 +108,10 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         tallies.push(tally);
     }
     if arguments.json {
-        let told = json!({ "skill": arguments.skill, "seed": arguments.seed, "rows": tallies });
+        let told = json!({ "skill": skill, "seed": arguments.seed, "rows": tallies });
         writeln!(out, "{}", super::json(&told)?)?;
     } else {
-        write!(out, "{}", table(&arguments.skill, &tallies))?;
+        write!(out, "{}", table(skill, &tallies))?;
     }
     let enough = |required| tallies.iter().all(|tally| tally.share() >= required);
     Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })
