@@ -318,4 +318,8 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
 }
 
 #[cfg(test)]
+mod actions_test;
+#[cfg(test)]
+pub(crate) mod jukebox_test;
+#[cfg(test)]
 mod tests;

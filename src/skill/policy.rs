@@ -48,3 +48,6 @@ impl Skill for Policy {
         head.infer(ask, &self.params, chunk).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod refused_test;

@@ -147,6 +147,7 @@ fn every_foreign_crate_has_its_door() {
         ("sha2", &["src/head/file.rs"]),
         ("hdrhistogram", &["src/telemetry.rs"]),
         ("rsruckig", &["src/planning/trajectory.rs"]),
+        ("tokenizers", &["src/action/fast.rs"]),
         ("toml", &["src/config.rs", "src/head/manifest.rs"]),
         ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
     ] {
