@@ -7,9 +7,12 @@
 //! Nothing gets as far as a [`Head`] that has not been proved on this very engine: manifest, digest, tensors, golden
 //! vectors, warm-up, in this order.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
-use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
+use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, TickIndex};
 
 use crate::{
     action::{Body, Codec, ColumnsError, LowerError, Lowering, Sizes, Start},
@@ -17,15 +20,17 @@ use crate::{
     observation::{FeatureError, PackError, Packer, Params},
 };
 
+mod correction;
 mod error;
 mod file;
 mod manifest;
 mod proof;
 
+use correction::Corrects;
 pub use error::HeadError;
 pub use manifest::{
-    Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod,
-    SeamRule, Stratum, Timing,
+    CorrectionTable, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode, Output,
+    Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -40,15 +45,23 @@ pub struct Head {
     lowering: Lowering,
     /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
     middle: Joints,
+    limits: Vec<JointLimits>,
+    correction: Option<Corrects>,
     proof: Proof,
 }
 
 impl Head {
-    /// Loads a head for a robot and proves it.
+    /// Loads a head for a robot, and the one that corrects it, and proves both.
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
     pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
+        let mut head = Self::load_one(path, body, engine)?;
+        head.correction = Corrects::load(&head.manifest, body, engine)?;
+        Ok(head)
+    }
+
+    fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let manifest = Manifest::load(path)?;
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
@@ -85,6 +98,8 @@ impl Head {
         let mut head = Self {
             digest: network.digest(),
             middle,
+            limits: body.limits.clone(),
+            correction: None,
             proof: Proof::default(),
             manifest,
             packers,
@@ -107,6 +122,25 @@ impl Head {
         self.digest
     }
 
+    /// What the law has to know to follow it, for at most `ticks_max` ticks.
+    #[must_use]
+    pub fn plan(&self, ticks_max: u64) -> Plan {
+        let correction = self.correction.as_ref().map(Corrects::rule);
+        Plan { correction, ..self.manifest.plan(self.digest, ticks_max) }
+    }
+
+    /// The head that corrects it in every tick, if there is one.
+    #[must_use]
+    pub fn corrector(&self) -> Option<Arc<Mutex<Self>>> {
+        self.correction.as_ref().map(Corrects::head)
+    }
+
+    /// An ask as it will be seen in the tick of the take-over: see [`Ask::rolled_forward`].
+    #[must_use]
+    pub fn roll_forward(&self, ask: &Ask) -> Ask {
+        ask.rolled_forward(&self.limits, self.manifest.timing.period_ms / 1e3)
+    }
+
     /// What loading it has shown.
     #[must_use]
     pub fn proof(&self) -> &Proof {
@@ -125,6 +159,8 @@ impl Head {
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
         *chunk = Chunk::answering(chunk.id, self.digest, ask);
+        let rolled = self.manifest.timing.roll_forward.then(|| self.roll_forward(ask));
+        let ask = rolled.as_ref().unwrap_or(ask);
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
             packer

@@ -6,9 +6,9 @@ use std::{
     path::Path,
 };
 
-use motion::MAX_STEPS;
+use motion::MAX_BACK;
 
-use super::{Golden, Input, Manifest, Mode, SCHEMA, SeamMethod, SeamRule, Timing};
+use super::{FeatureRule, Golden, Input, Manifest, SCHEMA};
 use crate::{
     head::HeadError,
     observation::{FeatureName, Params, tool::AXES},
@@ -19,7 +19,7 @@ mod output;
 pub(super) type Checked = Result<(), HeadError>;
 
 /// Slowest loop that a head may be for: beyond ten seconds a tick it is a typing error.
-const PERIOD_MAX_MS: f64 = 10_000.0;
+pub(super) const PERIOD_MAX_MS: f64 = 10_000.0;
 /// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
 const CLIP_MAX: f64 = 1e6;
 /// Widest tolerance of a golden vector. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
@@ -59,7 +59,7 @@ impl Refuse<'_> {
         self.unless(found == wanted, key, found, remedy)
     }
 
-    fn unless_finite(&self, key: impl Display, values: &[f64]) -> Checked {
+    pub(super) fn unless_finite(&self, key: impl Display, values: &[f64]) -> Checked {
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => {
                 let key = format!("{key}[{at}]");
@@ -103,7 +103,8 @@ impl Manifest {
         no.unless_beside("onnx", &self.onnx)?;
         no.unless_digest("sha256", &self.sha256)?;
         self.timing.check(&no)?;
-        self.seam.check(&no, &self.timing)?;
+        self.seam.check(&no, &self.timing, &self.inputs)?;
+        self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
         no.unless(!self.inputs.is_empty(), "inputs", "[]", "name at least one input tensor")?;
         let mut tensors = HashSet::new();
         for (at, input) in self.inputs.iter().enumerate() {
@@ -129,70 +130,6 @@ impl Manifest {
     }
 }
 
-impl Timing {
-    fn check(&self, no: &Refuse<'_>) -> Checked {
-        let Self { period_ms, chunk_steps, execute_steps, mode, prefetch_ticks, deadline_ms } =
-            *self;
-        no.unless(
-            period_ms > 0.0 && period_ms <= PERIOD_MAX_MS,
-            "timing.period_ms",
-            period_ms,
-            format!(
-                "give the period that the head was trained for, above 0 and up to {PERIOD_MAX_MS}"
-            ),
-        )?;
-        no.unless(
-            (1..=MAX_STEPS).contains(&(chunk_steps as usize)),
-            "timing.chunk_steps",
-            chunk_steps,
-            format!("give 1 to {MAX_STEPS} steps"),
-        )?;
-        no.unless(
-            (1..=chunk_steps).contains(&execute_steps),
-            "timing.execute_steps",
-            execute_steps,
-            format!("execute 1 to {chunk_steps} (timing.chunk_steps) steps"),
-        )?;
-        let (key, limit_ms, limit) = match mode {
-            Mode::Inline => {
-                let remedy = "leave it out, or set timing.mode = \"prefetch\"";
-                no.unless(prefetch_ticks == 0, "timing.prefetch_ticks", prefetch_ticks, remedy)?;
-                ("timing.deadline_ms", period_ms, "one period: the tick waits for the chunk")
-            }
-            Mode::Prefetch => {
-                no.unless(
-                    (1..execute_steps).contains(&prefetch_ticks),
-                    "timing.prefetch_ticks",
-                    prefetch_ticks,
-                    format!("ask at least 1 tick ahead, and less than timing.execute_steps = {execute_steps}"),
-                )?;
-                let limit_ms = f64::from(prefetch_ticks) * period_ms;
-                ("timing.deadline_ms", limit_ms, "the ticks by which it is asked ahead")
-            }
-        };
-        let remedy = format!("give more than 0 and less than {limit_ms}, {limit}");
-        no.unless(deadline_ms > 0.0 && deadline_ms < limit_ms, key, deadline_ms, remedy)
-    }
-}
-
-impl SeamRule {
-    fn check(&self, no: &Refuse<'_>, timing: &Timing) -> Checked {
-        let steps = timing.chunk_steps;
-        match (self.method, self.ticks) {
-            (SeamMethod::Cut, None) => Ok(()),
-            (SeamMethod::Cut, Some(ticks)) => {
-                no.unless(false, "seam.ticks", ticks, "a cut takes none: leave it out")
-            }
-            (SeamMethod::Fade, ticks) => no.unless(
-                ticks.is_some_and(|ticks| (1..=steps).contains(&ticks)),
-                "seam.ticks",
-                ticks.unwrap_or_default(),
-                format!("fade over 1 to {steps} (timing.chunk_steps) ticks"),
-            ),
-        }
-    }
-}
-
 impl Input {
     fn check(&self, no: &Refuse<'_>, at: usize) -> Checked {
         let input = format!("inputs[{at}]");
@@ -209,7 +146,8 @@ impl Input {
             let (items_key, items) = (feature.items_key(), feature.items());
             let lists = [&feature.joints, &feature.params, &feature.axes];
             for (name, list) in ["joints", "params", "axes"].into_iter().zip(lists) {
-                let remedy = format!("{} takes `{items_key}`: leave it out", feature.name.as_str());
+                let takes = if items_key.is_empty() { "nothing" } else { items_key };
+                let remedy = format!("{} takes {takes}: leave it out", feature.name.as_str());
                 no.unless(name == items_key || list.is_none(), key(name), list, remedy)?;
             }
             let is_tool = feature.name == FeatureName::ToolPosition;
@@ -217,7 +155,10 @@ impl Input {
             no.unless(is_tool == feature.arm.is_some(), key("arm"), &feature.arm, remedy)?;
             let remedy = "only a tool_position has it: leave it out";
             no.unless(is_tool || feature.of.is_none(), key("of"), feature.of, remedy)?;
-            no.unless_distinct(key(items_key), items)?;
+            feature.check_rows(no, key)?;
+            if !feature.name.is_one_number() {
+                no.unless_distinct(key(items_key), items)?;
+            }
             for item in items {
                 let is_new = seen.insert((feature.name, &feature.arm, feature.of, item));
                 no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
@@ -229,8 +170,8 @@ impl Input {
                 let is_known = known.contains(&item.as_str());
                 no.unless(is_known, key(items_key), item, format!("there are {known:?}"))?;
             }
-            no.unless_len(key("mean"), feature.mean.len(), items.len(), items_key)?;
-            no.unless_len(key("std"), feature.std.len(), items.len(), items_key)?;
+            no.unless_len(key("mean"), feature.mean.len(), feature.width(), items_key)?;
+            no.unless_len(key("std"), feature.std.len(), feature.width(), items_key)?;
             no.unless_finite(key("mean"), &feature.mean)?;
             no.unless_finite(key("std"), &feature.std)?;
             let positive = feature.std.iter().all(|std| *std > 0.0);
@@ -240,6 +181,21 @@ impl Input {
             no.unless(clip > 0.0 && clip <= CLIP_MAX, key("clip"), clip, remedy)?;
         }
         Ok(())
+    }
+}
+
+impl FeatureRule {
+    /// A prefix has rows, nothing else has.
+    fn check_rows(&self, no: &Refuse<'_>, key: impl Fn(&'static str) -> String) -> Checked {
+        let name = self.name.as_str();
+        if self.name != FeatureName::Prefix {
+            let remedy = format!("a {name} has no rows: leave it out");
+            no.unless(self.steps.is_none(), key("steps"), self.steps, &remedy)?;
+            return no.unless(self.align.is_none(), key("align"), self.align, &remedy);
+        }
+        let steps = self.steps.unwrap_or_default() as usize;
+        let remedy = format!("give 1 to {MAX_BACK}");
+        no.unless((1..=MAX_BACK).contains(&steps), key("steps"), steps, remedy)
     }
 }
 

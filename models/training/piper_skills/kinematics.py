@@ -52,6 +52,21 @@ def tool(q_rad):
     return pose
 
 
+def tool_positions(q_rad):
+    """Positions of the tool in the base frame, (n, 3), for many arms at once."""
+    pose = np.broadcast_to(np.eye(4), (len(q_rad), 4, 4))
+    for (alpha, a, d, offset), q in zip(DH, np.moveaxis(q_rad, -1, 0)):
+        ca, sa = np.cos(np.radians(alpha)), np.sin(np.radians(alpha))
+        ct, st = np.cos(q + np.radians(offset)), np.sin(q + np.radians(offset))
+        turn = np.zeros((len(q_rad), 4, 4))
+        turn[:, 0, 0], turn[:, 0, 1], turn[:, 0, 3] = ct, -st, a
+        turn[:, 1, 0], turn[:, 1, 1], turn[:, 1, 2], turn[:, 1, 3] = st * ca, ct * ca, -sa, -d * sa
+        turn[:, 2, 0], turn[:, 2, 1], turn[:, 2, 2], turn[:, 2, 3] = st * sa, ct * sa, ca, d * ca
+        turn[:, 3, 3] = 1.0
+        pose = pose @ turn
+    return pose[:, :3, 3] + TOOL_Z_M * pose[:, :3, 2]
+
+
 def reach(tool_xyz_m, tilt_rad):
     """Joints that put the tool at `tool_xyz_m`, leaning outward by `tilt_rad` from straight down.
 

@@ -1,6 +1,6 @@
 """Holds urdf/piper.urdf, the scene and kinematics.py against each other.
 
-    python -m piper_pick_up.check_model [fk_vectors.json]
+    python -m piper_skills.check_model [fk_vectors.json]
 
 The optional file holds flange poses from the vendor's SDK: {"vectors": [{"q": [6], "xyz": [3], "R": [3][3]}]}.
 """

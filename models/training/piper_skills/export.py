@@ -1,39 +1,37 @@
-"""The head as two files: an ONNX graph, and a manifest that says what its numbers mean."""
+"""A head as two files: an ONNX graph, and a manifest that says what its numbers mean."""
 
 import hashlib
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .evaluate import EVALUATION_SEED
-from .expert import CHUNK_STEPS, TICK_S
+from .law import CHUNK_STEPS, TICK_S
+from .layout import CLIP, DECISION_FROM, DELAY, JOINTS, LAST, MEASURED, commands
 from .network import run
-from .observation import CLIP, DECISION, JOINTS, MEAN, MEASURED, PARAMS, PREVIOUS, SIZE, STD, commands, normalise
 from .safety import COMMAND_MAX, COMMAND_MIN
 
-NAME = "piper_pick_up"
 OPSET = 17
 GOLDEN = 4
 GOLDEN_TOLERANCE = 1e-4
 
 
-def write(folder: Path, folded, observations, seed, result=None, episodes=0):
-    """Both files; returns the path of the graph. `result` is the evaluation of this very graph."""
+def write(skill, folder: Path, folded, observations, seed):
+    """Both files; returns the path of the graph. The evaluation record comes later, from `reflexd eval`."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{NAME}.onnx"
-    graph = _graph(folded).SerializeToString()
+    name = f"piper_{skill.name}"
+    path = folder / f"{name}.onnx"
+    graph = _graph(name, folded).SerializeToString()
     path.write_bytes(graph)
     rng = np.random.default_rng(seed)
     golden = np.round(observations[rng.choice(len(observations), GOLDEN, replace=False)].astype(float), 6)
-    answers = commands(run(folded, normalise(golden)))
-    (folder / f"{NAME}.toml").write_text(_manifest(hashlib.sha256(graph).hexdigest(), golden, answers, seed, result, episodes))
+    answers = commands(run(folded, skill.layout.normalise(golden)))
+    (folder / f"{name}.toml").write_text(_manifest(skill, name, hashlib.sha256(graph).hexdigest(), golden, answers, seed))
     return path
 
 
-def _graph(folded):
+def _graph(name, folded):
     names = ["w1", "b1", "w2", "b2", "w3", "b3", "skip"]
     weights = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in zip(names, folded)]
     weights.append(numpy_helper.from_array(np.array([1, CHUNK_STEPS, len(JOINTS)], np.int64), "shape"))
@@ -55,8 +53,8 @@ def _graph(folded):
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
-        NAME,
-        [value("observation", TensorProto.FLOAT, [1, SIZE])],
+        name,
+        [value("observation", TensorProto.FLOAT, [1, len(folded[0])])],
         [value("action", TensorProto.FLOAT, [1, CHUNK_STEPS, len(JOINTS)])],
         weights,
     )
@@ -66,15 +64,16 @@ def _graph(folded):
     return model
 
 
-def _manifest(digest, golden, answers, seed, result, episodes):
+def _manifest(skill, name, digest, golden, answers, seed):
     joints = _strings(JOINTS)
+    layout = skill.layout
     return f"""\
 # Written by models/training; edit there.
 schema = "reflex.head.v1"
-name = "{NAME}"
+name = "{name}"
 robot = "piper"
-skill = "pick_up"
-onnx = "{NAME}.onnx"
+skill = "{skill.name}"
+onnx = "{name}.onnx"
 sha256 = "{digest}"
 
 [timing]
@@ -83,10 +82,10 @@ chunk_steps = {CHUNK_STEPS}
 execute_steps = 8
 mode = "inline"
 deadline_ms = 10.0
+first_step = "take_over"
 
 [seam]
-method = "fade"
-ticks = 2
+method = "prefix"
 
 [[inputs]]
 tensor = "observation"
@@ -95,19 +94,26 @@ tensor = "observation"
 [[inputs.features]]
 name = "joint_position"
 joints = {joints}
-{_spread(MEASURED)}
+{_spread(layout, MEASURED)}
 
-# The set-point last sent, after the safety filter; units as above.
+# The two set-points that end just before the answer takes over, after the safety filter; units as above.
 [[inputs.features]]
-name = "previous_action"
+name = "prefix"
 joints = {joints}
-{_spread(PREVIOUS)}
+steps = 2
+align = "end"
+{_spread(layout, LAST)}
 
-# The berry's centre in the base frame and its radius, m; speed 0.5..1; whether it is a berry, 0 or 1.
+# Ticks from the observation to the take-over; trained from 0 to 8.
+[[inputs.features]]
+name = "delay"
+{_spread(layout, DELAY)}
+
+# {skill.says}
 [[inputs.features]]
 name = "decision"
-params = {_strings(PARAMS)}
-{_spread(DECISION)}
+params = {_strings(layout.params)}
+{_spread(layout, slice(DECISION_FROM, layout.size))}
 
 [output]
 tensor = "action"
@@ -120,36 +126,14 @@ max = {_numbers(COMMAND_MAX)}
 
 {_goldens(golden, answers)}
 [provenance]
-dataset = "simulated: a feedback expert in models/scenes/piper_berry.xml with varied berries and servos, corrected on the head's own states (DAgger), seed {seed}"
+dataset = "simulated: a feedback teacher, varied things, servos and delays, corrected on the head's own states (DAgger), seed {seed}"
 command = "make -C models/training train"
 licence = "MIT OR Apache-2.0"
-{_evaluation(result, episodes)}"""
+"""
 
 
-def _evaluation(result, episodes):
-    if result is None:
-        return ""
-    strata = [
-        (f"{name}, executing {execute}", count)
-        for name, row in result.items()
-        for execute, (count, _) in row.items()
-    ]
-    rows = "".join(
-        f'\n[[evaluation.strata]]\nname = "{name}"\nepisodes = {episodes}\nsuccesses = {count}\n' for name, count in strata
-    )
-    return f"""
-[evaluation]
-command = "make -C models/training evaluate"
-date = "{date.today()}"
-first_seed = {EVALUATION_SEED}
-episodes = {episodes * len(strata)}
-successes = {sum(count for _, count in strata)}
-note = "a berry lifted 80 mm and held 1 s within 10 s"
-{rows}"""
-
-
-def _spread(part):
-    return f"mean = {_numbers(MEAN[part])}\nstd = {_numbers(STD[part])}\nclip = {CLIP}"
+def _spread(layout, part):
+    return f"mean = {_numbers(layout.mean[part])}\nstd = {_numbers(layout.std[part])}\nclip = {CLIP}"
 
 
 def _goldens(golden, answers):

@@ -5,7 +5,7 @@ Training sees its own commands come back filtered, as the deployed head will.
 
 import numpy as np
 
-from .expert import TICK_S
+from .law import TICK_S
 from .kinematics import ARM_MAX_RAD, ARM_MIN_RAD, OPENING_MAX_M
 
 SPEED_MAX = np.array([3.0] * 6 + [0.3])  # rad/s; m/s
