@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
+    "docs/engines.md",
     "docs/failsafe.md",
     "docs/kinematics.md",
     "docs/manifest.md",
