@@ -96,11 +96,11 @@ name = "joint_position"
 joints = {joints}
 {_spread(layout, MEASURED)}
 
-# The two set-points that end just before the answer takes over, after the safety filter; units as above.
+# The set-point just before the answer takes over, after the safety filter; units as above.
 [[inputs.features]]
 name = "prefix"
 joints = {joints}
-steps = 2
+steps = 1
 align = "end"
 {_spread(layout, LAST)}
 

@@ -1,20 +1,18 @@
 """The heads' network and its training. A plain MLP between two fixed linear maps.
 
-Before it: the rate of the set-points and the lag of the arm behind them, scaled up, since the teacher reads its speed
-from the first. After it: the last set-point, so that the network only says what to change. Both fold into the weights of
-the exported file.
+Before it: the lag of the arm behind its set-point, scaled up, because the head reads its own speed from it. After it: the
+last set-point, so that the network only says what to change. Both fold into the weights of the exported file.
 """
 
 import numpy as np
 
 from .law import CHUNK_STEPS
-from .layout import BEFORE, JOINT_STD, LAST, MEASURED
+from .layout import JOINT_STD, LAST, MEASURED
 from .safety import COMMAND_MAX, COMMAND_MIN
 
 WIDTH = 512
 BATCH = 512
-RATE_UNIT = np.array([0.02] * 6 + [0.005])  # rad, m: a tick at ordinary speed
-LAG_UNIT = np.array([0.02] * 6 + [0.01])  # the lag at ordinary speed
+LAG_UNIT = np.array([0.02] * 6 + [0.01])  # rad, m: the lag at ordinary speed
 OUT = CHUNK_STEPS * 7
 RANGE_PER_UNIT = 2.0 / (COMMAND_MAX - COMMAND_MIN)
 
@@ -25,13 +23,12 @@ MOMENTS, EPSILON = (0.9, 0.999), 1e-8  # Adam's
 
 
 def features(layout):
-    """(size, size + 14): the observation itself, then the rate, then the lag."""
-    more = np.zeros((layout.size, 14))
+    """(size, size + 7): the observation itself, then the lag."""
+    lag = np.zeros((layout.size, 7))
     for joint in range(7):
-        for column, (plus, minus, unit) in enumerate(((LAST, BEFORE, RATE_UNIT), (LAST, MEASURED, LAG_UNIT))):
-            more[plus.start + joint, 7 * column + joint] = JOINT_STD[joint] / unit[joint]
-            more[minus.start + joint, 7 * column + joint] = -JOINT_STD[joint] / unit[joint]
-    return np.concatenate([np.eye(layout.size), more], axis=1).astype(np.float32)
+        lag[LAST.start + joint, joint] = JOINT_STD[joint] / LAG_UNIT[joint]
+        lag[MEASURED.start + joint, joint] = -JOINT_STD[joint] / LAG_UNIT[joint]
+    return np.concatenate([np.eye(layout.size), lag], axis=1).astype(np.float32)
 
 
 def carry(layout):
@@ -59,7 +56,7 @@ def start(layout, seed):
     """Weights and biases of the three layers, [w1, b1, w2, b2, w3, b3]."""
     rng = np.random.default_rng(seed)
     weights = []
-    for n, m in zip([layout.size + 14, WIDTH, WIDTH], [WIDTH, WIDTH, OUT]):
+    for n, m in zip([layout.size + 7, WIDTH, WIDTH], [WIDTH, WIDTH, OUT]):
         weights += [rng.normal(0.0, np.sqrt(1.0 / n), (n, m)).astype(np.float32), np.zeros(m, np.float32)]
     return weights
 
@@ -79,8 +76,8 @@ def fit(layout, unit, weights, observations, labels, steps, rates, rng):
     errors = []
     for at in range(1, steps + 1):
         rows = rng.integers(0, len(x), BATCH)
-        seen = (x[rows] + noise * rng.standard_normal((BATCH, layout.size), np.float32)) @ maps
-        error, slopes = _loss(weights, seen, y[rows])
+        seen = x[rows] + noise * rng.standard_normal((BATCH, layout.size), np.float32)
+        error, slopes = _loss(weights, seen @ maps, y[rows])
         errors.append(error)
         norm = np.sqrt(sum(np.vdot(slope, slope) for slope in slopes))
         scale = np.float32(min(1.0, CLIP_NORM / norm))
