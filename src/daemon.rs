@@ -8,6 +8,7 @@
 //! The door opens last: who is answered is answered by a daemon that is ready.
 
 mod house;
+mod keeper;
 mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
@@ -23,6 +24,8 @@ use motion::{Controller, Robot};
 use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker, realtime};
 use tokio::sync::{mpsc as channel, watch};
 
+use keeper::Keeper;
+
 pub use house::Reception;
 pub use skills::registry;
 #[cfg(feature = "mujoco")]
@@ -33,7 +36,7 @@ use crate::{
     head::HeadError,
     inference::{self, Engine, EngineError},
     kinematics::{Arms, DescriptionError, Guard},
-    operator::{Command, Desk, DeskParts},
+    operator::{Command, Desk, DeskParts, Notice},
     planning::Planner,
     skill::{Assignment, registry::LoadError, think},
     telemetry::{Herald, Tidings},
@@ -165,6 +168,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings);
+    let (errand, errands) = mpsc::channel();
     let desk = Desk::new(DeskParts {
         planner: Arc::new(Planner::new(
             robot,
@@ -178,9 +182,14 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         commander,
         switch: switch.clone(),
         assignments: assign,
+        errands: errand.clone(),
         present,
     });
-    let thinking = start_thinker(thinker, assignments)?;
+    let thinking = start_thinker(thinker, assignments, desk.clone())?;
+    let telling = (runtime.handle().clone(), tell.clone());
+    // It ends with the process: nothing that it holds has to be put away.
+    let _keeping =
+        Keeper::start(settings, period_s, desk.clone(), clock.clone(), telling, (errand, errands))?;
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 
@@ -233,10 +242,14 @@ fn start_loop(
 fn start_thinker(
     thinker: Thinker,
     assignments: mpsc::Receiver<Assignment>,
+    desk: Desk,
 ) -> Result<Joined<()>, DaemonError> {
     spawn("reflex-thinker", move || {
         think(thinker, &assignments, |failure| {
             tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
+            if let Some(running) = desk.running(failure.run) {
+                desk.notice(Notice::Trip(running, format!("no chunk: {}", failure.reason)));
+            }
         });
     })
 }
@@ -298,6 +311,7 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
                 service.publish_present(&present, tool)
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
+            Tidings::Shadows(shadows) => service.publish_shadows(&shadows),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),
         };
         if let Err(error) = told {

@@ -403,3 +403,8 @@ impl Stage<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod draw_test;
+#[cfg(test)]
+mod judge_test;

@@ -7,25 +7,30 @@
 //! Nothing gets as far as a [`Head`] that has not been proved on this very engine: manifest, digest, tensors, golden
 //! vectors, warm-up, in this order.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
-use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
+use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, TickIndex};
 
 use crate::{
-    action::{Body, ColumnsError, LowerError, Lowering, Start},
+    action::{Body, Codec, ColumnsError, LowerError, Lowering, Sizes, Start},
     inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
     observation::{FeatureError, PackError, Packer, Params},
 };
 
+mod correction;
 mod error;
 mod file;
 mod manifest;
 mod proof;
 
+use correction::Corrects;
 pub use error::HeadError;
 pub use manifest::{
-    Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod,
-    SeamRule, Stratum, Timing,
+    CorrectionTable, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode, Output,
+    Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -40,15 +45,23 @@ pub struct Head {
     lowering: Lowering,
     /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
     middle: Joints,
+    limits: Vec<JointLimits>,
+    correction: Option<Corrects>,
     proof: Proof,
 }
 
 impl Head {
-    /// Loads a head for a robot and proves it.
+    /// Loads a head for a robot, and the one that corrects it, and proves both.
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
     pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
+        let mut head = Self::load_one(path, body, engine)?;
+        head.correction = Corrects::load(&head.manifest, body, engine)?;
+        Ok(head)
+    }
+
+    fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let manifest = Manifest::load(path)?;
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
@@ -63,15 +76,18 @@ impl Head {
         };
         let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
         let period_s = manifest.timing.period_ms / 1e3;
-        let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
+        let mut lowering = Lowering::compile(&manifest.output.columns, body, period_s)
             .map_err(|error| bad_columns(&manifest, &error, body))?;
+        if let Some(codec) = codec(&manifest)? {
+            lowering = lowering.reading(codec);
+        }
         let network = file::Network::read(&manifest)?;
         let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
         let named = manifest.inputs.iter().zip(&shapes);
         let inputs: Vec<_> =
             named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
         let shape = manifest.output.shape(manifest.timing.chunk_steps);
-        let output = tensor(&manifest.output.tensor, &shape, Element::F32);
+        let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
         let signature = Signature { inputs: &inputs, output };
         let session = Session::load(engine, network.bytes(), &signature)
             .map_err(|error| bad_engine(&manifest, error))?;
@@ -82,6 +98,8 @@ impl Head {
         let mut head = Self {
             digest: network.digest(),
             middle,
+            limits: body.limits.clone(),
+            correction: None,
             proof: Proof::default(),
             manifest,
             packers,
@@ -104,6 +122,25 @@ impl Head {
         self.digest
     }
 
+    /// What the law has to know to follow it, for at most `ticks_max` ticks.
+    #[must_use]
+    pub fn plan(&self, ticks_max: u64) -> Plan {
+        let correction = self.correction.as_ref().map(Corrects::rule);
+        Plan { correction, ..self.manifest.plan(self.digest, ticks_max) }
+    }
+
+    /// The head that corrects it in every tick, if there is one.
+    #[must_use]
+    pub fn corrector(&self) -> Option<Arc<Mutex<Self>>> {
+        self.correction.as_ref().map(Corrects::head)
+    }
+
+    /// An ask as it will be seen in the tick of the take-over: see [`Ask::rolled_forward`].
+    #[must_use]
+    pub fn roll_forward(&self, ask: &Ask) -> Ask {
+        ask.rolled_forward(&self.limits, self.manifest.timing.period_ms / 1e3)
+    }
+
     /// What loading it has shown.
     #[must_use]
     pub fn proof(&self) -> &Proof {
@@ -122,6 +159,8 @@ impl Head {
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
         *chunk = Chunk::answering(chunk.id, self.digest, ask);
+        let rolled = self.manifest.timing.roll_forward.then(|| self.roll_forward(ask));
+        let ask = rolled.as_ref().unwrap_or(ask);
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
             packer
@@ -151,7 +190,7 @@ impl Head {
         self.normalise(raw)?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
         self.lowering
-            .decode(numbers(output, &self.manifest))
+            .decode(rows(output, &self.manifest))
             .map_err(|error| bad_action(&self.manifest, error))
     }
 
@@ -172,7 +211,7 @@ impl Head {
     /// Runs what stands in the input tensor; half a chunk is no chunk.
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(numbers(output, &self.manifest), start, chunk).map_err(|error| {
+        self.lowering.lower(rows(output, &self.manifest), start, chunk).map_err(|error| {
             *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
@@ -217,7 +256,9 @@ fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadEr
         ColumnsError::Undriven(_) => {
             (String::new(), format!("drive each joint of the robot once: {joints}"))
         }
-        ColumnsError::Range { at } => (format!("[{at}].min"), "give both, whole".to_owned()),
+        ColumnsError::Normalisation { at } => {
+            (format!("[{at}]"), "give each of its lists, whole".to_owned())
+        }
     };
     bad_value(manifest, format!("output.columns{key}"), error.to_string(), remedy)
 }
@@ -253,14 +294,35 @@ fn key(slot: Slot) -> String {
     }
 }
 
-/// What a head that answers in numbers answered: the rows of its chunk, of which the tensor may have more. Its signature
-/// says that it does.
-fn numbers<'a>(values: Values<'a>, manifest: &Manifest) -> &'a [f32] {
+/// What a head answered, without the rows of numbers that its chunk has no use for. Tokens are cut by their codec, which
+/// alone knows what of them is a row.
+fn rows<'a>(values: Values<'a>, manifest: &Manifest) -> Values<'a> {
     let len = manifest.timing.chunk_steps as usize * manifest.output.width();
     match values {
-        Values::F32(values) => values.get(..len).unwrap_or_default(),
-        Values::I64(_) => &[],
+        Values::F32(values) => Values::F32(values.get(..len).unwrap_or_default()),
+        tokens @ Values::I64(_) => tokens,
     }
+}
+
+/// What reads the head's tokens, if it answers in these.
+fn codec(manifest: &Manifest) -> Result<Option<Codec>, HeadError> {
+    let Some(tokens) = &manifest.output.tokens else { return Ok(None) };
+    let file = match tokens.file() {
+        None => None,
+        Some((path, sha256)) => Some(file::read_tokens(manifest, path, sha256)?),
+    };
+    let shape = manifest.output.shape(manifest.timing.chunk_steps);
+    let sizes = Sizes {
+        tokens: shape.iter().product(),
+        steps: manifest.timing.chunk_steps as usize,
+        columns: manifest.output.width(),
+    };
+    let codec = Codec::compile(tokens, file.as_deref(), sizes).map_err(|error| {
+        let value = tokens.file().map(|(path, _)| path.display().to_string()).unwrap_or_default();
+        let remedy = format!("{error}; export it again with the head");
+        bad_value(manifest, "output.tokens.file".to_owned(), value, remedy)
+    })?;
+    Ok(Some(codec))
 }
 
 /// `before`: numbers of the tensors before the one that could not be filled.
@@ -278,8 +340,11 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
         LowerError::NotFinite { .. } => HeadError::NonFinite { file, what: error.to_string() },
-        LowerError::Start { .. } => HeadError::BadObservation { file, what: error.to_string() },
+        LowerError::Start { .. } | LowerError::StartJoint { .. } => {
+            HeadError::BadObservation { file, what: error.to_string() }
+        }
         LowerError::Pose { .. } => HeadError::Refused { file, what: error.to_string() },
+        LowerError::Tokens(_) => HeadError::Tokens { file, what: error.to_string() },
         LowerError::Shape => HeadError::Engine {
             file,
             onnx: manifest.onnx.display().to_string(),

@@ -7,8 +7,10 @@ use serde::Deserialize;
 
 use crate::kinematics::RobotArm;
 
+pub mod prefix;
 pub mod tool;
 
+use prefix::Rows;
 use tool::{AXES, Positions, Tool, ToolOf};
 
 /// Magnitudes below this become zero: one denormal in the input makes a whole run 16 times slower (measured), and no
@@ -94,6 +96,14 @@ pub enum FeatureName {
     Decision,
     /// Position of an arm's tool in the frame of the arm's base, m.
     ToolPosition,
+    /// Set-points of consecutive ticks around the take-over, after the safety filter, rad or m; one row for each tick.
+    Prefix,
+    /// Ticks from the observation to the take-over, as the plan tells it.
+    Delay,
+    /// The set-point that is due in this tick, before correction and filter, rad or m: what a correction is added to.
+    BaseAction,
+    /// Which step of its chunk that is.
+    ChunkStep,
 }
 
 impl FeatureName {
@@ -106,7 +116,17 @@ impl FeatureName {
             Self::PreviousAction => "previous_action",
             Self::Decision => "decision",
             Self::ToolPosition => "tool_position",
+            Self::Prefix => "prefix",
+            Self::Delay => "delay",
+            Self::BaseAction => "base_action",
+            Self::ChunkStep => "chunk_step",
         }
+    }
+
+    /// Whether it is one number, without joints or anything else to choose from.
+    #[must_use]
+    pub const fn is_one_number(self) -> bool {
+        matches!(self, Self::Delay | Self::ChunkStep)
     }
 }
 
@@ -119,6 +139,8 @@ pub struct Feature<'a> {
     pub items: &'a [String],
     /// The tool whose position it is; only a [`FeatureName::ToolPosition`] has one.
     pub tool: Option<ToolOf<'a>>,
+    /// How often the items are repeated, and for which ticks.
+    pub rows: Rows,
     /// What is taken away from each.
     pub mean: &'a [f64],
     /// What each is divided by.
@@ -177,6 +199,10 @@ enum Source {
     Previous(usize),
     Decision(Param),
     Tool { at: usize, axis: usize },
+    Prefix { joint: usize, row: usize, rows: Rows },
+    Delay,
+    Base(usize),
+    Step,
 }
 
 impl Source {
@@ -194,6 +220,12 @@ impl Source {
             Self::Previous(joint) => ask.last_command.get(joint).copied(),
             Self::Decision(param) => Some(param.of(params)),
             Self::Tool { at, axis } => positions.of(tools, at, axis, ask),
+            Self::Prefix { joint, row, rows } => {
+                ask.course.at(rows.offset(row, ask.course.ahead()), joint)
+            }
+            Self::Delay => Some(f64::from(ask.delay)),
+            Self::Base(joint) => ask.course.at(0, joint),
+            Self::Step => Some(f64::from(ask.step)),
         }
     }
 }
@@ -244,15 +276,19 @@ impl Packer {
         let joint = |name: &str| robot_joints.iter().position(|joint| joint.as_ref() == name);
         let (mut inputs, mut tools) = (Vec::new(), Vec::new());
         for (at, feature) in features.into_iter().enumerate() {
-            if feature.mean.len() != feature.items.len() || feature.std.len() != feature.items.len()
-            {
+            let named = [feature.name.as_str().to_owned()];
+            let items = if feature.name.is_one_number() { &named[..] } else { feature.items };
+            if feature.mean.len() != items.len() || feature.std.len() != items.len() {
                 return Err(FeatureError::Lengths { feature: at });
             }
             if feature.name == FeatureName::ToolPosition {
                 tools.push(find(feature.tool, at, arms)?);
             }
-            let scales = feature.mean.iter().zip(feature.std);
-            for (item, (&mean, &std)) in feature.items.iter().zip(scales) {
+            let scales = || items.iter().zip(feature.mean.iter().zip(feature.std));
+            let rows = feature.rows;
+            for (row, (item, (&mean, &std))) in
+                (0..rows.steps).flat_map(|row| scales().map(move |scale| (row, scale)))
+            {
                 let source = match feature.name {
                     FeatureName::JointPosition => joint(item).map(Source::Position),
                     FeatureName::JointVelocity => joint(item).map(Source::Velocity),
@@ -262,6 +298,12 @@ impl Packer {
                         .iter()
                         .position(|axis| axis == item)
                         .map(|axis| Source::Tool { at: tools.len() - 1, axis }),
+                    FeatureName::Prefix => {
+                        joint(item).map(|joint| Source::Prefix { joint, row, rows })
+                    }
+                    FeatureName::BaseAction => joint(item).map(Source::Base),
+                    FeatureName::Delay => Some(Source::Delay),
+                    FeatureName::ChunkStep => Some(Source::Step),
                 };
                 let unknown = || FeatureError::Unknown { feature: at, item: item.clone() };
                 let source = source.ok_or_else(unknown)?;
@@ -352,8 +394,10 @@ mod tests {
 
     fn packer(name: FeatureName, items: &[&str], mean: f64, std: f64, clip: f64) -> Packer {
         let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
-        let (mean, std) = (vec![mean; items.len()], vec![std; items.len()]);
-        let feature = Feature { name, items: &items, tool: None, mean: &mean, std: &std, clip };
+        let width = if name.is_one_number() { 1 } else { items.len() };
+        let (mean, std) = (vec![mean; width], vec![std; width]);
+        let (mean, std) = (&mean, &std);
+        let feature = Feature { name, items: &items, tool: None, rows: Rows::ONE, mean, std, clip };
         Packer::compile([feature], &ROBOT, &[]).expect("the names exist")
     }
 
@@ -390,6 +434,18 @@ mod tests {
     fn a_number_far_from_its_mean_is_clipped() {
         let packer = packer(FeatureName::JointVelocity, &ROBOT, 2.0, 0.1, 5.0);
         assert_eq!(pack(&packer, &ask(), &Params::default()), Ok(vec![-5.0, 0.0, 5.0]));
+    }
+
+    #[test]
+    fn a_head_may_be_told_the_delay_and_a_correction_what_it_corrects() {
+        let mut ask = ask();
+        ask.course.push(&joints(&[0.5, 5.0, 50.0]));
+        (ask.delay, ask.step) = (2, 7);
+        let number = |name| pack(&packer(name, &[], 1.0, 2.0, 99.0), &ask, &Params::default());
+        assert_eq!(number(FeatureName::Delay), Ok(vec![0.5]));
+        assert_eq!(number(FeatureName::ChunkStep), Ok(vec![3.0]));
+        let base = packer(FeatureName::BaseAction, &["shoulder"], 0.0, 1.0, 99.0);
+        assert_eq!(pack(&base, &ask, &Params::default()), Ok(vec![5.0]));
     }
 
     #[test]
@@ -430,6 +486,7 @@ mod tests {
             name: FeatureName::JointPosition,
             items: &items,
             tool: None,
+            rows: Rows::ONE,
             mean: &[0.0],
             std: &[1.0],
             clip: 5.0,

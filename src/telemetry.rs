@@ -9,12 +9,13 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{Ending, Event, Mode, Tick};
+use motion::{ChunkRefusal, Ending, Event, Fault, Mode, Tick};
 use reflex::{Listener, Report, Timing};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    operator::{Desk, Present, Running, Settled, words},
+    operator::{Desk, Notice, Present, Running, Settled, Tally, words},
     wire::{EventMessage, Quantiles, TimingMessage},
 };
 
@@ -34,6 +35,8 @@ pub enum Tidings {
     Tick(Arc<Present>),
     /// How punctual the loop has been.
     Timing(TimingMessage),
+    /// What has been seen of the shadows.
+    Shadows(Value),
     /// Something for the audit trail.
     Event(&'static str, EventMessage),
 }
@@ -100,6 +103,7 @@ pub struct Herald {
     tidings: mpsc::Sender<Tidings>,
     histograms: Histograms,
     last_run: Option<(Running, String)>,
+    tally: Tally,
     mode: Mode,
     lost: u64,
 }
@@ -118,6 +122,7 @@ impl Herald {
             tidings,
             histograms: Histograms::default(),
             last_run: None,
+            tally: Tally::default(),
             mode: Mode::Booting,
             lost: 0,
         }
@@ -162,10 +167,20 @@ impl Herald {
     }
 
     fn look(&mut self, tick: &Tick) -> Present {
+        if tick.mode.run().is_some() {
+            let limited = tick.limited_by.iter().any(|limits| limits.0 != 0);
+            self.tally.ticks += 1;
+            self.tally.limited += u64::from(limited || tick.barred.is_some());
+        }
         for event in tick.events.as_slice() {
             if let Event::Ended { run, ending } = event
                 && let Some(running) = self.desk.forget(*run)
             {
+                let tally = std::mem::take(&mut self.tally);
+                self.desk.notice(match trip(*ending, &tick.mode, self.desk.joints()) {
+                    Some(why) => Notice::Trip(running.clone(), why),
+                    None => Notice::Ended(running.clone(), tally),
+                });
                 let touches = tick.barred.filter(|_| *ending == Ending::Workspace);
                 let reason = touches.and_then(|pair| self.desk.touching(&pair));
                 if let Some(reason) = &reason {
@@ -206,6 +221,11 @@ impl Herald {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
             Event::ChunkRefused { chunk, why } => {
+                let running = tick.mode.run().and_then(|run| self.desk.running(run));
+                if let Some(running) = running.filter(|_| blames_the_head(*why)) {
+                    self.desk
+                        .notice(Notice::Trip(running, format!("a chunk was refused: {why:?}")));
+                }
                 self.tell("run", "law", &format!("chunk {}", chunk.0), &format!("{why:?}"), tick);
             }
             Event::RanDry => self.tell("run", "law", "schedule", "ran dry", tick),
@@ -241,6 +261,34 @@ impl Herald {
             self.lost += 1;
         }
     }
+}
+
+/// Why the end of a run is a safety trip of what carried it out, if it is one. A robot that is lost is not its fault; an
+/// operator who pulls the e-stop has seen something.
+fn trip(ending: Ending, mode: &Mode, joints: &[String]) -> Option<String> {
+    match (ending, mode) {
+        (Ending::RanDry | Ending::Workspace, _) => Some(words::ending(ending).to_owned()),
+        (Ending::Stopped, Mode::EStopped { .. }) => Some("e-stop".to_owned()),
+        (Ending::Stopped, Mode::Faulted { why, .. }) => {
+            let of_the_head = matches!(
+                why,
+                Fault::RequestNotFinite { .. } | Fault::GrossJump { .. } | Fault::Diverged { .. }
+            );
+            of_the_head.then(|| words::fault(*why, joints))
+        }
+        _ => None,
+    }
+}
+
+/// A stranger's chunk, or one that was overtaken, says nothing of the head that is followed.
+const fn blames_the_head(why: ChunkRefusal) -> bool {
+    matches!(
+        why,
+        ChunkRefusal::Shape
+            | ChunkRefusal::NotFinite
+            | ChunkRefusal::FromTheFuture
+            | ChunkRefusal::TooLate
+    )
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::DaemonError;
 use crate::{
     action::Body,
-    config::Settings,
+    config::{JointSettings, Settings},
     head::Head,
-    skill::registry::{LoadError, Loader, Registry, RegistryFile},
+    skill::registry::{LoadError, Loader, Registry, RegistryFile, Unit},
 };
 
 /// Loads and proves the heads of all skills.
@@ -39,6 +39,12 @@ pub(super) fn read(
         let engine = super::engine(settings)?;
         Ok(Head::load(manifest, &body, engine)?)
     };
-    let loader = Loader { robot: &settings.robot_settings.name, period_s, load: &load };
+    let unit = |joint: &JointSettings| match joint {
+        JointSettings::Revolute(joint) => (joint.name.clone(), Unit::Rad),
+        JointSettings::Prismatic(joint) => (joint.name.clone(), Unit::M),
+    };
+    let robot = &settings.robot_settings;
+    let joints = robot.joints.iter().map(unit).collect();
+    let loader = Loader { robot: &robot.name, period_s, joints, load: &load };
     Ok(loader.load(&RegistryFile::load(file)?, before)?)
 }

@@ -2,22 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{FirstStep, HeadDigest, Plan, Seam};
+use motion::{HeadDigest, Plan};
 use serde::Deserialize;
 
 use super::{HeadError, file};
 use crate::{
-    action::Columns,
+    action::{Columns, Tokens},
+    inference::Element,
     observation::{
         Feature, FeatureName,
+        prefix::{Align, Rows},
         tool::{Joints, ToolOf},
     },
 };
 
 mod check;
 mod record;
+mod schedule;
 
 pub use record::{Evaluation, Provenance, Stratum};
+pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -45,6 +49,8 @@ pub struct Manifest {
     pub timing: Timing,
     /// How its chunks are joined.
     pub seam: SeamRule,
+    /// What corrects it, if anything does.
+    pub correction: Option<CorrectionTable>,
     /// What it sees: its input tensors.
     pub inputs: Vec<Input>,
     /// What it answers.
@@ -63,55 +69,6 @@ pub struct Manifest {
     digest: String,
 }
 
-/// When a head is asked and how long it may take.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Timing {
-    /// The loop's period that it was trained for, ms.
-    pub period_ms: f64,
-    /// Steps of each chunk.
-    pub chunk_steps: u32,
-    /// Steps that are executed before the next chunk is wanted.
-    pub execute_steps: u32,
-    /// Whether the loop waits for it.
-    pub mode: Mode,
-    /// Ticks ahead of need at which a prefetched chunk is asked for.
-    #[serde(default)]
-    pub prefetch_ticks: u32,
-    /// How long it may take, ms.
-    pub deadline_ms: f64,
-}
-
-/// Whether the loop waits for a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// The chunk is wanted in the tick that asks.
-    Inline,
-    /// It is asked for some ticks ahead.
-    Prefetch,
-}
-
-/// How chunks are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeamRule {
-    /// The method.
-    pub method: SeamMethod,
-    /// Ticks that a fade takes.
-    pub ticks: Option<u32>,
-}
-
-/// The methods of [`motion::Seam`], by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SeamMethod {
-    /// The new chunk counts at once.
-    Cut,
-    /// The difference fades out.
-    Fade,
-}
-
 /// One input tensor, of `f32`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +85,7 @@ impl Input {
     /// How many numbers it has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.features.iter().map(|feature| feature.items().len()).sum()
+        self.features.iter().map(FeatureRule::len).sum()
     }
 
     /// Whether it has none.
@@ -152,6 +109,7 @@ impl Input {
                 .arm
                 .as_deref()
                 .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
+            rows: feature.rows(),
             mean: &feature.mean,
             std: &feature.std,
             clip: feature.clip.unwrap_or(f64::INFINITY),
@@ -175,6 +133,10 @@ pub struct FeatureRule {
     pub arm: Option<String>,
     /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
     pub of: Option<Joints>,
+    /// The rows of a prefix.
+    pub steps: Option<u32>,
+    /// Which tick they begin or end with; absent: `end`.
+    pub align: Option<Align>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
@@ -184,14 +146,51 @@ pub struct FeatureRule {
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints`, `params` or `axes`.
+    /// The key under which the items stand: `joints`, `params` or `axes`; empty for one number that stands for itself.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
             FeatureName::ToolPosition => "axes",
+            FeatureName::Delay | FeatureName::ChunkStep => "",
             _ => "joints",
         }
+    }
+
+    /// How many numbers it is.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.width() * self.rows().steps
+    }
+
+    /// Whether it is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers a row of it is.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.name.is_one_number() { 1 } else { self.items().len() }
+    }
+
+    /// Its rows: one, unless it is a prefix.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let steps = self.steps.unwrap_or(1) as usize;
+        Rows { steps, align: self.align.unwrap_or_default() }
+    }
+
+    /// The names of its numbers, for errors: `joint_position.shoulder`, `prefix[1].shoulder`, `delay`.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let name = self.name.as_str();
+        (0..self.rows().steps).flat_map(move |row| {
+            let one = self.name.is_one_number().then(|| name.to_owned());
+            let row = self.steps.map_or(String::new(), |_| format!("[{row}]"));
+            one.into_iter()
+                .chain(self.items().iter().map(move |item| format!("{name}{row}.{item}")))
+        })
     }
 
     /// The joints, parameters or axes.
@@ -214,6 +213,8 @@ pub struct Output {
     pub tensor: String,
     /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
     pub shape: Option<Vec<usize>>,
+    /// How its tokens become the numbers of the columns; absent: it has numbers.
+    pub tokens: Option<Tokens>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
@@ -223,6 +224,12 @@ impl Output {
     #[must_use]
     pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
         self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
+    /// What the network answers with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        if self.tokens.is_some() { Element::I64 } else { Element::F32 }
     }
 
     /// How many columns the tensor has.
@@ -293,7 +300,13 @@ impl Manifest {
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+        self.beside(&self.onnx)
+    }
+
+    /// A file that is named relative to the manifest.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// How many numbers the head sees, in all its tensors.
@@ -306,9 +319,7 @@ impl Manifest {
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {
         let features = self.inputs.iter().flat_map(|input| &input.features);
-        let mut names = features.flat_map(|feature| {
-            feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
-        });
+        let mut names = features.flat_map(FeatureRule::names);
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
     }
 
@@ -324,14 +335,11 @@ impl Manifest {
         Plan {
             execute: self.timing.execute_steps,
             head: digest,
-            first_step: FirstStep::Observation,
+            first_step: self.timing.first_step(),
             correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
-            seam: match self.seam.method {
-                SeamMethod::Cut => Seam::Cut,
-                SeamMethod::Fade => Seam::Fade { ticks: self.seam.ticks.unwrap_or_default() },
-            },
+            seam: self.seam.seam(),
             ticks_max,
         }
     }

@@ -22,6 +22,7 @@ fn ask() -> Ask {
 
 fn feature<'a>(items: &'a [String], arm: &'a str, joints: tool::Joints) -> Feature<'a> {
     Feature {
+        rows: Rows::ONE,
         name: FeatureName::ToolPosition,
         items,
         tool: Some(ToolOf { arm, joints }),

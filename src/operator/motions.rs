@@ -23,6 +23,15 @@ pub(super) struct Jogging {
     wish: Arc<Wish>,
 }
 
+/// A skill that is ready to be begun.
+pub(super) struct Chosen {
+    /// Its proper name.
+    pub(super) name: String,
+    /// What carries it out.
+    pub(super) policy: String,
+    pub(super) skill: Box<dyn Skill>,
+}
+
 impl Desk {
     /// How a pose could be reached from where the robot is; moves nothing.
     ///
@@ -94,15 +103,13 @@ impl Desk {
         Ok(settled)
     }
 
-    /// A skill by its name or an alias, at work on `params`; and its proper name.
-    pub(super) fn skill(
-        &self,
-        name: &str,
-        params: Params,
-    ) -> Result<(String, Box<dyn Skill>), String> {
+    /// A skill by its name or an alias, at work on `params`.
+    pub(super) fn skill(&self, name: &str, params: Params) -> Result<Chosen, String> {
         let registry = self.registry();
         let (name, recipe) = registry.recipe(name, params)?;
-        Ok((name.to_owned(), self.prepare(recipe, params)?))
+        let policy = registry.skill(name).map(|(_, skill)| skill.active.name.clone());
+        let (name, policy) = (name.to_owned(), policy.unwrap_or_default());
+        Ok(Chosen { name, policy, skill: self.prepare(recipe, params)? })
     }
 
     /// What a recipe says, planned from where the robot is.

@@ -9,8 +9,12 @@
 
 mod file;
 mod json;
+mod live;
 mod load;
+mod pin;
 pub mod report;
+mod shadow;
+mod validate;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +27,9 @@ pub use file::{
     ShadowRules, SkillEntry, Status,
 };
 pub use load::{LoadError, Loader};
+pub use pin::{Change, pin, record};
+pub use shadow::{Criterion, JointUnits, Shadow, ShadowReport, Unit};
+pub use validate::{Bench, Finding, PolicyReport, Report, Word, validate};
 
 use super::policy::Policy;
 use crate::{config::ReachSettings, head::Head, observation::Params};
@@ -36,6 +43,7 @@ pub struct Registry {
 }
 
 /// A skill of this robot.
+#[derive(Clone)]
 pub struct Skill {
     /// As the file says it.
     pub entry: RobotEntry,
@@ -46,7 +54,18 @@ pub struct Skill {
     /// What they run where there is nothing better.
     pub fallback: Option<Arc<Means>>,
     /// What is compared with it.
-    pub shadow: Option<(Arc<Means>, ShadowRules)>,
+    pub shadow: Option<Arc<Shadow>>,
+    /// The trial that the active policy is on.
+    pub trial: Option<Trial>,
+}
+
+/// A new active policy has to go without a trip for some runs.
+#[derive(Clone)]
+pub struct Trial {
+    /// So many.
+    pub runs_left: u32,
+    /// What is gone back to after a trip.
+    pub before: Arc<Means>,
 }
 
 /// What carries a skill out, ready to.
@@ -113,12 +132,21 @@ impl Registry {
     /// # Errors
     /// An unknown skill, or parameters out of its bounds.
     pub fn recipe(&self, name: &str, params: Params) -> Result<(&str, Recipe), String> {
-        let Some((name, skill)) = self.skill(name) else {
-            let known: Vec<&str> = self.names().collect();
-            return Err(format!("skill {name:?} is unknown; this robot has {}", known.join(", ")));
-        };
+        let Some((name, skill)) = self.skill(name) else { return Err(self.unknown(name)) };
         skill.entry.bounds.check(name, &params)?;
-        Ok((name, skill.active.recipe(params, skill.ticks_max)))
+        let recipe = match &skill.active.way {
+            Way::Head(head) => {
+                let policy = Policy::new(Arc::clone(head), params, skill.ticks_max);
+                Recipe::Policy(policy.beside(skill.shadow.clone()))
+            }
+            Way::Reach(settings) => Recipe::Reach(settings.clone()),
+        };
+        Ok((name, recipe))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known: Vec<&str> = self.names().collect();
+        format!("skill {name:?} is unknown; this robot has {}", known.join(", "))
     }
 
     /// The policy of a skill that runs a head.
@@ -140,15 +168,6 @@ impl Means {
         match &self.way {
             Way::Head(head) => Some(head),
             Way::Reach(_) => None,
-        }
-    }
-
-    /// What it is made of, for one decision.
-    #[must_use]
-    pub fn recipe(&self, params: Params, ticks_max: u64) -> Recipe {
-        match &self.way {
-            Way::Head(head) => Recipe::Policy(Policy::new(Arc::clone(head), params, ticks_max)),
-            Way::Reach(settings) => Recipe::Reach(settings.clone()),
         }
     }
 }

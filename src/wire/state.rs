@@ -217,6 +217,7 @@ fn running(run: &Running) -> Value {
     json!({
         "run": run.run,
         "skill": run.skill,
+        "policy": run.policy,
         "params": params(&run.params),
         "decision_id": run.decision_id,
         "source": run.source,

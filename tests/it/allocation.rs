@@ -105,6 +105,58 @@ fn ten_thousand_ticks_on_loopback_touch_no_heap() {
     assert_eq!(ten_thousand_ticks(Box::new(Loopback::new(pose, 0.05)), 7, 0.2), 0);
 }
 
+/// A head, asked again and again on this thread: observation, network and action.
+#[test]
+fn a_thousand_answers_of_a_head_touch_no_heap() {
+    use motion::{Ask, Nanos, State};
+    use reflexd::{action::Body, config::Settings, daemon, head::Head, observation::Params};
+
+    let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
+    let body = Body::load(&settings.robot_settings).expect("shipped robot");
+    let engine = daemon::engine(&settings).expect("run `make setup` first");
+    let file = crate::rig::here("models/heads/piper_pick_up.toml");
+    let mut head = Head::load(&file, &body, engine).expect("shipped head");
+    let home = settings.robot_settings.home().expect("shipped home");
+    let mut state = State::blank(home.len());
+    state.position = home;
+    let ask = Ask::standing(RunId(1), TickIndex(1), Nanos(0), state, home);
+    let params = Params { target_x: 0.3, speed_hint: 1.0, radius: 0.018, ..Params::default() };
+    let mut chunk = Chunk::empty(ChunkId(1), RunId(1), HeadDigest(0), TickIndex(0), home.len());
+    let before = TOUCHED.get();
+    for _ in 0..1000 {
+        head.infer(&ask, &params, &mut chunk).expect("an answer");
+    }
+    assert_eq!(TOUCHED.get() - before, 0);
+    assert!(!chunk.is_empty());
+}
+
+/// A network in ONNX Runtime, which is where those go that are more than dense layers.
+#[test]
+fn a_thousand_runs_in_onnx_runtime_touch_no_heap() {
+    use reflexd::inference::{
+        Element, Engine, Placement, Provider, Session, Signature, TensorSpec, find_library,
+    };
+
+    let engine =
+        Engine::start(&find_library().expect("run `make setup` first")).expect("it starts");
+    let model =
+        std::fs::read(crate::rig::here("models/heads/piper_pick_up.onnx")).expect("shipped");
+    let spec = |name, shape| TensorSpec { name, shape, element: Element::F32 };
+    let signature =
+        Signature { inputs: &[spec("observation", &[1, 20])], output: spec("action", &[1, 10, 7]) };
+    for provider in [Provider::OnnxRuntime, Provider::Cpu] {
+        let placement = Placement { provider, ..Placement::default() };
+        let mut session = Session::place(engine, &model, &signature, &placement).expect("loads");
+        session.run().expect("it runs");
+        let before = TOUCHED.get();
+        for k in 0..1000 {
+            session.input_mut(0)[k % 20] += 0.01;
+            session.run().expect("it runs");
+        }
+        assert_eq!(TOUCHED.get() - before, 0, "{provider:?}");
+    }
+}
+
 #[test]
 fn the_counter_counts() {
     let before = TOUCHED.get();

@@ -28,6 +28,7 @@ mod determinism;
 mod guard;
 mod ik;
 mod python;
+mod registry;
 mod shipped;
 mod starts;
 mod story;

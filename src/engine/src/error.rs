@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::Precision;
+
 /// Which tensor of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
@@ -81,6 +83,17 @@ pub enum EngineError {
         wanted: Vec<i64>,
         /// What the model has.
         found: Vec<i64>,
+    },
+    /// Weights of this precision need layers that are known here.
+    #[error(
+        "precision = \"{}\" needs a network of dense layers: {reason}; use \"fp32\", or export it as such",
+        precision.name()
+    )]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// Why it cannot be had.
+        reason: String,
     },
     /// The network's output has a NaN or an infinity.
     #[error("output {element} is {value}")]

@@ -1,7 +1,7 @@
 //! The law itself: state and orders in, command and report out.
 
 use crate::{
-    chunk::Chunk,
+    chunk::{Chunk, HeadDigest},
     correction::{Corrected, Correction},
     course::Course,
     joints::Joints,
@@ -112,6 +112,7 @@ impl Controller {
         schedule.asked(self.tick);
         let plan = *schedule.plan();
         let mut ask = observe(run, self.tick, now, state, &self.filter, &self.sent);
+        ask.head = plan.head;
         ask.delay = plan.lead;
         if plan.first_step == FirstStep::TakeOver {
             ask.first.0 += u64::from(plan.lead);
@@ -141,6 +142,7 @@ impl Controller {
         match schedule.due(self.tick, &self.filter, &self.robot) {
             Due::Target(wish, Source::Chunk { step, .. }) => {
                 let mut ask = observe(run, self.tick, now, state, &self.filter, &self.sent);
+                ask.head = schedule.plan().head;
                 ask.step = step;
                 ask.course.push(&wish);
                 Some((ask, rule.deadline_ns))
@@ -248,6 +250,7 @@ impl Controller {
         match order.what {
             What::Arm => self.arm(order.epoch, inputs.state),
             What::Begin(run) => self.begin(run, order.epoch, inputs.now, events),
+            What::HandOver(run) => self.hand_over(run, order.epoch, inputs.now),
             What::Hold => self.stop(false, events),
             What::Disarm => self.stop(true, events),
             What::End(run) => self.end(run, events),
@@ -302,10 +305,6 @@ impl Controller {
         match self.mode {
             Mode::Holding | Mode::Moving { .. } if epoch < self.epoch => Err(Refusal::Stale),
             Mode::Holding | Mode::Moving { .. } if now > run.expires => Err(Refusal::Expired),
-            Mode::Moving { run: followed } if followed == run.id => {
-                self.schedule.iter_mut().for_each(|schedule| schedule.replan(run.plan));
-                Ok(())
-            }
             Mode::Holding | Mode::Moving { .. } => {
                 self.end_run(Ending::Superseded, events);
                 // Its first ask is the next tick's: this one's observation has already gone by.
@@ -315,6 +314,22 @@ impl Controller {
                 Ok(())
             }
             _ => Err(Refusal::Mode(self.mode)),
+        }
+    }
+
+    fn hand_over(&mut self, run: Run, epoch: Epoch, now: Nanos) -> Result<(), Refusal> {
+        match &mut self.schedule {
+            Some(schedule) if self.mode.run() == Some(run.id) => {
+                if epoch < self.epoch {
+                    return Err(Refusal::Stale);
+                }
+                if now > run.expires {
+                    return Err(Refusal::Expired);
+                }
+                schedule.hand_over(run.plan, self.tick);
+                Ok(())
+            }
+            _ => Err(Refusal::NoSuchRun),
         }
     }
 
@@ -536,6 +551,7 @@ fn observe(
 ) -> Ask {
     Ask {
         run,
+        head: HeadDigest::default(),
         tick,
         at,
         state: *state,

@@ -29,6 +29,14 @@ impl Course {
         course
     }
 
+    /// The course of a robot to which these were sent, the oldest first, and the first of them for long before.
+    #[must_use]
+    pub fn going(sent: &[Joints]) -> Self {
+        let mut course = Self::standing(sent.first().unwrap_or(&Joints::zeros(0)));
+        sent.iter().for_each(|point| course.send(point));
+        course
+    }
+
     /// Forgets what lies ahead, and takes in what has been sent.
     pub(crate) fn send(&mut self, sent: &Joints) {
         self.ahead = 0;
@@ -48,6 +56,12 @@ impl Course {
         for (value, point) in self.rows[row][..self.joints].iter_mut().zip(point.iter()) {
             *value = *point;
         }
+    }
+
+    /// Goes on to the take-over: what lay ahead has been sent.
+    pub(crate) fn advance(&mut self) {
+        self.rows.copy_within(self.ahead..self.ahead + MAX_BACK, 0);
+        self.ahead = 0;
     }
 
     /// How many set-points lie ahead.
@@ -88,6 +102,9 @@ mod tests {
         let told = [-99, -4, -3, -1, 0, 1, 2, 99].map(|offset| course.at(offset, 0));
         assert_eq!(told, [0.0, 0.0, 1.0, 3.0, 4.0, 5.0, 5.0, 5.0].map(Some));
         assert_eq!((course.at(0, 1), course.at(0, 2)), (Some(0.0), None));
+        let mut later = course;
+        later.advance();
+        assert_eq!([-2, -1, 0].map(|offset| later.at(offset, 0)), [4.0, 5.0, 5.0].map(Some));
         course.send(&pose(6.0));
         assert_eq!((course.ahead(), course.at(0, 0)), (0, Some(6.0)));
     }

@@ -65,6 +65,8 @@ const ASK_AGAIN_TICKS: u64 = 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     run: Run,
+    /// The plan before the last hand-over, and its last tick.
+    before: Option<(Plan, TickIndex)>,
     chunk: Option<Chunk>,
     /// Came before its tick.
     next: Option<Chunk>,
@@ -85,6 +87,7 @@ impl Schedule {
     pub(crate) const fn begin(id: RunId, plan: Plan, now: TickIndex, joints: usize) -> Self {
         Self {
             run: Run { id, plan, began: now },
+            before: None,
             chunk: None,
             next: None,
             joint: Joint::none(joints, now),
@@ -93,11 +96,21 @@ impl Schedule {
         }
     }
 
-    /// Goes on by another plan: what is in use is used up, the next chunk is asked for and judged by the new one.
-    pub(crate) const fn replan(&mut self, plan: Plan) {
+    /// Goes on by another plan from `now` on. What is in use is used up, and what was asked for before may still come: a
+    /// hand-over loses no chunk.
+    pub(crate) const fn hand_over(&mut self, plan: Plan, now: TickIndex) {
+        self.before = Some((self.run.plan, now));
         self.run.plan = plan;
-        self.next = None;
-        self.asked = None;
+    }
+
+    /// The plan that a chunk was asked for by, if it can have been.
+    fn plan_of(&self, chunk: &Chunk) -> Option<&Plan> {
+        let plan = &self.run.plan;
+        let before = self
+            .before
+            .as_ref()
+            .filter(|(plan, until)| chunk.head == plan.head && chunk.observed <= *until);
+        if chunk.head == plan.head { Some(plan) } else { before.map(|(plan, _)| plan) }
     }
 
     /// The plan by which chunks are asked for.
@@ -190,14 +203,14 @@ impl Schedule {
         let known = || self.chunk.iter().chain(&self.next);
         let ahead = chunk.first.0.checked_sub(chunk.observed.0);
         if chunk.run != self.run.id {
-            Err(ChunkRefusal::OtherRun)
-        } else if chunk.head != self.run.plan.head {
-            Err(ChunkRefusal::OtherHead)
-        } else if chunk.joints() != robot.joints() || chunk.is_empty() || ahead.is_none() {
+            return Err(ChunkRefusal::OtherRun);
+        }
+        let plan = self.plan_of(chunk).ok_or(ChunkRefusal::OtherHead)?;
+        if chunk.joints() != robot.joints() || chunk.is_empty() || ahead.is_none() {
             Err(ChunkRefusal::Shape)
         } else if !chunk.is_finite() {
             Err(ChunkRefusal::NotFinite)
-        } else if chunk.observed > now || ahead > Some(u64::from(self.run.plan.lead)) {
+        } else if chunk.observed > now || ahead > Some(u64::from(plan.lead)) {
             Err(ChunkRefusal::FromTheFuture)
         } else if known().any(|known| known.id == chunk.id) {
             Err(ChunkRefusal::Duplicate)

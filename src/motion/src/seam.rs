@@ -4,7 +4,7 @@
 //! [`Tick`] (what happened). A stop does not queue: it is a flag.
 
 use crate::{
-    chunk::{Chunk, ChunkId},
+    chunk::{Chunk, ChunkId, HeadDigest},
     correction::Corrected,
     course::Course,
     joints::Joints,
@@ -52,9 +52,11 @@ pub enum What {
     Hold,
     /// Forget a fault or an e-stop; leaves the robot disarmed.
     ClearFault,
-    /// Follow a run. The run that is being followed already goes on without a break by the new plan: what is in use is used
-    /// up, the next chunk has to be of the new plan's head.
+    /// Follow a run.
     Begin(Run),
+    /// The run that is being followed goes on by another plan, without a break: what is in use is used up, what was asked
+    /// for before is still taken, the next chunk has to be of the new plan's head. Refused if that run is over.
+    HandOver(Run),
     /// The run's skill gave up: come to rest, hold.
     End(RunId),
 }
@@ -75,6 +77,8 @@ pub struct Run {
 pub struct Ask {
     /// The run.
     pub run: RunId,
+    /// The head that is to answer; zero for none.
+    pub head: HeadDigest,
     /// This tick.
     pub tick: TickIndex,
     /// The loop's time.
@@ -109,6 +113,7 @@ impl Ask {
     ) -> Self {
         Self {
             run,
+            head: HeadDigest::default(),
             tick,
             at,
             state,
@@ -127,8 +132,8 @@ impl Ask {
     ///
     /// The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
     /// as its command does meanwhile, `q + c(t + d - 1) - c(t - 1)`, so that the lag of the drives stays what it is, and never
-    /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay nothing
-    /// changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
+    /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay, or
+    /// rolled already, nothing changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
     #[must_use]
     pub fn rolled_forward(&self, limits: &[JointLimits], period_s: f64) -> Self {
         let ahead = self.course.ahead() as i64;
@@ -150,6 +155,7 @@ impl Ask {
             *position = moved.max(low.min(*position)).min(high.max(*position));
             rolled.state.velocity[joint] += speed(ahead - 1) - speed(-1);
         }
+        rolled.course.advance();
         rolled
     }
 }

@@ -386,23 +386,6 @@ fn an_ensemble_is_the_mean_of_all_that_cover_the_tick_and_a_gripper_snaps() {
 }
 
 #[test]
-fn a_new_plan_for_the_run_that_goes_on_lets_the_new_head_take_over_at_a_seam() {
-    let mut bench = Bench::armed();
-    bench.begin(1, Seam::Cut);
-    bench.tick();
-    bench.chunk(1, 3, &[[0.001, 0.0, 0.0]; 8], false);
-    bench.tick();
-    bench.follow(1, Plan::plain(HeadDigest(9), 4));
-    bench.chunk(1, 4, &[[0.002, 0.0, 0.0]; 8], false);
-    let (_, tick) = bench.tick();
-    assert!(matches!(tick.source, Source::Chunk { head: HEAD, step: 1, .. }), "{:?}", tick.source);
-    let events = tick.events.as_slice();
-    let why = ChunkRefusal::OtherHead;
-    assert!(matches!(events[0], Event::Accepted(_)), "{events:?}");
-    assert_eq!(events[1..], [Event::ChunkRefused { chunk: ChunkId(2), why }], "no run ended");
-}
-
-#[test]
 fn a_state_rolled_forward_is_the_one_of_the_take_over() {
     let mut bench = Bench::armed();
     let plan = Plan { lead: 2, first_step: FirstStep::TakeOver, ..Plan::plain(HEAD, 4) };

@@ -172,6 +172,8 @@ pub struct EvaluationRecord {
     pub conditions: String,
     /// The command that repeats it.
     pub command: String,
+    /// SHA-256 of the network that was evaluated.
+    pub onnx_sha256: String,
 }
 
 /// How a shadow runs, and when it may take over.
@@ -197,10 +199,7 @@ impl RegistryFile {
     /// If it cannot be read, is no registry, or a value makes no sense: file, key, value and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = text(path)?;
-        let malformed = |error: serde_json::Error| ConfigError::Malformed {
-            file: path.to_owned(),
-            words: format!("{error}; see docs/registry.md"),
-        };
+        let malformed = |error| malformed(path, &error);
         // Twice the same key is the one thing that the types do not see.
         serde_json::from_str::<Json>(&text).map_err(malformed)?;
         let mut file: Self = serde_json::from_str(&text).map_err(malformed)?;
@@ -448,6 +447,13 @@ pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
     let mut file = File::open(path).map_err(unreadable)?.take(BYTES_MAX + 1);
     file.read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > BYTES_MAX { Err(invalid("it is larger than 1 MiB")) } else { Ok(text) }
+}
+
+pub(super) fn malformed(path: &Path, error: &serde_json::Error) -> ConfigError {
+    ConfigError::Malformed {
+        file: path.to_owned(),
+        words: format!("{error}; see docs/registry.md"),
+    }
 }
 
 /// Skills, aliases, policies and lanes become parts of messages and command lines.

@@ -21,19 +21,25 @@ pub(super) enum Json {
 
 impl Json {
     /// What stands under a key of an object.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The same, to be changed.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         let Self::Object(members) = self else { return None };
         members.iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// Sets a key of an object; a new one stands after `after`, or last.
-    pub(super) fn set(&mut self, key: &str, value: Value, after: &str) {
+    pub(super) fn set(&mut self, key: &str, value: Self, after: &str) {
         if let Some(old) = self.get_mut(key) {
-            *old = Self::Leaf(value);
+            *old = value;
         } else if let Self::Object(members) = self {
             let before = members.iter().position(|(name, _)| name == after);
             let at = before.map_or(members.len(), |at| at + 1);
-            members.insert(at, (key.to_owned(), Self::Leaf(value)));
+            members.insert(at, (key.to_owned(), value));
         }
     }
 
@@ -101,6 +107,18 @@ impl Json {
                 };
                 format!("{{ {} }}", joined(members.iter().map(member).collect()))
             }
+        }
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(members) => {
+                Self::Object(members.into_iter().map(|(key, value)| (key, value.into())).collect())
+            }
+            Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
+            leaf => Self::Leaf(leaf),
         }
     }
 }
@@ -187,9 +205,10 @@ mod tests {
     #[test]
     fn a_new_key_stands_where_it_belongs() {
         let mut json: Json = serde_json::from_str(r#"{"a": 1, "c": 3}"#).expect("JSON");
-        json.set("b", 2.into(), "a");
-        json.set("c", 4.into(), "a");
-        json.set("d", 5.into(), "nobody");
+        let leaf = |value: u64| Json::Leaf(value.into());
+        json.set("b", leaf(2), "a");
+        json.set("c", leaf(4), "a");
+        json.set("d", leaf(5), "nobody");
         assert_eq!(json.line(), r#"{ "a": 1, "b": 2, "c": 4, "d": 5 }"#);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Means, PolicyEntry, Registry, RegistryFile, RobotEntry, Scripted, Skill, Status, Way};
+use super::{
+    JointUnits, Means, PolicyEntry, Registry, RegistryFile, RobotEntry, Scripted, Shadow, Skill,
+    Status, Way,
+};
 use crate::{
     config::ConfigError,
     head::{Head, HeadError, Manifest},
@@ -29,6 +32,8 @@ pub struct Loader<'a> {
     pub robot: &'a str,
     /// The loop's period, s.
     pub period_s: f64,
+    /// Its joints.
+    pub joints: JointUnits,
     /// Loads a head from its manifest, proves it and warms it up.
     pub load: &'a dyn Fn(&Path) -> Result<Head, LoadError>,
 }
@@ -80,8 +85,9 @@ impl Loader<'_> {
             }
         };
         let fallback = spare(Status::Fallback).map(|(_, means)| means);
-        let shadow =
-            spare(Status::Shadow).and_then(|(policy, means)| Some((means, policy.shadow?)));
+        let shadow = spare(Status::Shadow).and_then(|(policy, means)| {
+            Some(Arc::new(Shadow::new(means, policy.shadow?, Arc::clone(&self.joints))))
+        });
         let active = match (active, &fallback) {
             (Ok(active), _) => Arc::new(active),
             (Err(why), None) => return Err(why),
@@ -92,7 +98,8 @@ impl Loader<'_> {
         };
         let shadow = shadow.filter(|_| active.head().is_some());
         let ticks_max = (entry.duration_max_s / self.period_s).round() as u64;
-        Ok(Some(Skill { entry: entry.clone(), ticks_max, active, fallback, shadow }))
+        let (entry, trial) = (entry.clone(), None);
+        Ok(Some(Skill { entry, ticks_max, active, fallback, shadow, trial }))
     }
 
     fn means(
@@ -119,10 +126,10 @@ impl Loader<'_> {
         };
         let manifest = Manifest::load(&path)?;
         let digests = manifest.digests()?;
-        let known = before.every_head().find(|old| old.manifest == path && old.digests == digests);
-        let way = match known {
-            Some(Means { way: Way::Head(head), .. }) => Way::Head(Arc::clone(head)),
-            _ => Way::Head(Arc::new(std::sync::Mutex::new((self.load)(&path)?))),
+        let known = before.resident().find(|old| old.manifest == path && old.digests == digests);
+        let way = match known.and_then(|means| means.head()) {
+            Some(head) => Way::Head(Arc::clone(head)),
+            None => Way::Head(Arc::new(std::sync::Mutex::new((self.load)(&path)?))),
         };
         // What is wrong with a head has been said more precisely by now than its digests could.
         if manifest.skill != skill {
@@ -150,15 +157,5 @@ impl Loader<'_> {
             }
         }
         Ok(Means { name, manifest: path, digests, way })
-    }
-}
-
-impl Registry {
-    /// Every head that is resident, active or not.
-    fn every_head(&self) -> impl Iterator<Item = &Means> {
-        self.skills
-            .values()
-            .flat_map(|skill| skill.resident())
-            .filter(|means| means.head().is_some())
     }
 }

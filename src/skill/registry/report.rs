@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use serde_json::{Map, Value, json};
 
-use super::{Means, Registry, Skill};
+use super::{Registry, Skill};
 
 /// The heads that decisions run, and what each wants to see.
 #[must_use]
@@ -50,19 +50,24 @@ fn told(skill: &Skill, aliases: Vec<&str>) -> Value {
     json!({
         "aliases": aliases,
         "runs": skill.active.name,
+        "trial": skill.trial.as_ref().map(|trial| {
+            json!({ "before": trial.before.name, "runs_left": trial.runs_left })
+        }),
         "duration_max_s": skill.entry.duration_max_s,
         "bounds": skill.entry.bounds,
         "policies": policies.collect::<Vec<_>>(),
     })
 }
 
-impl Skill {
-    /// Every policy of it that is in memory.
-    pub(super) fn resident(&self) -> impl Iterator<Item = &Means> {
-        let shadow = self.shadow.as_ref().map(|(means, _)| means);
-        [Some(&self.active), self.fallback.as_ref(), shadow]
-            .into_iter()
-            .flatten()
-            .map(AsRef::as_ref)
-    }
+/// What has been seen of every shadow.
+#[must_use]
+pub fn shadows(registry: &Registry) -> Value {
+    let shadow = |name: &str| {
+        let (_, skill) = registry.skill(name)?;
+        let mut told = json!(skill.shadow.as_ref()?.report());
+        told["skill"] = json!(name);
+        told["active"] = json!(skill.active.name);
+        Some(told)
+    };
+    json!({ "shadows": registry.names().filter_map(shadow).collect::<Vec<_>>() })
 }
