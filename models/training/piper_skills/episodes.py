@@ -44,11 +44,12 @@ def delays(rng, count):
     return np.where(rng.uniform(size=count) < 0.5, 0, rng.integers(1, DELAY_MAX_TICKS + 1, count))
 
 
-def collect(skill, rng, count, policy=None):
+def collect(skill, rng, count, policy=None, steps=law.CHUNK_STEPS):
     """Observations (n, size) and labels (n, steps, 7) of count * ticks states, and the share that succeeded.
 
     Without a policy the teacher acts. A policy's chunks come late by a delay of which it is told or (up to 4 ticks)
-    is not, and are followed for 1, 2, 4 or 8 ticks: drawn for each arm, so that no way of re-planning is favoured.
+    is not, and are followed for 1, 2, 4 or 8 ticks: drawn for each arm, so that no way of re-planning is favoured. Chunks
+    of one step have no choice but to be in time and followed for one.
     """
     episodes = skill.training(rng, count)
     world, decision, ticks = episodes.world, episodes.decision, skill.train_ticks
@@ -58,10 +59,12 @@ def collect(skill, rng, count, policy=None):
 
     execute = np.ones(count, int) if policy is None else rng.choice([1, 1, 2, 4, 8], count)
     delay = delays(rng, count)
+    if steps == 1:
+        execute[:], delay[:] = 1, 0
     told = (rng.uniform(size=count) < 0.7) | (delay > 4)
     age = execute.copy()
     begins = np.zeros(count, int)
-    plan = np.zeros((count, law.CHUNK_STEPS, 7))
+    plan = np.zeros((count, steps, 7))
     kick, kick_left = np.zeros((count, 7)), np.zeros(count, int)
     halt_left = np.zeros(count, int)
     observations, labels = [], []

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .law import CHUNK_STEPS, TICK_S
+from .law import TICK_S
 from .layout import CLIP, DECISION_FROM, DELAY, JOINTS, LAST, MEASURED, commands
 from .network import run
 from .safety import COMMAND_MAX, COMMAND_MIN
@@ -34,7 +34,7 @@ def write(skill, folder: Path, folded, observations, seed):
 def _graph(name, folded):
     names = ["w1", "b1", "w2", "b2", "w3", "b3", "skip"]
     weights = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in zip(names, folded)]
-    weights.append(numpy_helper.from_array(np.array([1, CHUNK_STEPS, len(JOINTS)], np.int64), "shape"))
+    weights.append(numpy_helper.from_array(np.array([1, len(folded[5]) // len(JOINTS), len(JOINTS)], np.int64), "shape"))
     weights += [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in (("low", -1.0), ("high", 1.0))]
     node = helper.make_node
     nodes = [
@@ -55,7 +55,7 @@ def _graph(name, folded):
         nodes,
         name,
         [value("observation", TensorProto.FLOAT, [1, len(folded[0])])],
-        [value("action", TensorProto.FLOAT, [1, CHUNK_STEPS, len(JOINTS)])],
+        [value("action", TensorProto.FLOAT, [1, len(folded[5]) // len(JOINTS), len(JOINTS)])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="reflexd")
@@ -78,8 +78,8 @@ sha256 = "{digest}"
 
 [timing]
 period_ms = {round(1000 * TICK_S)}
-chunk_steps = {CHUNK_STEPS}
-execute_steps = 8
+chunk_steps = {answers.shape[1]}
+execute_steps = {min(8, answers.shape[1])}
 mode = "inline"
 deadline_ms = 10.0
 first_step = "take_over"

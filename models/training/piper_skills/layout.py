@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .law import CHUNK_STEPS
 from .safety import COMMAND_MAX, COMMAND_MIN
 
 JOINTS = ["joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "gripper"]
@@ -65,4 +64,4 @@ def observe(measured, last, delay_ticks, decision):
 def commands(action):
     """A head's -1..1 as SI commands, (n, steps, 7)."""
     span = (COMMAND_MAX - COMMAND_MIN) / 2.0
-    return COMMAND_MIN + span * (1.0 + action.reshape(-1, CHUNK_STEPS, 7).astype(float))
+    return COMMAND_MIN + span * (1.0 + action.reshape(len(action), -1, 7).astype(float))

@@ -6,14 +6,12 @@ last set-point, so that the network only says what to change. Both fold into the
 
 import numpy as np
 
-from .law import CHUNK_STEPS
 from .layout import JOINT_STD, LAST, MEASURED
 from .safety import COMMAND_MAX, COMMAND_MIN
 
 WIDTH = 512
 BATCH = 512
 LAG_UNIT = np.array([0.02] * 6 + [0.01])  # rad, m: the lag at ordinary speed
-OUT = CHUNK_STEPS * 7
 RANGE_PER_UNIT = 2.0 / (COMMAND_MAX - COMMAND_MIN)
 
 NOISE = np.array([0.0015] * 6 + [0.0005])  # of the measurement: rad, m
@@ -31,32 +29,32 @@ def features(layout):
     return np.concatenate([np.eye(layout.size), lag], axis=1).astype(np.float32)
 
 
-def carry(layout):
-    """(size, OUT) and (OUT,): the last set-point, repeated, as the output's -1..1."""
-    weight, bias = np.zeros((layout.size, CHUNK_STEPS, 7)), np.zeros((CHUNK_STEPS, 7))
+def carry(layout, steps):
+    """(size, steps * 7) and (steps * 7,): the last set-point, repeated, as the output's -1..1."""
+    weight, bias = np.zeros((layout.size, steps, 7)), np.zeros((steps, 7))
     for joint in range(7):
         row = LAST.start + joint
         weight[row, :, joint] = layout.std[row] * RANGE_PER_UNIT[joint]
         bias[:, joint] = (layout.mean[row] - COMMAND_MIN[joint]) * RANGE_PER_UNIT[joint] - 1.0
-    return weight.reshape(layout.size, OUT), bias.reshape(OUT)
+    return weight.reshape(layout.size, -1), bias.reshape(-1)
 
 
 def change_unit(observations, labels):
-    """(OUT,): how far a set-point moves in k ticks, the unit in which the network answers; all arm joints alike.
+    """(steps * 7,): how far a set-point moves in k ticks, the unit in which the network answers; all arm joints alike.
 
     A skill that leaves the gripper alone still gets a unit: half a millimetre.
     """
     moved = labels - observations[:, None, LAST]
     arm = np.sqrt((moved[:, :, :6] ** 2).mean(axis=(0, 2)))
     grip = np.maximum(np.sqrt((moved[:, :, 6] ** 2).mean(axis=0)), 5e-4)
-    return np.concatenate([np.repeat(arm[:, None], 6, 1), grip[:, None]], 1).reshape(OUT)
+    return np.concatenate([np.repeat(arm[:, None], 6, 1), grip[:, None]], 1).reshape(-1)
 
 
-def start(layout, seed):
+def start(layout, out, seed):
     """Weights and biases of the three layers, [w1, b1, w2, b2, w3, b3]."""
     rng = np.random.default_rng(seed)
     weights = []
-    for n, m in zip([layout.size + 7, WIDTH, WIDTH], [WIDTH, WIDTH, OUT]):
+    for n, m in zip([layout.size + 7, WIDTH, WIDTH], [WIDTH, WIDTH, out]):
         weights += [rng.normal(0.0, np.sqrt(1.0 / n), (n, m)).astype(np.float32), np.zeros(m, np.float32)]
     return weights
 
@@ -67,7 +65,7 @@ def fit(layout, unit, weights, observations, labels, steps, rates, rng):
     Three matrices need no framework: NumPy's products are as fast, and this is all of it.
     """
     x = layout.normalise(observations)
-    y = ((labels - observations[:, None, LAST]).reshape(-1, OUT) / unit).astype(np.float32)
+    y = ((labels - observations[:, None, LAST]).reshape(-1, len(unit)) / unit).astype(np.float32)
     maps = features(layout)
     noise = (np.concatenate([NOISE, np.zeros(layout.size - 7)]) / layout.std).astype(np.float32)
     weights = [each.copy() for each in weights]
@@ -114,8 +112,9 @@ def _loss(weights, x, y):
 def fold(layout, weights, unit):
     """The exported form: normalised observation in, -1..1 out, both fixed maps inside the matrices."""
     w1, b1, w2, b2, w3, b3 = weights
-    scale = unit * np.tile(RANGE_PER_UNIT, CHUNK_STEPS)
-    skip, offset = carry(layout)
+    steps = len(unit) // 7
+    scale = unit * np.tile(RANGE_PER_UNIT, steps)
+    skip, offset = carry(layout, steps)
     folded = [features(layout) @ w1, b1, w2, b2, w3 * scale, b3 * scale + offset, skip]
     return [np.asarray(each, np.float32) for each in folded]
 
