@@ -40,7 +40,8 @@ def train(skill, seed, out, steps):
     observations, labels = np.concatenate([observations, still]), np.concatenate([labels, answers[:, :steps]])
 
     def fit(weights, batches, rates):
-        return network.fit(skill.layout, unit, weights, observations, labels, round(skill.effort * batches), rates, rng)
+        answers = network.changes(observations, labels)
+        return network.fit(skill.layout, unit, weights, observations, answers, round(skill.effort * batches), rates, rng)
 
     weights, loss = fit(network.start(skill.layout, len(unit), seed), BATCHES_FIRST, (RATE, RATE / 5))
     say(f"first fit: error {loss:.4f}")
@@ -69,7 +70,7 @@ def main():
     arguments.add_argument("--episodes", type=int, default=100, help="of each row of the evaluation afterwards")
     arguments = arguments.parse_args()
     chunked = arguments.steps > 1
-    strata = {name: each for name, each in STRATA.items() if chunked or not each.late_ticks}
+    strata = {name: each for name, each in STRATA.items() if chunked or each.told or not each.late_ticks}
     for name in arguments.skills:
         path = train(SKILLS[name], arguments.seed, arguments.out, arguments.steps)
         policy = onnx_policy(SKILLS[name], path)

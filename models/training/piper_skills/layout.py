@@ -19,6 +19,7 @@ MEASURED = slice(0, 7)
 LAST = slice(7, 14)
 DELAY = slice(14, 15)
 DECISION_FROM = 15
+BASE = slice(14, 21)  # of a correction: the set-point due, in the place of the delay
 CLIP = 5.0
 DELAY_MAX_TICKS = 8
 
@@ -40,18 +41,21 @@ assert (COMMAND_MIN > JOINT_MEAN - CLIP * JOINT_STD).all() and (COMMAND_MAX < JO
 @dataclass(frozen=True)
 class Layout:
     params: tuple  # of the decision, in order
+    # Rows of joints that a head is to compare to a decimal: their differences are handed to it scaled up.
+    compared: tuple = ((LAST, MEASURED),)
+    middle: tuple = ((DELAY_MEAN,), (DELAY_STD,))  # mean and std of what stands between the set-point and the decision
 
     @property
     def size(self):
-        return DECISION_FROM + len(self.params)
+        return len(self.mean)
 
     @property
     def mean(self):
-        return np.concatenate([JOINT_MEAN, JOINT_MEAN, [DELAY_MEAN], [PARAM_SPREAD[p][0] for p in self.params]])
+        return np.concatenate([JOINT_MEAN, JOINT_MEAN, self.middle[0], [PARAM_SPREAD[p][0] for p in self.params]])
 
     @property
     def std(self):
-        return np.concatenate([JOINT_STD, JOINT_STD, [DELAY_STD], [PARAM_SPREAD[p][1] for p in self.params]])
+        return np.concatenate([JOINT_STD, JOINT_STD, self.middle[1], [PARAM_SPREAD[p][1] for p in self.params]])
 
     def normalise(self, observation):
         return np.clip((observation - self.mean) / self.std, -CLIP, CLIP).astype(np.float32)

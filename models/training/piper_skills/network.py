@@ -21,12 +21,13 @@ MOMENTS, EPSILON = (0.9, 0.999), 1e-8  # Adam's
 
 
 def features(layout):
-    """(size, size + 7): the observation itself, then the lag."""
-    lag = np.zeros((layout.size, 7))
-    for joint in range(7):
-        lag[LAST.start + joint, joint] = JOINT_STD[joint] / LAG_UNIT[joint]
-        lag[MEASURED.start + joint, joint] = -JOINT_STD[joint] / LAG_UNIT[joint]
-    return np.concatenate([np.eye(layout.size), lag], axis=1).astype(np.float32)
+    """(size, size + 7 a comparison): the observation itself, then the differences."""
+    differences = np.zeros((layout.size, 7 * len(layout.compared)))
+    for at, (plus, minus) in enumerate(layout.compared):
+        for joint in range(7):
+            differences[plus.start + joint, 7 * at + joint] = JOINT_STD[joint] / LAG_UNIT[joint]
+            differences[minus.start + joint, 7 * at + joint] = -JOINT_STD[joint] / LAG_UNIT[joint]
+    return np.concatenate([np.eye(layout.size), differences], axis=1).astype(np.float32)
 
 
 def carry(layout, steps):
@@ -50,22 +51,27 @@ def change_unit(observations, labels):
     return np.concatenate([np.repeat(arm[:, None], 6, 1), grip[:, None]], 1).reshape(-1)
 
 
+def changes(observations, labels):
+    """What `fit` is to answer: set-points less the last one, (n, steps * 7)."""
+    return (labels - observations[:, None, LAST]).reshape(len(labels), -1)
+
+
 def start(layout, out, seed):
     """Weights and biases of the three layers, [w1, b1, w2, b2, w3, b3]."""
     rng = np.random.default_rng(seed)
     weights = []
-    for n, m in zip([layout.size + 7, WIDTH, WIDTH], [WIDTH, WIDTH, out]):
+    for n, m in zip([features(layout).shape[1], WIDTH, WIDTH], [WIDTH, WIDTH, out]):
         weights += [rng.normal(0.0, np.sqrt(1.0 / n), (n, m)).astype(np.float32), np.zeros(m, np.float32)]
     return weights
 
 
-def fit(layout, unit, weights, observations, labels, steps, rates, rng):
+def fit(layout, unit, weights, observations, answers, steps, rates, rng):
     """Adam over random batches; the rate falls by a cosine between the two `rates`. The averaged weights, and the error.
 
     Three matrices need no framework: NumPy's products are as fast, and this is all of it.
     """
     x = layout.normalise(observations)
-    y = ((labels - observations[:, None, LAST]).reshape(-1, len(unit)) / unit).astype(np.float32)
+    y = (answers / unit).astype(np.float32)
     maps = features(layout)
     noise = (np.concatenate([NOISE, np.zeros(layout.size - 7)]) / layout.std).astype(np.float32)
     weights = [each.copy() for each in weights]
@@ -116,6 +122,13 @@ def fold(layout, weights, unit):
     scale = unit * np.tile(RANGE_PER_UNIT, steps)
     skip, offset = carry(layout, steps)
     folded = [features(layout) @ w1, b1, w2, b2, w3 * scale, b3 * scale + offset, skip]
+    return [np.asarray(each, np.float32) for each in folded]
+
+
+def fold_plain(layout, weights, unit):
+    """The same for a network that answers offsets: `unit` in -1..1, and nothing carried over."""
+    w1, b1, w2, b2, w3, b3 = weights
+    folded = [features(layout) @ w1, b1, w2, b2, w3 * unit, b3 * unit, np.zeros((layout.size, len(unit)))]
     return [np.asarray(each, np.float32) for each in folded]
 
 
