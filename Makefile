@@ -10,7 +10,7 @@ FLAGS := --locked --features mujoco
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint doctor setup build train evaluate check-tools clean
+.PHONY: help run test bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ doctor: build ## grade this machine for real-time work, and say how to mend what
 setup: ## fetch the native libraries into third_party/ (pinned, hash-checked, no root)
 	@setup/check-tools.sh --quiet
 	@$(PYTHON) setup/fetch.py --quiet
+
+setup-tensorrt: ## fetch TensorRT-RTX, to build engines with on any x86-64 machine (95 MB; optional)
+	@$(PYTHON) setup/fetch.py --tensorrt
 
 build: setup ## build the daemon and the client
 	$(CARGO) build $(FLAGS)

@@ -625,3 +625,21 @@ fn a_pose_in_a_manifest_that_makes_no_sense_is_refused_with_key_value_and_remedy
         says(&load_tool(Some(&changed)).expect_err(to), code, words);
     }
 }
+
+#[test]
+fn where_a_head_runs_is_its_manifests_word_and_then_the_configurations() {
+    use crate::inference::{Placement, Precision, Provider};
+
+    let head = load(&fixture("good.toml")).expect("it is sound");
+    assert!(head.runs_on().starts_with("dense layers, fp32"), "{}", head.runs_on());
+    let onnx = Placement { provider: Provider::OnnxRuntime, ..Placement::default() };
+    let toy = body("toy", &ROBOT);
+    let head = Head::load(&fixture("good.toml"), &toy, engine().placed(onnx)).expect("it is sound");
+    assert_eq!((head.runs_on(), head.fell_back()), ("ONNX Runtime, CPU", None));
+    let changed = Changed::new("[seam]", "[engine]\nprovider = \"cuda\"\n\n[seam]");
+    says(&load(&changed.path()).expect_err("no GPU"), "engine", &["engine = \"cuda\"", "fallback"]);
+    let int8 = Placement { precision: Precision::Int8, ..Placement::default() };
+    let changed = Changed::new("[seam]", "[engine]\nprecision = \"fp32\"\n\n[seam]");
+    let head = Head::load(&changed.path(), &toy, engine().placed(int8)).expect("it is sound");
+    assert!(head.runs_on().contains("fp32"), "{}", head.runs_on());
+}

@@ -132,7 +132,7 @@ fn ten_thousand_ticks_on_loopback_touch_no_heap() {
 /// A head, asked again and again on this thread: observation, network and action.
 #[test]
 fn a_thousand_answers_of_a_head_touch_no_heap() {
-    use motion::{Ask, Nanos, State};
+    use motion::{Ask, State};
     use reflexd::{action::Body, config::Settings, daemon, head::Head, observation::Params};
 
     let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");

@@ -154,6 +154,11 @@ fn manifest_md_has_every_key() {
     let fields = names(&manifest, "pub struct Manifest", "impl Manifest", "    pub ");
     let fields = fields.into_iter().filter(|name| !["const", "fn"].contains(name));
     every_one_is_quoted(fields, "docs/manifest.md");
+    let engine = read("src/head/manifest/engine.rs");
+    every_one_is_quoted(
+        names(&engine, "pub struct EngineRule", "\n}", "    pub "),
+        "docs/manifest.md",
+    );
     let record = read("src/head/manifest/record.rs");
     for table in ["Provenance", "Evaluation", "Stratum"] {
         let table = format!("pub struct {table}");

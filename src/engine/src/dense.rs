@@ -4,9 +4,9 @@
 //! memory; what a runtime for any network does around that costs a third again. ONNX Runtime still judges: a network
 //! runs here only if every operator of it is known, and only after both have given the same answers.
 
-mod file;
+pub(crate) mod file;
 mod kernel;
-mod number;
+pub(crate) mod number;
 mod program;
 mod weights;
 

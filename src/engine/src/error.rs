@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::Precision;
+use super::{Precision, Provider};
 
 /// Which tensor of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +84,22 @@ pub enum EngineError {
         /// What the model has.
         found: Vec<i64>,
     },
-    /// Weights of this precision need layers that are known here.
-    #[error(
-        "precision = \"{}\" needs a network of dense layers: {reason}; use \"fp32\", or export it as such",
-        precision.name()
-    )]
+    /// Weights cannot be kept in this precision.
+    #[error("precision = \"{}\" cannot be had: {reason}; use \"fp32\"", precision.name())]
     Precision {
         /// What was asked for.
         precision: Precision,
+        /// Why it cannot be had.
+        reason: String,
+    },
+    /// A provider is not there, or does not take the network.
+    #[error(
+        "engine = \"{}\" cannot run this network: {reason}; see `reflexd doctor`, or set inference.fallback = \"cpu\"",
+        provider.name()
+    )]
+    Provider {
+        /// What was asked for.
+        provider: Provider,
         /// Why it cannot be had.
         reason: String,
     },

@@ -11,8 +11,14 @@
 //! their first call. [`silence_telemetry`] puts it there, and [`Engine::start`] refuses to run without it, so that
 //! forgetting it is an error at start and not a leak in the field.
 
+mod accelerator;
+#[cfg(feature = "tensorrt")]
+pub mod compiled;
 mod dense;
 mod error;
+#[cfg(feature = "tensorrt")]
+mod half;
+pub mod host;
 mod onnx;
 mod placement;
 mod raw;
@@ -22,7 +28,7 @@ mod signature;
 
 pub use dense::Precision;
 pub use error::{EngineError, Slot};
-pub use placement::{Placement, Provider};
+pub use placement::{Fallback, Placement, Provider};
 pub use runtime::{Engine, find_library, silence_telemetry};
 pub use session::Session;
 pub use signature::{Element, Signature, TensorSpec, Values};

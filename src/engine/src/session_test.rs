@@ -1,7 +1,7 @@
 //! Networks in sessions: what is accepted, what is answered, and by whom.
 
 #[path = "../tests/network/mod.rs"]
-mod network;
+pub(crate) mod network;
 
 use network::{F32, Graph, I64};
 
@@ -21,7 +21,7 @@ const HEAD: Signature<'_> = Signature {
 };
 
 fn at(provider: Provider, precision: Precision) -> Placement {
-    Placement { provider, precision }
+    Placement { provider, precision, ..Placement::default() }
 }
 
 fn floats(values: Values<'_>) -> &[f32] {
@@ -198,4 +198,57 @@ fn an_answer_that_is_no_number_is_refused() {
         session.input_mut(1)[1000] = 0.0;
         assert!(session.run().is_ok(), "{provider:?}: and the next run is well");
     }
+}
+
+#[test]
+fn a_network_for_a_gpu_never_runs_silently_on_the_processor() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = network::head();
+    for (provider, words) in [
+        (Provider::Cuda, "cuda"),
+        (Provider::Tensorrt, "tensorrt"),
+        (Provider::Plugin, "inference.plugin"),
+        (Provider::Compiled, "compiled"),
+    ] {
+        if engine().providers().len() > 1 {
+            eprintln!("skipped: this ONNX Runtime has more than the processor");
+            return;
+        }
+        let strict = Placement {
+            provider,
+            cache: Some(folder.path().to_owned()),
+            digest: "0123456789abcdef".into(),
+            ..Placement::default()
+        };
+        let refused = Session::place(engine(), &model, &HEAD, &strict).expect_err("no GPU");
+        assert!(matches!(refused, EngineError::Provider { .. }), "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+        let loud = Placement { fallback: Fallback::Cpu, ..strict };
+        let mut session = Session::place(engine(), &model, &HEAD, &loud).expect("it falls back");
+        assert_eq!(session.fell_back(), Some(refused.to_string().as_str()));
+        assert_eq!(session.description(), "dense layers, fp32, AVX2".replace("AVX2", twin()));
+        assert!(session.run().is_ok());
+    }
+    let missing = Placement {
+        provider: Provider::Plugin,
+        library: Some("/nowhere/libplugin.so".into()),
+        ..Placement::default()
+    };
+    let refused = Session::place(engine(), &model, &HEAD, &missing).expect_err("no plugin");
+    assert!(refused.to_string().contains("/nowhere/libplugin.so"), "{refused}");
+}
+
+/// What this processor does best.
+fn twin() -> &'static str {
+    let model = network::head();
+    let session = Session::load(engine(), &model, &HEAD).expect("it loads");
+    if session.description().ends_with("AVX2") { "AVX2" } else { "plain" }
+}
+
+#[test]
+fn an_engine_places_what_says_nothing_of_itself() {
+    let placed = engine().placed(at(Provider::OnnxRuntime, Precision::Fp32));
+    assert!(std::ptr::eq(placed, engine().placed(at(Provider::OnnxRuntime, Precision::Fp32))));
+    let session = Session::load(placed, &network::head(), &HEAD).expect("it loads");
+    assert_eq!((session.description(), session.fell_back()), ("ONNX Runtime, CPU", None));
 }

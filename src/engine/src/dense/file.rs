@@ -1,25 +1,36 @@
-//! What an ONNX file says, as far as a network of dense layers needs it: a graph of nodes and constants.
+//! What an ONNX file says, as far as a network without branches needs it: a graph of nodes and constants.
 //!
-//! The numbers are those of `onnx.proto3`, version 1.22; what is not named here is skipped by the decoder.
+//! The numbers are those of `onnx.proto3`, version 1.22; what is not named here is skipped by the decoder. What is only
+//! passed on, when a network is written anew, stays bytes.
 
 use prost::Message;
 
-/// `TensorProto.DataType`.
-const FLOAT: i32 = 1;
+/// Of `TensorProto.DataType`.
+pub(crate) const FLOAT: i32 = 1;
 const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Model {
+    #[prost(int64, tag = "1")]
+    pub(crate) version: i64,
     #[prost(message, optional, tag = "7")]
     pub(crate) graph: Option<Graph>,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub(crate) operators: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub(crate) nodes: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
     #[prost(message, repeated, tag = "5")]
     pub(crate) constants: Vec<Constant>,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    pub(crate) inputs: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "12")]
+    pub(crate) outputs: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -28,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) inputs: Vec<String>,
     #[prost(string, repeated, tag = "2")]
     pub(crate) outputs: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(crate) name: String,
     #[prost(string, tag = "4")]
     pub(crate) kind: String,
     #[prost(message, repeated, tag = "5")]
@@ -44,8 +57,16 @@ pub(crate) struct Attribute {
     pub(crate) number: f32,
     #[prost(int64, tag = "3")]
     pub(crate) integer: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) text: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub(crate) tensor: Option<Constant>,
+    #[prost(float, repeated, tag = "7")]
+    pub(crate) numbers: Vec<f32>,
+    #[prost(int64, repeated, tag = "8")]
+    pub(crate) integers: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    pub(crate) kind: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

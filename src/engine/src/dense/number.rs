@@ -1,10 +1,10 @@
 //! Numbers of 16 bits, and the functions between layers: written so that a compiler can do eight at a time.
 
 /// The largest 16-bit float.
-pub(super) const FP16_MAX: f32 = 65_504.0;
+pub(crate) const FP16_MAX: f32 = 65_504.0;
 
 /// The nearest 16-bit float, ties to even. What is too small for one becomes a smaller, denormal one, or zero.
-pub(super) fn to_fp16(value: f32) -> u16 {
+pub(crate) fn to_fp16(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
     let magnitude = f32::from_bits(bits & 0x7fff_ffff);

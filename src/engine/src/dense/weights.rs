@@ -3,6 +3,8 @@
 //! Such a layer is as fast as its weights come out of memory. So they stand in tiles of up to 64 columns, row after row:
 //! one stream, whose sums stay in registers, and which is half as long with 16-bit weights.
 
+use serde::{Deserialize, Serialize};
+
 use super::number;
 
 /// Columns of a wide tile; with fewer left, tiles are half as wide.
@@ -11,7 +13,8 @@ pub(super) const WIDE: usize = 64;
 pub(super) const NARROW: usize = 32;
 
 /// How the weights of a network are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// As they come: 32-bit floats.
     #[default]
