@@ -400,6 +400,10 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
 }
 
 #[cfg(test)]
+mod actions_test;
+#[cfg(test)]
+pub(crate) mod jukebox_test;
+#[cfg(test)]
 mod schedule_test;
 #[cfg(test)]
 mod tests;

@@ -258,8 +258,8 @@ impl Output {
 pub struct Golden {
     /// Raw numbers, SI, in the order of the features.
     pub observation: Vec<f64>,
-    /// Values of the output's columns, SI, one row for each step. Poses stand here as the head tells them: what joints
-    /// they need depends on where the arm is, and is not what an engine can get wrong.
+    /// Values of the output's columns, SI, one row for each step. Poses, displacements and grippers stand here as the head
+    /// tells them: what joints they need depends on where these are, and is not what an engine can get wrong.
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,

@@ -102,3 +102,6 @@ impl Skill for Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod refused_test;

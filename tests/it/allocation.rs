@@ -129,6 +129,85 @@ fn ten_thousand_ticks_on_loopback_touch_no_heap() {
     assert_eq!(ten_thousand_ticks(Box::new(Loopback::new(pose, 0.05)), 7, 0.2), 0);
 }
 
+/// A FAST tokenizer of two ids: `<` is the coefficient 60, `=` 61.
+const TOKENIZER: &str = r#"{
+    "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": null, "post_processor": null,
+    "decoder": { "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true },
+    "model": {
+        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+        "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+        "vocab": { "<": 0, "=": 1 }, "merges": []
+    }
+}"#;
+
+#[test]
+fn lowering_a_chunk_touches_no_heap_once_it_is_warm() {
+    use reflexd::{action, inference::Values};
+
+    #[derive(serde::Deserialize)]
+    struct Output {
+        tokens: Vec<action::Tokens>,
+        columns: Vec<action::Columns>,
+    }
+    let output: Output = toml::from_str(
+        r#"
+        tokens = [
+            { codec = "openvla_bins", vocabulary = 32000 },
+            { codec = "token_map", file = "map.json", sha256 = "" },
+            { codec = "mint_uniform" },
+            { codec = "fast", file = "tokenizer.json", sha256 = "", scale = 10.0, min_token = -60 },
+        ]
+        [[columns]]
+        representation = "joint_delta"
+        joints = ["a", "b"]
+        relative_to = "commanded"
+        steps = "cumulative"
+        smoothing = 0.2
+        normalised = { method = "openpi_quantile", q01 = [-0.1, -0.1], q99 = [0.1, 0.1] }
+        [[columns]]
+        representation = "gripper"
+        joint = "c"
+        closed = 0.0
+        open = 0.07
+        closed_at = -1.0
+        open_at = 1.0
+        threshold = 0.0
+        "#,
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let body =
+        action::Body { name: "toy".into(), joints: names, limits: Vec::new(), arms: Vec::new() };
+    let lowering = || action::Lowering::compile(&output.columns, &body, 0.05).expect("it fits");
+    let sizes = action::Sizes { tokens: 12, steps: 4, columns: 3 };
+    let files = [None, Some(r#"{"0": 0, "1": 1, "2": 2}"#), None, Some(TOKENIZER)];
+    let reading = |(tokens, file): (&action::Tokens, &Option<&str>)| {
+        let codec = action::Codec::compile(tokens, file.map(str::as_bytes), sizes);
+        lowering().reading(codec.unwrap_or_else(|error| panic!("{error}")))
+    };
+    let mut heads: Vec<_> = output.tokens.iter().zip(&files).map(reading).collect();
+    heads.push(lowering());
+    let ids = [[31_999_i64; 12], [2; 12], [300; 12], [1; 12]];
+    let numbers = [0.25_f32; 12];
+    let mut tensors: Vec<_> = ids.iter().map(|ids| Values::I64(ids)).collect();
+    tensors.push(Values::F32(&numbers));
+    let at = joints(&[0.0; 3]);
+    let start = action::Start { measured: at, commanded: at, velocity: at };
+    for (which, (head, tensor)) in heads.iter_mut().zip(tensors).enumerate() {
+        let mut lower = || {
+            let mut chunk =
+                Chunk::empty(ChunkId(1), RunId(1), HeadDigest(1), TickIndex(1), body.joints.len());
+            let before = TOUCHED.get();
+            head.lower(tensor, &start, &mut chunk).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(chunk.len(), 4);
+            TOUCHED.get() - before
+        };
+        lower();
+        assert_eq!(lower(), 0, "codec {which}");
+    }
+}
+
 /// A head, asked again and again on this thread: observation, network and action.
 #[test]
 fn a_thousand_answers_of_a_head_touch_no_heap() {

@@ -154,6 +154,7 @@ fn every_foreign_crate_has_its_door() {
         ("ndarray", &["src/importing/npz.rs"]),
         ("prost", &["src/importing/onnx.rs"]),
         ("safetensors", &["src/importing/lerobot.rs"]),
+        ("tokenizers", &["src/action/fast.rs"]),
         ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
     ] {
         let users = those(|code| uses(code, foreign));
