@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -28,6 +28,7 @@ const PAGES: [&str; 12] = [
     "docs/kinematics.md",
     "docs/manifest.md",
     "docs/registry.md",
+    "docs/scheduling.md",
     "docs/zenoh.md",
 ];
 
@@ -170,6 +171,11 @@ fn manifest_md_has_every_key() {
     for table in ["Provenance", "Evaluation", "Stratum"] {
         let table = format!("pub struct {table}");
         every_one_is_quoted(names(&record, &table, "\n}", "    pub "), "docs/manifest.md");
+    }
+    let schedule = read("src/head/manifest/schedule.rs");
+    for table in ["Timing", "SeamRule", "CorrectionTable"] {
+        let table = format!("pub struct {table}");
+        every_one_is_quoted(names(&schedule, &table, "\n}", "    pub "), "docs/manifest.md");
     }
 }
 
