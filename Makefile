@@ -12,10 +12,10 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train check-tools clean
+.PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=out/demo)
 	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --out $(OUT)
@@ -54,6 +54,12 @@ build: setup ## build the daemon and the client
 
 train: build ## train the shipped head again (about half an hour on 2 cores)
 	@$(MAKE) -C models/training train
+
+evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
+	@failed=; for skill in pick_up find_and_eat_berry walk_to run_around; do \
+		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --skill $$skill --stratum all \
+			--episodes 200 --seed 1001 --require 0.98 --pictures out/evaluate || failed="$$failed $$skill"; \
+	done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
 
 check-tools: ## say which tools are missing on this machine
 	@setup/check-tools.sh

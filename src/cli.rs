@@ -59,6 +59,9 @@ pub enum CliError {
     /// A head.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// A policy that was to become a head.
+    #[error(transparent)]
+    Import(crate::importing::ImportError),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -80,6 +83,7 @@ impl CliError {
         match self {
             Self::Config(_)
             | Self::Head(_)
+            | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
                 | DaemonError::Description(_)
@@ -133,7 +137,7 @@ enum Command {
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd eval --skill pick_up --episodes 1 --seed 42 --execute 8 --json")]
     Eval(eval::EvalArguments),
-    /// Look at heads.
+    /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
     /// Look at the policy registry, pin its heads, record evaluations.

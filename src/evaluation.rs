@@ -30,11 +30,13 @@ use crate::{
     skill::{Assignment, Skill, policy::Policy, registry::Registry, think},
 };
 
+mod conditions;
 mod draw;
 mod judge;
 mod tally;
 mod task;
 
+pub use conditions::{Conditions, Joining, NoJoining};
 use draw::Layout;
 pub use judge::{Case, Judge, Seen, Verdict};
 use tally::Watch;
@@ -58,15 +60,6 @@ pub struct Evaluation<'a> {
     pub stratum: &'a Stratum,
     /// How chunks are asked for, delivered and joined.
     pub conditions: Conditions,
-}
-
-/// How chunks are asked for, delivered and joined, where it is not to be as the head's manifest says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Conditions {
-    /// Steps executed of each chunk.
-    pub execute: Option<u32>,
-    /// How late answers reach the law, beyond what the stratum says.
-    pub delivery: Delivery,
 }
 
 /// One episode.
@@ -107,6 +100,10 @@ pub struct Tally {
     pub execute_steps: u32,
     /// Ticks by which chunks reached the law late.
     pub delay_ticks: u32,
+    /// Ticks by which they were asked ahead.
+    pub lead_ticks: u32,
+    /// How they were joined; `None` is what the head's manifest says.
+    pub seam: Option<String>,
     /// Episodes that succeeded.
     pub successes: usize,
     /// The interval in which the share of successes lies with a probability of 95 %.
@@ -165,6 +162,8 @@ impl Evaluation<'_> {
             stratum: self.stratum.name.clone(),
             execute_steps: plan.execute,
             delay_ticks: self.delivery(seed).ticks,
+            lead_ticks: plan.lead,
+            seam: self.conditions.joining.map(|joining| joining.to_string()),
             successes,
             wilson_95: wilson_95(successes, done.len()),
             simulated_s: done.iter().map(|episode| episode.time_s).sum(),
@@ -242,7 +241,7 @@ impl Evaluation<'_> {
     }
 
     fn task(&self) -> Result<&Task, String> {
-        self.tasks.of(self.skill)
+        self.tasks.of(self.skill).map_err(|error| error.to_string())
     }
 
     fn layout(&self, seed: u64) -> Result<Layout, String> {
@@ -310,10 +309,7 @@ impl Evaluation<'_> {
 
     fn policy(&self, params: Params) -> Result<Policy, String> {
         let policy = self.registry.policy(self.skill, params)?;
-        Ok(match self.conditions.execute {
-            Some(steps) => policy.executing(steps),
-            None => policy,
-        })
+        Ok(self.conditions.of(policy, self.delivery(0).ticks))
     }
 
     fn delivery(&self, seed: u64) -> Delivery {

@@ -20,6 +20,7 @@ use crate::{
     observation::{FeatureError, PackError, Packer, Params},
 };
 
+mod bench;
 #[cfg(feature = "tensorrt")]
 mod compile;
 mod correction;
@@ -28,10 +29,12 @@ mod file;
 mod manifest;
 mod proof;
 
+pub use bench::{Bench, Pace, Spread};
 #[cfg(feature = "tensorrt")]
 pub use compile::compile;
 use correction::Corrects;
 pub use error::HeadError;
+pub use file::digest_of;
 pub use manifest::{
     CorrectionTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode,
     Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
@@ -66,11 +69,33 @@ impl Head {
     }
 
     fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
-        let manifest = Manifest::load(path)?;
+        let mut head = Self::assemble(Manifest::load(path)?, body, engine)?;
+        head.proof = head.prove()?;
+        Ok(head)
+    }
+
+    /// What a head answers to raw observations, each row by row, before any of them is known to be right: golden vectors
+    /// for a manifest that has none yet.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn answers(
+        path: &Path,
+        body: &Body,
+        engine: &Engine,
+        observations: &[Vec<f64>],
+    ) -> Result<Vec<Vec<Vec<f64>>>, HeadError> {
+        let mut head = Self::assemble(Manifest::unproved(path)?, body, engine)?;
+        let width = head.manifest.output.width();
+        let rows = |answer: &[f64]| answer.chunks_exact(width).map(<[f64]>::to_vec).collect();
+        observations.iter().map(|raw| head.answer(raw).map(rows)).collect()
+    }
+
+    fn assemble(manifest: Manifest, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
-                file: path.to_path_buf(),
-                found: manifest.robot,
+                file: manifest.path().to_path_buf(),
+                found: manifest.robot.clone(),
                 wanted: body.name.to_owned(),
             });
         }
@@ -95,7 +120,7 @@ impl Head {
         for (middle, limits) in middle.iter_mut().zip(&body.limits) {
             *middle = limits.position_min.midpoint(limits.position_max);
         }
-        let mut head = Self {
+        Ok(Self {
             digest: network.digest(),
             middle,
             limits: body.limits.clone(),
@@ -105,9 +130,7 @@ impl Head {
             packers,
             session,
             lowering,
-        };
-        head.proof = head.prove()?;
-        Ok(head)
+        })
     }
 
     /// Its manifest.
@@ -376,5 +399,7 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     }
 }
 
+#[cfg(test)]
+mod schedule_test;
 #[cfg(test)]
 mod tests;

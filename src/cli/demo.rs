@@ -49,8 +49,7 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
         return Err(CliError::Words(format!("{}: {words}", settings.file.display())));
     };
     let tasks = Tasks::load(&mujoco.scene)?;
-    let named = |words: String| CliError::Words(format!("{}: {words}", mujoco.scene.display()));
-    let task = tasks.of(&arguments.skill).map_err(named)?;
+    let task = tasks.of(&arguments.skill)?;
     let site_m = match &task.goal {
         Goal::Bring { site, .. } => {
             let home = settings.robot_settings.home()?;

@@ -15,7 +15,7 @@ use super::{CliError, ConfigArguments, Exit};
 use crate::{
     config::Settings,
     daemon,
-    evaluation::{Conditions, Episode, Evaluation, Smoothness, Tally, Tasks, median},
+    evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, Tasks, median},
 };
 
 mod sheet;
@@ -46,6 +46,13 @@ pub(super) struct EvalArguments {
     /// Ticks by which chunks reach the law late, beyond what the stratum says; one row each.
     #[arg(long, value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u32).range(..=64))]
     delay: Vec<u32>,
+    /// Ask for chunks as many ticks ahead as they are late: a head that is told its delay is told this.
+    #[arg(long)]
+    ahead: bool,
+    /// How chunks are joined, one row each: cut, fade:TICKS, ensemble:COEFFICIENT, prefix:TICKS, roll:TICKS; absent is what
+    /// the head's manifest says.
+    #[arg(long, value_delimiter = ',')]
+    seam: Vec<Joining>,
     /// Exit with 1 if fewer than this share of any row succeed.
     #[arg(long, value_name = "SHARE")]
     require: Option<f64>,
@@ -67,27 +74,25 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         return Err(CliError::Words("the robot has no [mujoco] table".into()));
     };
     let tasks = Tasks::load(&mujoco.scene)?;
-    let named = |words: String| CliError::Words(format!("{}: {words}", mujoco.scene.display()));
-    tasks.of(&arguments.skill).map_err(named)?;
+    // A task is named as its skill is, not as one of the skill's aliases.
+    let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
+    tasks.of(skill)?;
     let mut rows = Vec::new();
     let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
         [] => vec![None],
         some => some.iter().copied().map(Some).collect(),
     };
-    for stratum in tasks.strata(&arguments.stratum).map_err(named)? {
-        for execute in &executes {
-            for delay in &arguments.delay {
-                let conditions = Conditions { execute: *execute, delivery: Delivery::late(*delay) };
-                rows.push(Evaluation {
-                    robot,
-                    scene: &scene,
-                    registry: &registry,
-                    skill: &arguments.skill,
-                    tasks: &tasks,
-                    stratum,
-                    conditions,
-                });
-            }
+    for stratum in tasks.strata(&arguments.stratum)? {
+        for conditions in conditions(arguments, &executes) {
+            rows.push(Evaluation {
+                robot,
+                scene: &scene,
+                registry: &registry,
+                skill,
+                tasks: &tasks,
+                stratum,
+                conditions,
+            });
         }
     }
     let mut tallies = Vec::new();
@@ -103,13 +108,31 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
         tallies.push(tally);
     }
     if arguments.json {
-        let told = json!({ "skill": arguments.skill, "seed": arguments.seed, "rows": tallies });
+        let told = json!({ "skill": skill, "seed": arguments.seed, "rows": tallies });
         writeln!(out, "{}", super::json(&told)?)?;
     } else {
-        write!(out, "{}", table(&arguments.skill, &tallies))?;
+        write!(out, "{}", table(skill, &tallies))?;
     }
     let enough = |required| tallies.iter().all(|tally| tally.share() >= required);
     Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })
+}
+
+/// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.
+fn conditions(arguments: &EvalArguments, executes: &[Option<u32>]) -> Vec<Conditions> {
+    let joinings: Vec<Option<Joining>> = match arguments.seam.as_slice() {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
+    };
+    let mut all = Vec::new();
+    for &execute in executes {
+        for &joining in &joinings {
+            all.extend(arguments.delay.iter().map(|delay| {
+                let delivery = Delivery::late(*delay);
+                Conditions { execute, delivery, ahead: arguments.ahead, joining }
+            }));
+        }
+    }
+    all
 }
 
 fn table(skill: &str, tallies: &[Tally]) -> String {
@@ -118,7 +141,9 @@ fn table(skill: &str, tallies: &[Tally]) -> String {
     table.set_header([
         "stratum",
         "steps",
+        "seam",
         "late",
+        "ahead",
         "succeeded",
         "95 %",
         "median time",
@@ -143,7 +168,9 @@ fn table(skill: &str, tallies: &[Tally]) -> String {
         table.add_row([
             tally.stratum.clone(),
             tally.execute_steps.to_string(),
+            tally.seam.clone().unwrap_or_else(|| "manifest".into()),
             tally.delay_ticks.to_string(),
+            tally.lead_ticks.to_string(),
             format!("{} of {episodes}", tally.successes),
             format!("{low:.1} .. {high:.1}"),
             median(done.map(|episode| episode.time_s)).map_or("-".into(), |s| format!("{s:.2} s")),

@@ -151,8 +151,8 @@ fn what_is_wrong_in_the_file_is_refused_with_key_and_remedy() {
         }
     }
     let tasks = shipped();
-    let words = tasks.strata(&["fog".to_owned()]).expect_err("no such stratum");
+    let words = tasks.strata(&["fog".to_owned()]).expect_err("no such stratum").to_string();
     assert!(words.contains("fog") && words.contains("latency"), "{words}");
     assert_eq!(tasks.strata(&["all".to_owned()]).expect("all").len(), tasks.strata.len());
-    assert!(tasks.of("fly").expect_err("no such task").contains("walk_to"));
+    assert!(tasks.of("fly").expect_err("no such task").to_string().contains("walk_to"));
 }

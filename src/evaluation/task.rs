@@ -1,6 +1,9 @@
 //! What an episode is, as data: the file beside a scene.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -28,6 +31,9 @@ pub struct Tasks {
     pub tasks: BTreeMap<String, Task>,
     /// The conditions.
     pub strata: Vec<Stratum>,
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// A free body.
@@ -194,32 +200,32 @@ impl Tasks {
     /// A file that is missing or malformed, or names something that it does not have.
     pub fn load(scene: &Path) -> Result<Self, ConfigError> {
         let path = scene.with_extension("toml");
-        let file: Self = parse(&path)?;
-        file.check(&path)?;
-        Ok(file)
+        let mut tasks: Self = parse(&path)?;
+        tasks.check(&path)?;
+        tasks.file = path;
+        Ok(tasks)
     }
 
     /// The task of a skill.
     ///
     /// # Errors
-    /// The scene has none, in words.
-    pub fn of(&self, skill: &str) -> Result<&Task, String> {
+    /// The scene has none.
+    pub fn of(&self, skill: &str) -> Result<&Task, ConfigError> {
         let known: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
-        let missing = || format!("skill {skill:?} has no task; the scene has {}", known.join(", "));
+        let remedy = || format!("the scene has tasks for {}", known.join(", "));
+        let missing = || ConfigError::value(&self.file, "skill", skill, remedy());
         self.tasks.get(skill).ok_or_else(missing)
     }
 
     /// The conditions of these names, in the file's order; `all` is every one of them.
     ///
     /// # Errors
-    /// One that the file does not have, in words.
-    pub fn strata(&self, names: &[String]) -> Result<Vec<&Stratum>, String> {
+    /// One that the file does not have.
+    pub fn strata(&self, names: &[String]) -> Result<Vec<&Stratum>, ConfigError> {
         let known: Vec<&str> = self.strata.iter().map(|stratum| stratum.name.as_str()).collect();
         if let Some(name) = names.iter().find(|name| *name != "all" && !known.contains(&&***name)) {
-            return Err(format!(
-                "stratum {name:?} is unknown; there is {}, or all",
-                known.join(", ")
-            ));
+            let remedy = format!("there is {}, or all", known.join(", "));
+            return Err(ConfigError::value(&self.file, "stratum", name, remedy));
         }
         let is_wanted = |name: &str| names.iter().any(|wanted| wanted == "all" || wanted == name);
         Ok(self.strata.iter().filter(|stratum| is_wanted(&stratum.name)).collect())

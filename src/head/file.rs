@@ -76,6 +76,12 @@ pub(super) fn read_tokens(
     read_proved(manifest, named, sha256, TOKENS_MAX_BYTES).map(|(bytes, _)| bytes)
 }
 
+/// The SHA-256 of a network, in hexadecimal, as a manifest has it.
+#[must_use]
+pub fn digest_of(network: &[u8]) -> String {
+    sha256(network)
+}
+
 /// An ONNX file whose digest is the manifest's. There is no other way to make one.
 pub(super) struct Network {
     bytes: Vec<u8>,

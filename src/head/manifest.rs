@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use motion::{HeadDigest, Plan};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{HeadError, file};
 use crate::{
@@ -270,21 +271,27 @@ impl Manifest {
     /// # Errors
     /// If it cannot be read, is no manifest, or a value makes no sense.
     pub fn load(path: &Path) -> Result<Self, HeadError> {
-        let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
-            file: path.to_path_buf(),
-            key: "manifest",
-            value: path.display().to_string(),
-            source,
-            remedy: "name the head's .toml file",
-        })?;
-        let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
-        let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
-        let mut manifest: Self =
-            toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+        let manifest = Self::unproved(path)?;
+        manifest.check_goldens()?;
+        Ok(manifest)
+    }
+
+    /// The same of a manifest that has no golden vectors yet.
+    pub(super) fn unproved(path: &Path) -> Result<Self, HeadError> {
+        let (mut manifest, digest): (Self, String) = read(path)?;
         manifest.path = path.to_path_buf();
-        manifest.digest = file::sha256(&bytes);
+        manifest.digest = digest;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// A sound manifest as it is written, key by key: for whoever shows it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn as_written(path: &Path) -> Result<Value, HeadError> {
+        Self::load(path)?;
+        read(path).map(|(content, _)| content)
     }
 
     /// The file that it was read from.
@@ -348,6 +355,22 @@ impl Manifest {
             ticks_max,
         }
     }
+}
+
+/// A manifest's file as something that TOML can be made into.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), HeadError> {
+    let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
+        file: path.to_path_buf(),
+        key: "manifest",
+        value: path.display().to_string(),
+        source,
+        remedy: "name the head's .toml file",
+    })?;
+    let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
+    let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
+    let content =
+        toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+    Ok((content, file::sha256(&bytes)))
 }
 
 fn ns(ms: f64) -> u64 {

@@ -6,10 +6,11 @@ use std::{
 };
 
 use motion::{
-    Chunk, ChunkId, Controller, Epoch, HeadDigest, Nanos, Order, OrderId, Plan, Reply, Run, RunId,
-    Seam, StopSource, TickIndex, What,
+    Chunk, ChunkId, Controller, Corrected, Correction, CorrectionRule, Epoch, FirstStep,
+    HeadDigest, Nanos, Order, OrderId, Plan, Reply, Run, RunId, Seam, Source, StopSource,
+    TickIndex, What,
 };
-use reflex::{Backend, Clock, Loop, backend::loopback::Loopback, ports};
+use reflex::{Backend, Clock, Delivery, Loop, backend::loopback::Loopback, ports};
 
 use crate::rig::{joints, plain_robot};
 
@@ -49,21 +50,34 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Ten thousand ticks with everything going on: runs, chunks, refusals, stops, faults, a full ring of reports.
+///
+/// Each run has another plan: every seam, asked ahead, and corrected.
 fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64 {
     let robot = plain_robot(count);
     let (ports, mut commander, mut thinker, mut listener, switch) = ports();
-    let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports);
+    let mut corrector = thinker.corrector().expect("nobody has taken it");
+    let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports)
+        .delivering(Delivery { ticks: 0, jitter_ticks: 2, lost: 0.05, seed: 1 });
     let mut orders = 0;
     let mut order = |what| {
         orders += 1;
         let _ = commander.send(Order { id: OrderId(orders), epoch: Epoch(u64::MAX), what });
     };
-    let seam = Seam::Fade { ticks: 2 };
-    let plan = Plan { seam, ticks_max: 400, ..Plan::plain(HeadDigest(1), 4) };
+    let offset_max = joints(&vec![0.01; count]);
+    let rule = CorrectionRule { head: HeadDigest(2), deadline_ns: 0, offset_max };
+    let plan = Plan { ticks_max: 400, ..Plan::plain(HeadDigest(1), 4) };
+    let ahead = Plan { lead: 3, first_step: FirstStep::TakeOver, ..plan };
+    let plans = [
+        Plan { seam: Seam::Fade { ticks: 2 }, ..plan },
+        Plan { seam: Seam::Ensemble { coefficient: 0.01 }, execute: 1, ..plan },
+        Plan { seam: Seam::Prefix { ticks: 1 }, ..ahead },
+        Plan { correction: Some(rule), ..plan },
+    ];
+    let mut seen = [0; 4];
     turns.turn();
     let start = listener.next(std::time::Duration::ZERO).expect("a report").tick.state.position;
     let before = TOUCHED.get();
-    let mut run = 0;
+    let (mut run, mut corrected) = (0, 0);
     for k in 1..10_000u64 {
         match k % 500 {
             1 => order(What::ClearFault),
@@ -71,6 +85,7 @@ fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64
             3 => {
                 run += 1;
                 let id = RunId(run);
+                let plan = plans[run as usize % plans.len()];
                 order(What::Begin(Run { id, plan, expires: Nanos(u64::MAX) }));
             }
             400 => switch.raise(StopSource(1)),
@@ -91,12 +106,21 @@ fn ten_thousand_ticks(backend: Box<dyn Backend>, count: usize, step: f64) -> u64
             chunk.push(&target);
         }
         let _ = thinker.reply(Reply::Chunk(chunk));
+        let offset = Some(offset_max);
+        let (run_id, tick) = (RunId(run), TickIndex(k));
+        let _ = corrector.reply(Correction { run: run_id, tick, head: HeadDigest(2), offset });
         turns.turn();
         if k % 3 == 0 {
-            while listener.next(std::time::Duration::ZERO).is_some() {}
+            while let Some(report) = listener.next(std::time::Duration::ZERO) {
+                let chunk = matches!(report.tick.source, Source::Chunk { .. });
+                seen[run as usize % plans.len()] += u64::from(chunk);
+                corrected += u64::from(report.tick.corrected == Corrected::Added);
+            }
         }
     }
-    TOUCHED.get() - before
+    let touched = TOUCHED.get() - before;
+    assert!(corrected > 50 && seen.iter().all(|ticks| *ticks > 50), "{seen:?} {corrected}");
+    touched
 }
 
 #[test]

@@ -56,6 +56,19 @@ fn the_same_seed_is_the_same_episode_to_the_bit() {
 }
 
 #[test]
+fn trouble_repeats_to_the_bit_and_is_felt() {
+    let seed = 20_261_122;
+    let clean = evaluate(seed, 1, None);
+    for stratum in ["noise", "latency", "body", "target", "push"] {
+        let (one, other) =
+            (evaluate_in(stratum, seed, 1, None), evaluate_in(stratum, seed, 1, None));
+        assert_eq!(bits(&one.episodes[0]), bits(&other.episodes[0]), "{stratum}, seed {seed}");
+        assert_eq!(one.episodes[0].object_m, clean.episodes[0].object_m, "the same episode");
+        assert_ne!(bits(&one.episodes[0]), bits(&clean.episodes[0]), "{stratum} changes nothing");
+    }
+}
+
+#[test]
 fn an_episode_does_not_depend_on_those_before_it() {
     let seed = 7_000;
     let (row, alone) = (evaluate(seed, 3, None), evaluate(seed + 2, 1, None));

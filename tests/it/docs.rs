@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/engines.md",
+    "docs/evaluation.md",
     "docs/failsafe.md",
     "docs/kinematics.md",
     "docs/manifest.md",
@@ -164,11 +165,21 @@ fn manifest_md_has_every_key() {
         let table = format!("pub struct {table}");
         every_one_is_quoted(names(&record, &table, "\n}", "    pub "), "docs/manifest.md");
     }
-    let evaluation = read("src/evaluation.rs");
-    every_one_is_quoted(
-        names(&evaluation, "pub struct Task", "\n}", "    pub "),
-        "docs/manifest.md",
-    );
+}
+
+#[test]
+fn evaluation_md_has_every_key_and_every_kind() {
+    let page = "docs/evaluation.md";
+    let task = read("src/evaluation/task.rs");
+    for table in ["Tasks", "Object", "Task", "Distractors", "Stratum", "Sigma", "Push"] {
+        let table = format!("pub struct {table} ");
+        every_one_is_quoted(names(&task, &table, "\n}", "    pub "), page);
+    }
+    every_one_is_quoted(names(&task, "pub enum Goal ", "\n}", "        "), page);
+    let kinds = names(&task, "pub enum Goal ", "\n}", "    ");
+    let kinds: Vec<String> = kinds.into_iter().map(str::to_lowercase).collect();
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    every_one_is_quoted(kinds.iter().map(String::as_str), page);
 }
 
 #[test]

@@ -118,15 +118,20 @@ impl Manifest {
             input.check(&no, at)?;
         }
         self.output.check(&no, self.timing.chunk_steps)?;
+        self.provenance.iter().try_for_each(|provenance| provenance.check(&no))?;
+        self.evaluation.iter().try_for_each(|evaluation| evaluation.check(&no))
+    }
+
+    /// Checks its golden vectors: that there are some, and that they fit.
+    pub(super) fn check_goldens(&self) -> Checked {
+        let no = Refuse { file: &self.path };
         no.unless(
             !self.golden.is_empty(),
             "golden",
             &self.golden,
             "add at least one [[golden]]: without it nothing proves that this engine computes what was trained",
         )?;
-        self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))?;
-        self.provenance.iter().try_for_each(|provenance| provenance.check(&no))?;
-        self.evaluation.iter().try_for_each(|evaluation| evaluation.check(&no))
+        self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))
     }
 }
 
