@@ -29,6 +29,7 @@ mod guard;
 mod ik;
 mod python;
 mod registry;
+mod reload;
 mod shipped;
 mod starts;
 mod story;
