@@ -10,7 +10,7 @@ FLAGS := --locked --features mujoco
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint doctor setup build train check-tools clean
+.PHONY: help run test bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +40,20 @@ setup: ## fetch the native libraries into third_party/ (pinned, hash-checked, no
 	@setup/check-tools.sh --quiet
 	@$(PYTHON) setup/fetch.py --quiet
 
+setup-tensorrt: ## fetch TensorRT-RTX, to build engines with on any x86-64 machine (95 MB; optional)
+	@$(PYTHON) setup/fetch.py --tensorrt
+
 build: setup ## build the daemon and the client
 	$(CARGO) build $(FLAGS)
 
 train: build ## train the shipped head again (about half an hour on 2 cores)
 	@$(MAKE) -C models/training train
+
+evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
+	@failed=; for skill in pick_up find_and_eat_berry walk_to run_around; do \
+		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --skill $$skill --stratum all \
+			--episodes 200 --seed 1001 --require 0.98 --pictures out/evaluate || failed="$$failed $$skill"; \
+	done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
 
 check-tools: ## say which tools are missing on this machine
 	@setup/check-tools.sh

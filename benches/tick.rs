@@ -207,7 +207,7 @@ fn world(c: &mut Criterion) {
         Backend,
         backend::mujoco::{Mujoco, Renderer},
     };
-    use reflexd::evaluation::{Evaluation, Task};
+    use reflexd::evaluation::{Conditions, Evaluation, Stratum, Tasks};
 
     let settings = settings();
     let (robot, home) = robot();
@@ -239,15 +239,16 @@ fn world(c: &mut Criterion) {
     });
 
     let mujoco = settings.robot_settings.mujoco.as_ref().expect("shipped");
-    let task = Task::load(&mujoco.scene, "pick_up").expect("shipped task");
+    let tasks = Tasks::load(&mujoco.scene).expect("shipped tasks");
     let registry = reflexd::daemon::registry(&settings, PERIOD_S).expect("shipped heads");
     let evaluation = Evaluation {
         robot,
         scene: &scene,
         registry: &registry,
         skill: "pick_up",
-        task: &task,
-        execute: None,
+        tasks: &tasks,
+        stratum: &Stratum::default(),
+        conditions: Conditions::default(),
     };
     let mut seed = 0;
     group.sample_size(20);

@@ -4,6 +4,7 @@
 //! paths are relative to the file that they stand in.
 
 mod arms;
+mod inference;
 mod robot;
 mod workspace;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
+pub use inference::InferenceSettings;
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
@@ -90,7 +92,7 @@ pub struct DaemonSettings {
     /// Where zenoh listens and connects.
     #[serde(default)]
     pub zenoh: ZenohSettings,
-    /// ONNX Runtime.
+    /// Where heads run.
     #[serde(default)]
     pub inference: InferenceSettings,
     /// Which skills there are; without one, only planned motions.
@@ -169,14 +171,6 @@ impl Default for ZenohSettings {
     }
 }
 
-/// The `[inference]` table.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InferenceSettings {
-    /// libonnxruntime.so; absent looks where `make setup` puts it.
-    pub library: Option<PathBuf>,
-}
-
 /// How a scripted skill takes the tool to its target: `reach` of the policy registry.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -235,7 +229,7 @@ impl Settings {
         let folder = file.parent().unwrap_or(Path::new("."));
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
-        daemon.inference.library = daemon.inference.library.map(|library| folder.join(library));
+        daemon.inference.resolve(folder);
         let robot_settings = RobotSettings::load(&daemon.robot)?;
         let settings = Self { daemon, robot_settings, file: file.to_owned() };
         settings.check()?;
@@ -247,6 +241,7 @@ impl Settings {
             Err(ConfigError::value(&self.file, key, value, remedy))
         };
         let daemon = &self.daemon;
+        daemon.inference.check(&self.file)?;
         let period = daemon.loop_.period_ms;
         if !(1..=1000).contains(&period) {
             return wrong("loop.period_ms", &period, "choose 1 to 1000");

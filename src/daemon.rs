@@ -129,15 +129,16 @@ pub fn guarded(
     Ok((law, guard))
 }
 
-/// Starts ONNX Runtime from where the settings, or `make setup`, put it.
+/// Starts ONNX Runtime from where the settings, or `make setup`, put it; heads run where the settings say.
 ///
 /// # Errors
 /// A library that is missing or unusable.
 pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
-    match &settings.daemon.inference.library {
-        Some(library) => Engine::start(library),
-        None => Engine::start(&inference::find_library()?),
-    }
+    let engine = match &settings.daemon.inference.library {
+        Some(library) => Engine::start(library)?,
+        None => Engine::start(&inference::find_library()?)?,
+    };
+    Ok(engine.placed(settings.daemon.inference.placement()))
 }
 
 /// Runs a daemon until a signal ends it; returns how punctual it was.

@@ -15,22 +15,29 @@ use std::{
 use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, TickIndex};
 
 use crate::{
-    action::{Body, ColumnsError, LowerError, Lowering, Start},
+    action::{Body, Codec, ColumnsError, LowerError, Lowering, Sizes, Start},
     inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
     observation::{FeatureError, PackError, Packer, Params},
 };
 
+mod bench;
+#[cfg(feature = "tensorrt")]
+mod compile;
 mod correction;
 mod error;
 mod file;
 mod manifest;
 mod proof;
 
+pub use bench::{Bench, Pace, Spread};
+#[cfg(feature = "tensorrt")]
+pub use compile::compile;
 use correction::Corrects;
 pub use error::HeadError;
+pub use file::digest_of;
 pub use manifest::{
-    CorrectionTable, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode, Output,
-    Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
+    CorrectionTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode,
+    Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -62,11 +69,33 @@ impl Head {
     }
 
     fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
-        let manifest = Manifest::load(path)?;
+        let mut head = Self::assemble(Manifest::load(path)?, body, engine)?;
+        head.proof = head.prove()?;
+        Ok(head)
+    }
+
+    /// What a head answers to raw observations, each row by row, before any of them is known to be right: golden vectors
+    /// for a manifest that has none yet.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn answers(
+        path: &Path,
+        body: &Body,
+        engine: &Engine,
+        observations: &[Vec<f64>],
+    ) -> Result<Vec<Vec<Vec<f64>>>, HeadError> {
+        let mut head = Self::assemble(Manifest::unproved(path)?, body, engine)?;
+        let width = head.manifest.output.width();
+        let rows = |answer: &[f64]| answer.chunks_exact(width).map(<[f64]>::to_vec).collect();
+        observations.iter().map(|raw| head.answer(raw).map(rows)).collect()
+    }
+
+    fn assemble(manifest: Manifest, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         if manifest.robot != body.name {
             return Err(HeadError::OtherRobot {
-                file: path.to_path_buf(),
-                found: manifest.robot,
+                file: manifest.path().to_path_buf(),
+                found: manifest.robot.clone(),
                 wanted: body.name.to_owned(),
             });
         }
@@ -76,23 +105,22 @@ impl Head {
         };
         let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
         let period_s = manifest.timing.period_ms / 1e3;
-        let lowering = Lowering::compile(&manifest.output.columns, body, period_s)
+        let mut lowering = Lowering::compile(&manifest.output.columns, body, period_s)
             .map_err(|error| bad_columns(&manifest, &error, body))?;
+        if let Some(codec) = codec(&manifest)? {
+            lowering = lowering.reading(codec);
+        }
         let network = file::Network::read(&manifest)?;
-        let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
-        let named = manifest.inputs.iter().zip(&shapes);
-        let inputs: Vec<_> =
-            named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
-        let shape = manifest.output.shape(manifest.timing.chunk_steps);
-        let output = tensor(&manifest.output.tensor, &shape, Element::F32);
-        let signature = Signature { inputs: &inputs, output };
-        let session = Session::load(engine, network.bytes(), &signature)
-            .map_err(|error| bad_engine(&manifest, error))?;
+        let placement = manifest.engine.placement(engine.placement(), &manifest.sha256);
+        let session = with_signature(&manifest, |signature| {
+            Session::place(engine, network.bytes(), signature, &placement)
+        })
+        .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
         for (middle, limits) in middle.iter_mut().zip(&body.limits) {
             *middle = limits.position_min.midpoint(limits.position_max);
         }
-        let mut head = Self {
+        Ok(Self {
             digest: network.digest(),
             middle,
             limits: body.limits.clone(),
@@ -102,9 +130,7 @@ impl Head {
             packers,
             session,
             lowering,
-        };
-        head.proof = head.prove()?;
-        Ok(head)
+        })
     }
 
     /// Its manifest.
@@ -142,6 +168,18 @@ impl Head {
     #[must_use]
     pub fn proof(&self) -> &Proof {
         &self.proof
+    }
+
+    /// What runs it, in words.
+    #[must_use]
+    pub fn runs_on(&self) -> &str {
+        self.session.description()
+    }
+
+    /// Why it runs on the processor although it was to run elsewhere; absent where it runs as it was to.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<&str> {
+        self.session.fell_back()
     }
 
     /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.
@@ -187,7 +225,7 @@ impl Head {
         self.normalise(raw)?;
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
         self.lowering
-            .decode(numbers(output, &self.manifest))
+            .decode(rows(output, &self.manifest))
             .map_err(|error| bad_action(&self.manifest, error))
     }
 
@@ -208,7 +246,7 @@ impl Head {
     /// Runs what stands in the input tensor; half a chunk is no chunk.
     fn run(&mut self, start: &Start, chunk: &mut Chunk) -> Result<(), HeadError> {
         let output = self.session.run().map_err(|error| bad_engine(&self.manifest, error))?;
-        self.lowering.lower(numbers(output, &self.manifest), start, chunk).map_err(|error| {
+        self.lowering.lower(rows(output, &self.manifest), start, chunk).map_err(|error| {
             *chunk = Chunk::empty(chunk.id, chunk.run, chunk.head, chunk.observed, chunk.joints());
             bad_action(&self.manifest, error)
         })
@@ -253,7 +291,9 @@ fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadEr
         ColumnsError::Undriven(_) => {
             (String::new(), format!("drive each joint of the robot once: {joints}"))
         }
-        ColumnsError::Range { at } => (format!("[{at}].min"), "give both, whole".to_owned()),
+        ColumnsError::Normalisation { at } => {
+            (format!("[{at}]"), "give each of its lists, whole".to_owned())
+        }
     };
     bad_value(manifest, format!("output.columns{key}"), error.to_string(), remedy)
 }
@@ -277,6 +317,17 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
     }
 }
 
+/// The tensors that a manifest says its network has.
+fn with_signature<T>(manifest: &Manifest, then: impl FnOnce(&Signature<'_>) -> T) -> T {
+    let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
+    let named = manifest.inputs.iter().zip(&shapes);
+    let inputs: Vec<_> =
+        named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
+    let shape = manifest.output.shape(manifest.timing.chunk_steps);
+    let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
+    then(&Signature { inputs: &inputs, output })
+}
+
 const fn tensor<'a>(name: &'a str, shape: &'a [usize], element: Element) -> TensorSpec<'a> {
     TensorSpec { name, shape, element }
 }
@@ -289,14 +340,35 @@ fn key(slot: Slot) -> String {
     }
 }
 
-/// What a head that answers in numbers answered: the rows of its chunk, of which the tensor may have more. Its signature
-/// says that it does.
-fn numbers<'a>(values: Values<'a>, manifest: &Manifest) -> &'a [f32] {
+/// What a head answered, without the rows of numbers that its chunk has no use for. Tokens are cut by their codec, which
+/// alone knows what of them is a row.
+fn rows<'a>(values: Values<'a>, manifest: &Manifest) -> Values<'a> {
     let len = manifest.timing.chunk_steps as usize * manifest.output.width();
     match values {
-        Values::F32(values) => values.get(..len).unwrap_or_default(),
-        Values::I64(_) => &[],
+        Values::F32(values) => Values::F32(values.get(..len).unwrap_or_default()),
+        tokens @ Values::I64(_) => tokens,
     }
+}
+
+/// What reads the head's tokens, if it answers in these.
+fn codec(manifest: &Manifest) -> Result<Option<Codec>, HeadError> {
+    let Some(tokens) = &manifest.output.tokens else { return Ok(None) };
+    let file = match tokens.file() {
+        None => None,
+        Some((path, sha256)) => Some(file::read_tokens(manifest, path, sha256)?),
+    };
+    let shape = manifest.output.shape(manifest.timing.chunk_steps);
+    let sizes = Sizes {
+        tokens: shape.iter().product(),
+        steps: manifest.timing.chunk_steps as usize,
+        columns: manifest.output.width(),
+    };
+    let codec = Codec::compile(tokens, file.as_deref(), sizes).map_err(|error| {
+        let value = tokens.file().map(|(path, _)| path.display().to_string()).unwrap_or_default();
+        let remedy = format!("{error}; export it again with the head");
+        bad_value(manifest, "output.tokens.file".to_owned(), value, remedy)
+    })?;
+    Ok(Some(codec))
 }
 
 /// `before`: numbers of the tensors before the one that could not be filled.
@@ -314,8 +386,11 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     let file = manifest.path().to_path_buf();
     match error {
         LowerError::NotFinite { .. } => HeadError::NonFinite { file, what: error.to_string() },
-        LowerError::Start { .. } => HeadError::BadObservation { file, what: error.to_string() },
+        LowerError::Start { .. } | LowerError::StartJoint { .. } => {
+            HeadError::BadObservation { file, what: error.to_string() }
+        }
         LowerError::Pose { .. } => HeadError::Refused { file, what: error.to_string() },
+        LowerError::Tokens(_) => HeadError::Tokens { file, what: error.to_string() },
         LowerError::Shape => HeadError::Engine {
             file,
             onnx: manifest.onnx.display().to_string(),
@@ -324,5 +399,11 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     }
 }
 
+#[cfg(test)]
+mod actions_test;
+#[cfg(test)]
+pub(crate) mod jukebox_test;
+#[cfg(test)]
+mod schedule_test;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{ChunkRefusal, Ending, Event, Fault, Mode, Tick};
+use motion::{ChunkRefusal, Corrected, Ending, Event, Fault, Mode, Tick};
 use reflex::{Listener, Report, Timing};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -47,6 +47,7 @@ pub struct Histograms {
     execution: Histogram<u64>,
     ticks: u64,
     last: Timing,
+    told: TimingMessage,
 }
 
 impl Default for Histograms {
@@ -56,7 +57,13 @@ impl Default for Histograms {
             Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
                 .unwrap_or_else(|_| unreachable!("1 ns to 60 s, 3 digits"))
         };
-        Self { lateness: fresh(), execution: fresh(), ticks: 0, last: Timing::default() }
+        Self {
+            lateness: fresh(),
+            execution: fresh(),
+            ticks: 0,
+            last: Timing::default(),
+            told: TimingMessage::default(),
+        }
     }
 }
 
@@ -71,6 +78,30 @@ impl Histograms {
         self.last = *timing;
     }
 
+    /// Counts what became of chunks and corrections in a tick.
+    pub fn count(&mut self, tick: &Tick) {
+        let told = &mut self.told;
+        for event in tick.events.as_slice() {
+            match event {
+                Event::Adopted { delay, late, .. } => {
+                    told.chunks += 1;
+                    told.chunks_behind += u64::from(*late > 0);
+                    told.delay_ticks = *delay;
+                    told.delay_max_ticks = told.delay_max_ticks.max(*delay);
+                }
+                Event::ChunkRefused { .. } => told.chunks_refused += 1,
+                _ => {}
+            }
+        }
+        told.corrections_wanted += u64::from(tick.corrected != Corrected::NotWanted);
+        match tick.corrected {
+            Corrected::Missed => told.corrections_missed += 1,
+            Corrected::Foreign | Corrected::Unusable => told.corrections_refused += 1,
+            Corrected::Bounded => told.corrections_bounded += 1,
+            Corrected::NotWanted | Corrected::Added => {}
+        }
+    }
+
     /// What they say so far.
     #[must_use]
     pub fn punctuality(&self) -> TimingMessage {
@@ -82,6 +113,7 @@ impl Histograms {
             late_chunks: self.last.late_chunks,
             reports_dropped: self.last.reports_dropped,
             refused_messages: 0,
+            ..self.told
         }
     }
 }
@@ -149,8 +181,9 @@ impl Herald {
     }
 
     fn take(&mut self, report: &Report) {
-        self.histograms.record(&report.timing);
         let tick = &report.tick;
+        self.histograms.record(&report.timing);
+        self.histograms.count(tick);
         let present = Arc::new(self.look(tick));
         // The present first: who is answered may ask at once what became of it.
         self.present.send_replace(Some(Arc::clone(&present)));

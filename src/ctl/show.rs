@@ -185,6 +185,17 @@ fn timing(timing: &Value, out: &mut dyn Write) -> io::Result<()> {
         count("late_chunks"),
         count("reports_dropped"),
         count("refused_messages")
+    )?;
+    writeln!(
+        out,
+        "chunks  {} used, {} ticks old (at most {}), {} behind their lead, {} refused; corrections {} of {} missed",
+        count("chunks"),
+        count("delay_ticks"),
+        count("delay_max_ticks"),
+        count("chunks_behind"),
+        count("chunks_refused"),
+        count("corrections_missed"),
+        count("corrections_wanted")
     )
 }
 

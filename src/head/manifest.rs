@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use motion::{HeadDigest, Plan};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{HeadError, file};
 use crate::{
-    action::Columns,
+    action::{Columns, Tokens},
+    inference::Element,
     observation::{
         Feature, FeatureName,
         prefix::{Align, Rows},
@@ -16,9 +18,11 @@ use crate::{
 };
 
 mod check;
+mod engine;
 mod record;
 mod schedule;
 
+pub use engine::EngineRule;
 pub use record::{Evaluation, Provenance, Stratum};
 pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
@@ -54,6 +58,9 @@ pub struct Manifest {
     pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
+    /// Where it wants to run.
+    #[serde(default)]
+    pub engine: EngineRule,
     /// Observations and the actions that follow from them, to prove the engine with.
     #[serde(default)]
     pub golden: Vec<Golden>,
@@ -212,6 +219,8 @@ pub struct Output {
     pub tensor: String,
     /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
     pub shape: Option<Vec<usize>>,
+    /// How its tokens become the numbers of the columns; absent: it has numbers.
+    pub tokens: Option<Tokens>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
@@ -221,6 +230,12 @@ impl Output {
     #[must_use]
     pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
         self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
+    /// What the network answers with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        if self.tokens.is_some() { Element::I64 } else { Element::F32 }
     }
 
     /// How many columns the tensor has.
@@ -243,8 +258,8 @@ impl Output {
 pub struct Golden {
     /// Raw numbers, SI, in the order of the features.
     pub observation: Vec<f64>,
-    /// Values of the output's columns, SI, one row for each step. Poses stand here as the head tells them: what joints
-    /// they need depends on where the arm is, and is not what an engine can get wrong.
+    /// Values of the output's columns, SI, one row for each step. Poses, displacements and grippers stand here as the head
+    /// tells them: what joints they need depends on where these are, and is not what an engine can get wrong.
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,
@@ -256,21 +271,27 @@ impl Manifest {
     /// # Errors
     /// If it cannot be read, is no manifest, or a value makes no sense.
     pub fn load(path: &Path) -> Result<Self, HeadError> {
-        let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
-            file: path.to_path_buf(),
-            key: "manifest",
-            value: path.display().to_string(),
-            source,
-            remedy: "name the head's .toml file",
-        })?;
-        let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
-        let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
-        let mut manifest: Self =
-            toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+        let manifest = Self::unproved(path)?;
+        manifest.check_goldens()?;
+        Ok(manifest)
+    }
+
+    /// The same of a manifest that has no golden vectors yet.
+    pub(super) fn unproved(path: &Path) -> Result<Self, HeadError> {
+        let (mut manifest, digest): (Self, String) = read(path)?;
         manifest.path = path.to_path_buf();
-        manifest.digest = file::sha256(&bytes);
+        manifest.digest = digest;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// A sound manifest as it is written, key by key: for whoever shows it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn as_written(path: &Path) -> Result<Value, HeadError> {
+        Self::load(path)?;
+        read(path).map(|(content, _)| content)
     }
 
     /// The file that it was read from.
@@ -291,7 +312,13 @@ impl Manifest {
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+        self.beside(&self.onnx)
+    }
+
+    /// A file that is named relative to the manifest.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// How many numbers the head sees, in all its tensors.
@@ -328,6 +355,22 @@ impl Manifest {
             ticks_max,
         }
     }
+}
+
+/// A manifest's file as something that TOML can be made into.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), HeadError> {
+    let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
+        file: path.to_path_buf(),
+        key: "manifest",
+        value: path.display().to_string(),
+        source,
+        remedy: "name the head's .toml file",
+    })?;
+    let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
+    let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
+    let content =
+        toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+    Ok((content, file::sha256(&bytes)))
 }
 
 fn ns(ms: f64) -> u64 {

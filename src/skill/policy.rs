@@ -48,15 +48,17 @@ impl Policy {
 }
 
 impl Policy {
-    /// The same, its chunks joined in another way. A head that is not told what comes before it may be joined by
-    /// [`Seam::Prefix`] too: it then only takes over when it said it would.
+    /// The same, its chunks joined in another way. All but [`Seam::Prefix`] take a chunk as one of the tick that it saw.
     #[must_use]
     pub const fn joined(mut self, seam: Seam) -> Self {
+        if !matches!(seam, Seam::Prefix { .. }) {
+            self.plan.first_step = FirstStep::Observation;
+        }
         self.plan.seam = seam;
         self
     }
 
-    /// The same, asked so many ticks ahead, and told so.
+    /// The same, asked so many ticks ahead.
     #[must_use]
     pub const fn led(mut self, ticks: u32) -> Self {
         self.plan.lead = ticks;
@@ -100,3 +102,6 @@ impl Skill for Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod refused_test;

@@ -78,14 +78,15 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
 #[cfg(feature = "mujoco")]
 #[test]
 fn every_scene_loads_and_has_a_task() {
-    use reflexd::{daemon, evaluation::Task};
+    use reflexd::{daemon, evaluation::Tasks};
 
     let mut loaded = Vec::new();
     for file in shipped("config/robots", "toml") {
         let settings = robot(&file);
         let Some(mujoco) = &settings.robot_settings.mujoco else { continue };
         daemon::scene(&settings.robot_settings).unwrap_or_else(|error| panic!("{error}"));
-        Task::load(&mujoco.scene, "pick_up").unwrap_or_else(|error| panic!("{error}"));
+        let tasks = Tasks::load(&mujoco.scene).unwrap_or_else(|error| panic!("{error}"));
+        tasks.of("pick_up").expect("a task");
         loaded.push(mujoco.scene.canonicalize().expect("it was loaded"));
     }
     for scene in shipped("models/scenes", "xml") {

@@ -8,12 +8,13 @@ use std::{
 
 use motion::MAX_BACK;
 
-use super::{FeatureRule, Golden, Input, Manifest, Output, SCHEMA};
+use super::{FeatureRule, Golden, Input, Manifest, SCHEMA};
 use crate::{
-    action::{Columns, JointAbsolute, JointRange, ToolPose},
     head::HeadError,
     observation::{FeatureName, Params, tool::AXES},
 };
+
+mod output;
 
 pub(super) type Checked = Result<(), HeadError>;
 
@@ -21,12 +22,6 @@ pub(super) type Checked = Result<(), HeadError>;
 pub(super) const PERIOD_MAX_MS: f64 = 10_000.0;
 /// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
 const CLIP_MAX: f64 = 1e6;
-/// Finest tolerance of a tool's pose, m or rad: as fine as inverse kinematics is asked to be.
-const POSE_TOLERANCE_MIN: f64 = 1e-6;
-/// Widest tolerance of a tool's position, m: further off it is another place.
-const POSE_TOLERANCE_MAX_M: f64 = 0.05;
-/// Widest tolerance of its angle, rad: any, for an arm that cannot turn its tool at will.
-const POSE_TOLERANCE_MAX_RAD: f64 = std::f64::consts::PI;
 /// Widest tolerance of a golden vector. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
 const TOLERANCE_MAX: f64 = 0.01;
 
@@ -74,6 +69,16 @@ impl Refuse<'_> {
         }
     }
 
+    fn unless_beside(&self, key: &str, path: &Path) -> Checked {
+        let is_relative = path.file_name().is_some() && path.is_relative();
+        self.unless(is_relative, key, path, "name a file, relative to the manifest")
+    }
+
+    fn unless_digest(&self, key: &str, sha256: &str) -> Checked {
+        let is_digest = sha256.len() == 64 && sha256.bytes().all(|c| c.is_ascii_hexdigit());
+        self.unless(is_digest, key, sha256, "give the 64 hex digits that `sha256sum` prints")
+    }
+
     /// At least one name, none empty, none twice.
     fn unless_distinct(&self, key: impl Display, names: &[String]) -> Checked {
         self.unless(!names.is_empty(), &key, names, "name at least one")?;
@@ -95,16 +100,8 @@ impl Manifest {
         no.unless_named("name", &self.name)?;
         no.unless_named("robot", &self.robot)?;
         no.unless_named("skill", &self.skill)?;
-        let is_relative = self.onnx.file_name().is_some() && self.onnx.is_relative();
-        no.unless(is_relative, "onnx", &self.onnx, "name a file, relative to the manifest")?;
-        let is_digest =
-            self.sha256.len() == 64 && self.sha256.bytes().all(|c| c.is_ascii_hexdigit());
-        no.unless(
-            is_digest,
-            "sha256",
-            &self.sha256,
-            "give the 64 hex digits that `sha256sum` prints",
-        )?;
+        no.unless_beside("onnx", &self.onnx)?;
+        no.unless_digest("sha256", &self.sha256)?;
         self.timing.check(&no)?;
         self.seam.check(&no, &self.timing, &self.inputs)?;
         self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
@@ -121,15 +118,20 @@ impl Manifest {
             input.check(&no, at)?;
         }
         self.output.check(&no, self.timing.chunk_steps)?;
+        self.provenance.iter().try_for_each(|provenance| provenance.check(&no))?;
+        self.evaluation.iter().try_for_each(|evaluation| evaluation.check(&no))
+    }
+
+    /// Checks its golden vectors: that there are some, and that they fit.
+    pub(super) fn check_goldens(&self) -> Checked {
+        let no = Refuse { file: &self.path };
         no.unless(
             !self.golden.is_empty(),
             "golden",
             &self.golden,
             "add at least one [[golden]]: without it nothing proves that this engine computes what was trained",
         )?;
-        self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))?;
-        self.provenance.iter().try_for_each(|provenance| provenance.check(&no))?;
-        self.evaluation.iter().try_for_each(|evaluation| evaluation.check(&no))
+        self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))
     }
 }
 
@@ -202,79 +204,9 @@ impl FeatureRule {
     }
 }
 
-impl Output {
-    fn check(&self, no: &Refuse<'_>, chunk_steps: u32) -> Checked {
-        no.unless_named("output.tensor", &self.tensor)?;
-        no.unless(!self.columns.is_empty(), "output.columns", "[]", "say what is in the tensor")?;
-        self.columns.iter().enumerate().try_for_each(|(at, columns)| {
-            let key = |name: &str| format!("output.columns[{at}].{name}");
-            match columns {
-                Columns::JointAbsolute(JointAbsolute { joints }) => {
-                    no.unless_distinct(key("joints"), joints)
-                }
-                Columns::JointRange(JointRange { joints, min, max }) => {
-                    no.unless_distinct(key("joints"), joints)?;
-                    check_range(no, key, joints.len(), min, max)
-                }
-                Columns::ToolPose(pose) => pose.check(no, key, columns.len()),
-            }
-        })?;
-        let (shape, width) = (self.shape(chunk_steps), self.width());
-        let rows = product(&shape).filter(|len| len.is_multiple_of(width)).map(|len| len / width);
-        let remedy = format!(
-            "give a shape of at least {chunk_steps} (timing.chunk_steps) rows of {width} columns"
-        );
-        no.unless(rows >= Some(chunk_steps as usize), "output.shape", shape, remedy)
-    }
-}
-
 /// How many numbers a tensor of this shape has; `None` if no computer could hold them.
 fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |product, len| product.checked_mul(*len))
-}
-
-impl ToolPose {
-    fn check(&self, no: &Refuse<'_>, key: impl Fn(&str) -> String, width: usize) -> Checked {
-        no.unless_named(&key("arm"), &self.arm)?;
-        match (&self.min, &self.max) {
-            (None, None) => {}
-            (min, max) => {
-                let (min, max) = (min.as_deref(), max.as_deref());
-                check_range(no, &key, width, min.unwrap_or_default(), max.unwrap_or_default())?;
-            }
-        }
-        for (name, value, max) in [
-            ("tolerance_m", self.tolerance_m, POSE_TOLERANCE_MAX_M),
-            ("tolerance_rad", self.tolerance_rad, POSE_TOLERANCE_MAX_RAD),
-        ] {
-            let Some(value) = value else { continue };
-            let remedy = "a tool that `yields` goes as near as it can: leave it out";
-            no.unless(self.yields.is_none(), key(name), value, remedy)?;
-            let is_tolerance = (POSE_TOLERANCE_MIN..=max).contains(&value);
-            let remedy = format!("give {POSE_TOLERANCE_MIN} to {max}");
-            no.unless(is_tolerance, key(name), value, remedy)?;
-        }
-        Ok(())
-    }
-}
-
-fn check_range(
-    no: &Refuse<'_>,
-    key: impl Fn(&str) -> String,
-    width: usize,
-    min: &[f64],
-    max: &[f64],
-) -> Checked {
-    for (name, bound) in [("min", min), ("max", max)] {
-        no.unless_len(key(name), bound.len(), width, "columns")?;
-        no.unless_finite(key(name), bound)?;
-    }
-    for (at, (min, max)) in min.iter().zip(max).enumerate() {
-        let is_range = min < max && (max - min).is_finite();
-        let remedy = format!("has to be below max[{at}] = {max}");
-        no.unless(is_range, format!("{}[{at}]", key("min")), min, remedy)?;
-    }
-    Ok(())
 }
 
 impl Golden {

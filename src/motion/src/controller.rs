@@ -113,11 +113,13 @@ impl Controller {
         let plan = *schedule.plan();
         let mut ask = observe(run, self.tick, now, state, &self.filter, &self.sent);
         ask.head = plan.head;
-        ask.delay = plan.lead;
+        if plan.tells() {
+            ask.delay = plan.lead;
+            schedule.foresee(self.tick, &self.filter, &self.robot, &mut ask.course);
+        }
         if plan.first_step == FirstStep::TakeOver {
             ask.first.0 += u64::from(plan.lead);
         }
-        schedule.foresee(self.tick, &self.filter, &self.robot, &mut ask.course);
         Some(ask)
     }
 

@@ -59,7 +59,7 @@ pub struct Plan {
     /// Steps of each chunk that are executed before the next is wanted.
     pub execute: u32,
     /// Ticks ahead of that at which it is asked for; zero asks in the very tick (an inline head). This is the delay that
-    /// a head is told: a count of ticks, never an estimate from wall time.
+    /// a head is told, if it is told one: a count of ticks, never an estimate from wall time.
     pub lead: u32,
     /// How long the loop may wait for an inline chunk, in nanoseconds; a later one is adopted late.
     pub deadline_ns: u64,
@@ -88,6 +88,12 @@ impl Plan {
             correction: None,
             ticks_max: u64::MAX,
         }
+    }
+
+    /// Whether a head is told when its chunk takes over and what is sent before. One whose chunk begins at the observed
+    /// tick and takes over when it comes needs to know nothing, and is asked as if there were no delay.
+    pub(crate) fn tells(&self) -> bool {
+        self.first_step == FirstStep::TakeOver || matches!(self.seam, Seam::Prefix { .. })
     }
 }
 

@@ -91,7 +91,8 @@ pub struct Ask {
     pub last_velocity: Joints,
     /// And its acceleration.
     pub last_acceleration: Joints,
-    /// Ticks from this one to the one in which the answer is to take over.
+    /// Ticks from this one to the one in which the answer is to take over; zero for an answer that begins at this tick and
+    /// takes over when it comes.
     pub delay: u32,
     /// The tick that step 0 of the answer is meant for.
     pub first: TickIndex,
@@ -130,7 +131,7 @@ impl Ask {
     /// The same as it will be seen in the tick of the take-over, for a head that was trained without delay (VLASH,
     /// arXiv 2512.01031).
     ///
-    /// The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
+    /// The delay that it tells is none. The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
     /// as its command does meanwhile, `q + c(t + d - 1) - c(t - 1)`, so that the lag of the drives stays what it is, and never
     /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay, or
     /// rolled already, nothing changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
@@ -156,6 +157,7 @@ impl Ask {
             rolled.state.velocity[joint] += speed(ahead - 1) - speed(-1);
         }
         rolled.course.advance();
+        rolled.delay = 0;
         rolled
     }
 }

@@ -5,6 +5,8 @@
 
 use motion::{Reply, TickIndex};
 
+use crate::draw::Draw;
+
 /// Answers that may be on their way at once. One ask is out at a time; a lost one is repeated long after.
 const ON_THE_WAY: usize = 8;
 /// Odds are drawn from so many parts.
@@ -34,19 +36,19 @@ impl Delivery {
 /// Answers on their way to the law.
 pub(crate) struct Post {
     delivery: Delivery,
-    drawn: u64,
+    draw: Draw,
     bag: Vec<(TickIndex, Reply)>,
 }
 
 impl Post {
     /// All memory that it will ever need is taken here.
     pub(crate) fn new(delivery: Delivery) -> Self {
-        Self { drawn: delivery.seed, delivery, bag: Vec::with_capacity(ON_THE_WAY) }
+        Self { draw: Draw::new(delivery.seed), delivery, bag: Vec::with_capacity(ON_THE_WAY) }
     }
 
     /// Takes an answer to the ask of `asked`; one that is lost, or finds no room, is gone.
     pub(crate) fn send(&mut self, asked: TickIndex, reply: Reply) {
-        let (late, luck) = (self.draw(), self.draw());
+        let (late, luck) = (self.draw.bits(), self.draw.bits());
         let lost = (luck % PARTS) as f64 / (PARTS as f64) < self.delivery.lost;
         if lost || self.bag.len() == self.bag.capacity() {
             return;
@@ -59,14 +61,6 @@ impl Post {
     pub(crate) fn due(&mut self, now: TickIndex) -> Option<Reply> {
         let at = self.bag.iter().position(|(due, _)| *due <= now)?;
         Some(self.bag.remove(at).1)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014): two lines, and the same on every machine.
-    fn draw(&mut self) -> u64 {
-        self.drawn = self.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.drawn ^ (self.drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

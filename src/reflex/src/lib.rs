@@ -7,6 +7,7 @@ pub mod backend;
 pub mod clock;
 pub mod conformance;
 pub mod delivery;
+pub mod draw;
 pub mod ports;
 pub mod realtime;
 pub mod thread;

@@ -186,15 +186,19 @@ impl Loop {
 
     /// Asks for the tick's correction, if its run wants one, and waits for it as long as its plan allows.
     fn take_correction(&mut self, start: Nanos) -> Option<Correction> {
-        let (ask, deadline_ns) = self.law.ask_correction(start, &self.state, &self.replies)?;
-        // What came after its tick is good for nothing.
-        self.ports.corrections.clear();
+        let Some((ask, deadline_ns)) = self.law.ask_correction(start, &self.state, &self.replies)
+        else {
+            // Nobody waits for what may still come; it must not stand in the way of what will be asked for.
+            self.ports.corrections.clear();
+            return None;
+        };
         self.ports.ask_correction(ask);
         let until = self.until(deadline_ns);
         loop {
             let seen = self.ports.bell().rung();
+            // What came for an earlier tick was late, and is good for nothing.
             if let Some(correction) =
-                self.ports.corrections.pop_iter().find(|correction| correction.tick >= ask.tick)
+                self.ports.corrections.pop_iter().find(|correction| correction.tick == ask.tick)
             {
                 return Some(correction);
             }

@@ -17,6 +17,8 @@ pub fn manifests(registry: &Registry) -> Value {
             "sha256": manifest.sha256,
             "chunk_steps": manifest.timing.chunk_steps,
             "execute_steps": manifest.timing.execute_steps,
+            "engine": head.runs_on(),
+            "fell_back": head.fell_back(),
         });
         Some((name.to_owned(), told))
     };
