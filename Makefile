@@ -7,10 +7,12 @@ OUT ?= out/demo
 MAKEOVERRIDES =
 # One set of features and one profile for all of them: the world is compiled once.
 FLAGS := --locked --features mujoco
+# The crate trt needs a C++ compiler, which nothing else does: it has a target of its own.
+WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
+.PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,16 +22,20 @@ run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=
 
 test: setup ## build and run every test; each bench runs once, tiny
 	@$(PYTHON) setup/test_fetch.py
-	$(CARGO) test $(FLAGS) --workspace --benches
-	$(CARGO) test $(FLAGS) --workspace
+	$(CARGO) test $(FLAGS) $(WORKSPACE) --benches
+	$(CARGO) test $(FLAGS) $(WORKSPACE)
+
+test-tensorrt: setup ## test TensorRT engines without a GPU, or with one (needs a C++ compiler)
+	@setup/check-tools.sh --quiet --tensorrt
+	$(CARGO) test --locked -p trt -p engine --features engine/tensorrt
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
-	$(CARGO) bench $(FLAGS) --workspace
+	$(CARGO) bench $(FLAGS) $(WORKSPACE)
 
 lint: setup ## formatting, clippy, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(FLAGS) --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(FLAGS) $(WORKSPACE) --all-targets -- -D warnings
+	$(CARGO) clippy --locked $(WORKSPACE) --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked --all-features check; \
 	else echo 'lint: cargo-deny is not installed; licences and sources were not checked'; fi
 

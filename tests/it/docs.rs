@@ -16,12 +16,13 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/actions.md",
     "docs/configuration.md",
+    "docs/engines.md",
     "docs/evaluation.md",
     "docs/failsafe.md",
     "docs/kinematics.md",

@@ -15,6 +15,8 @@ KICK_CHANCE = 0.04  # a tick
 KICK_TICKS = 8
 KICK_RAD_S = 0.06  # added to the rate at each of its ticks; the teacher may take back 0.15
 KICK_GRIP_M_S = 0.02
+HALT_CHANCE = 0.02  # a tick; stands for so many, so that going on from rest is learnt everywhere on the way
+HALT_TICKS = 6
 
 
 class Trace:
@@ -23,7 +25,7 @@ class Trace:
     def __init__(self, start, ticks):
         self.rows = np.arange(len(start))
         self.measured = np.zeros((ticks, len(start), 7))
-        self.commands = np.repeat(start[None], ticks + 2, axis=0)  # of tick t at t + 2: before the first it stood still
+        self.commands = np.repeat(start[None], ticks + 1, axis=0)  # of tick t at t + 1: before the first it stood still
 
     def observe(self, tick, delay, told, decision):
         """At `tick`, from what was measured `delay` ticks ago. Untold, all is as it was then."""
@@ -32,7 +34,6 @@ class Trace:
         return observe(
             self.measured[then, self.rows],
             self.commands[last, self.rows],
-            self.commands[last + 1, self.rows],
             np.where(told, delay, 0),
             decision,
         )
@@ -43,11 +44,12 @@ def delays(rng, count):
     return np.where(rng.uniform(size=count) < 0.5, 0, rng.integers(1, DELAY_MAX_TICKS + 1, count))
 
 
-def collect(skill, rng, count, policy=None):
+def collect(skill, rng, count, policy=None, steps=law.CHUNK_STEPS):
     """Observations (n, size) and labels (n, steps, 7) of count * ticks states, and the share that succeeded.
 
     Without a policy the teacher acts. A policy's chunks come late by a delay of which it is told or (up to 4 ticks)
-    is not, and are followed for 1, 2, 4 or 8 ticks: drawn for each arm, so that no way of re-planning is favoured.
+    is not, and are followed for 1, 2, 4 or 8 ticks: drawn for each arm, so that no way of re-planning is favoured. Chunks
+    of one step have no choice but to be in time and followed for one.
     """
     episodes = skill.training(rng, count)
     world, decision, ticks = episodes.world, episodes.decision, skill.train_ticks
@@ -57,11 +59,14 @@ def collect(skill, rng, count, policy=None):
 
     execute = np.ones(count, int) if policy is None else rng.choice([1, 1, 2, 4, 8], count)
     delay = delays(rng, count)
+    if steps == 1:
+        execute[:], delay[:] = 1, 0
     told = (rng.uniform(size=count) < 0.7) | (delay > 4)
     age = execute.copy()
     begins = np.zeros(count, int)
-    plan = np.zeros((count, law.CHUNK_STEPS, 7))
+    plan = np.zeros((count, steps, 7))
     kick, kick_left = np.zeros((count, 7)), np.zeros(count, int)
+    halt_left = np.zeros(count, int)
     observations, labels = [], []
     for tick in range(ticks):
         measured = trace.measured[tick] = world.measured()
@@ -86,8 +91,11 @@ def collect(skill, rng, count, policy=None):
         kick[begin, :6] = rng.uniform(-KICK_RAD_S, KICK_RAD_S, (begin.sum(), 6))
         kick[begin, 6] = rng.uniform(-KICK_GRIP_M_S, KICK_GRIP_M_S, begin.sum()) * (rng.uniform(size=begin.sum()) < 0.3)
         wish = wish + np.where((kick_left > 0)[:, None], kick, 0.0) * law.TICK_S
+        begin = (halt_left == 0) & (rng.uniform(size=count) < HALT_CHANCE)
+        halt_left = np.where(begin, rng.integers(2, HALT_TICKS, count), np.maximum(halt_left - 1, 0))
+        wish = np.where((halt_left > 0)[:, None], filtered.command, wish)
         world.tick(filtered.admit(wish))
-        trace.commands[tick + 2] = filtered.command
+        trace.commands[tick + 1] = filtered.command
     world.close()
     return np.concatenate(observations), np.concatenate(labels), episodes.judge.done.mean()
 
@@ -101,4 +109,4 @@ def standing(skill, rng, count):
     measured = command + rng.normal(0.0, [0.0015] * 6 + [0.0003], (count, 7))  # a servo's sag
     goal = skill.teacher.goal(decision)
     label = law.chunk(skill.teacher, command, np.zeros((count, 7)), measured[:, 6], goal)
-    return observe(measured, command, command, delays(rng, count), decision).astype(np.float32), label.astype(np.float32)
+    return observe(measured, command, delays(rng, count), decision).astype(np.float32), label.astype(np.float32)

@@ -48,7 +48,7 @@ def closed_loop(skill, policy, episodes, seed, conditions, execute):
         wish = filtered.command if plan is None else plan[:, step]
         step += 1
         batch.world.tick(filtered.admit(wish))
-        trace.commands[tick + 2] = filtered.command
+        trace.commands[tick + 1] = filtered.command
     batch.world.close()
     return took_s
 

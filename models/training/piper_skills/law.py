@@ -15,7 +15,7 @@ CHUNK_STEPS = 16
 
 # Half of what the daemon's filter permits: the head may err by as much before it is clipped.
 ARM_SPEED_RAD_S = 1.2
-ARM_ACCEL_RAD_S2 = 3.0
+ARM_ACCEL_RAD_S2 = 4.0
 ARM_BRAKE_RAD_S2 = 1.0  # gentler than ARM_ACCEL, so that braking needs no foresight
 ARM_GAIN_HZ = 7.0  # last centimetre: a decay in place of a stop
 

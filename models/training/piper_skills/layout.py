@@ -2,23 +2,24 @@
 
 Nothing here comes from the simulator's hidden state: the target is what the decision said.
 
-The answer begins at the take-over, `delay` ticks after the observation. So the two set-points that end just before it
-are told (`prefix`), and with them where the answer has to begin and how fast; the measurement is as old as the delay.
+The answer begins at the take-over, `delay` ticks after the observation. So the set-point just before it is told
+(`prefix`), and with it where the answer has to begin; the measurement is as old as the delay. How fast the arm is then,
+the head reads from the difference of the two. A second row would tell it exactly, and was tried: heads that know their
+rate to a decimal copy it, and stall wherever they once came to rest.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .law import CHUNK_STEPS
 from .safety import COMMAND_MAX, COMMAND_MIN
 
 JOINTS = ["joint1", "joint2", "joint3", "joint4", "joint5", "joint6", "gripper"]
 MEASURED = slice(0, 7)
-BEFORE = slice(7, 14)  # the older row of the prefix
-LAST = slice(14, 21)
-DELAY = slice(21, 22)
-DECISION_FROM = 22
+LAST = slice(7, 14)
+DELAY = slice(14, 15)
+DECISION_FROM = 15
+BASE = slice(14, 21)  # of a correction: the set-point due, in the place of the delay
 CLIP = 5.0
 DELAY_MAX_TICKS = 8
 
@@ -40,28 +41,31 @@ assert (COMMAND_MIN > JOINT_MEAN - CLIP * JOINT_STD).all() and (COMMAND_MAX < JO
 @dataclass(frozen=True)
 class Layout:
     params: tuple  # of the decision, in order
+    # Rows of joints that a head is to compare to a decimal: their differences are handed to it scaled up.
+    compared: tuple = ((LAST, MEASURED),)
+    middle: tuple = ((DELAY_MEAN,), (DELAY_STD,))  # mean and std of what stands between the set-point and the decision
 
     @property
     def size(self):
-        return DECISION_FROM + len(self.params)
+        return len(self.mean)
 
     @property
     def mean(self):
-        return np.concatenate([JOINT_MEAN, JOINT_MEAN, JOINT_MEAN, [DELAY_MEAN], [PARAM_SPREAD[p][0] for p in self.params]])
+        return np.concatenate([JOINT_MEAN, JOINT_MEAN, self.middle[0], [PARAM_SPREAD[p][0] for p in self.params]])
 
     @property
     def std(self):
-        return np.concatenate([JOINT_STD, JOINT_STD, JOINT_STD, [DELAY_STD], [PARAM_SPREAD[p][1] for p in self.params]])
+        return np.concatenate([JOINT_STD, JOINT_STD, self.middle[1], [PARAM_SPREAD[p][1] for p in self.params]])
 
     def normalise(self, observation):
         return np.clip((observation - self.mean) / self.std, -CLIP, CLIP).astype(np.float32)
 
 
-def observe(measured, before, last, delay_ticks, decision):
-    return np.concatenate([measured, before, last, np.asarray(delay_ticks, float)[:, None], decision], axis=-1)
+def observe(measured, last, delay_ticks, decision):
+    return np.concatenate([measured, last, np.asarray(delay_ticks, float)[:, None], decision], axis=-1)
 
 
 def commands(action):
     """A head's -1..1 as SI commands, (n, steps, 7)."""
     span = (COMMAND_MAX - COMMAND_MIN) / 2.0
-    return COMMAND_MIN + span * (1.0 + action.reshape(-1, CHUNK_STEPS, 7).astype(float))
+    return COMMAND_MIN + span * (1.0 + action.reshape(len(action), -1, 7).astype(float))

@@ -1,21 +1,17 @@
 """The heads' network and its training. A plain MLP between two fixed linear maps.
 
-Before it: the rate of the set-points and the lag of the arm behind them, scaled up, since the teacher reads its speed
-from the first. After it: the last set-point, so that the network only says what to change. Both fold into the weights of
-the exported file.
+Before it: the lag of the arm behind its set-point, scaled up, because the head reads its own speed from it. After it: the
+last set-point, so that the network only says what to change. Both fold into the weights of the exported file.
 """
 
 import numpy as np
 
-from .law import CHUNK_STEPS
-from .layout import BEFORE, JOINT_STD, LAST, MEASURED
+from .layout import JOINT_STD, LAST, MEASURED
 from .safety import COMMAND_MAX, COMMAND_MIN
 
 WIDTH = 512
 BATCH = 512
-RATE_UNIT = np.array([0.02] * 6 + [0.005])  # rad, m: a tick at ordinary speed
-LAG_UNIT = np.array([0.02] * 6 + [0.01])  # the lag at ordinary speed
-OUT = CHUNK_STEPS * 7
+LAG_UNIT = np.array([0.02] * 6 + [0.01])  # rad, m: the lag at ordinary speed
 RANGE_PER_UNIT = 2.0 / (COMMAND_MAX - COMMAND_MIN)
 
 NOISE = np.array([0.0015] * 6 + [0.0005])  # of the measurement: rad, m
@@ -25,52 +21,57 @@ MOMENTS, EPSILON = (0.9, 0.999), 1e-8  # Adam's
 
 
 def features(layout):
-    """(size, size + 14): the observation itself, then the rate, then the lag."""
-    more = np.zeros((layout.size, 14))
-    for joint in range(7):
-        for column, (plus, minus, unit) in enumerate(((LAST, BEFORE, RATE_UNIT), (LAST, MEASURED, LAG_UNIT))):
-            more[plus.start + joint, 7 * column + joint] = JOINT_STD[joint] / unit[joint]
-            more[minus.start + joint, 7 * column + joint] = -JOINT_STD[joint] / unit[joint]
-    return np.concatenate([np.eye(layout.size), more], axis=1).astype(np.float32)
+    """(size, size + 7 a comparison): the observation itself, then the differences."""
+    differences = np.zeros((layout.size, 7 * len(layout.compared)))
+    for at, (plus, minus) in enumerate(layout.compared):
+        for joint in range(7):
+            differences[plus.start + joint, 7 * at + joint] = JOINT_STD[joint] / LAG_UNIT[joint]
+            differences[minus.start + joint, 7 * at + joint] = -JOINT_STD[joint] / LAG_UNIT[joint]
+    return np.concatenate([np.eye(layout.size), differences], axis=1).astype(np.float32)
 
 
-def carry(layout):
-    """(size, OUT) and (OUT,): the last set-point, repeated, as the output's -1..1."""
-    weight, bias = np.zeros((layout.size, CHUNK_STEPS, 7)), np.zeros((CHUNK_STEPS, 7))
+def carry(layout, steps):
+    """(size, steps * 7) and (steps * 7,): the last set-point, repeated, as the output's -1..1."""
+    weight, bias = np.zeros((layout.size, steps, 7)), np.zeros((steps, 7))
     for joint in range(7):
         row = LAST.start + joint
         weight[row, :, joint] = layout.std[row] * RANGE_PER_UNIT[joint]
         bias[:, joint] = (layout.mean[row] - COMMAND_MIN[joint]) * RANGE_PER_UNIT[joint] - 1.0
-    return weight.reshape(layout.size, OUT), bias.reshape(OUT)
+    return weight.reshape(layout.size, -1), bias.reshape(-1)
 
 
 def change_unit(observations, labels):
-    """(OUT,): how far a set-point moves in k ticks, the unit in which the network answers; all arm joints alike.
+    """(steps * 7,): how far a set-point moves in k ticks, the unit in which the network answers; all arm joints alike.
 
     A skill that leaves the gripper alone still gets a unit: half a millimetre.
     """
     moved = labels - observations[:, None, LAST]
     arm = np.sqrt((moved[:, :, :6] ** 2).mean(axis=(0, 2)))
     grip = np.maximum(np.sqrt((moved[:, :, 6] ** 2).mean(axis=0)), 5e-4)
-    return np.concatenate([np.repeat(arm[:, None], 6, 1), grip[:, None]], 1).reshape(OUT)
+    return np.concatenate([np.repeat(arm[:, None], 6, 1), grip[:, None]], 1).reshape(-1)
 
 
-def start(layout, seed):
+def changes(observations, labels):
+    """What `fit` is to answer: set-points less the last one, (n, steps * 7)."""
+    return (labels - observations[:, None, LAST]).reshape(len(labels), -1)
+
+
+def start(layout, out, seed):
     """Weights and biases of the three layers, [w1, b1, w2, b2, w3, b3]."""
     rng = np.random.default_rng(seed)
     weights = []
-    for n, m in zip([layout.size + 14, WIDTH, WIDTH], [WIDTH, WIDTH, OUT]):
+    for n, m in zip([features(layout).shape[1], WIDTH, WIDTH], [WIDTH, WIDTH, out]):
         weights += [rng.normal(0.0, np.sqrt(1.0 / n), (n, m)).astype(np.float32), np.zeros(m, np.float32)]
     return weights
 
 
-def fit(layout, unit, weights, observations, labels, steps, rates, rng):
+def fit(layout, unit, weights, observations, answers, steps, rates, rng):
     """Adam over random batches; the rate falls by a cosine between the two `rates`. The averaged weights, and the error.
 
     Three matrices need no framework: NumPy's products are as fast, and this is all of it.
     """
     x = layout.normalise(observations)
-    y = ((labels - observations[:, None, LAST]).reshape(-1, OUT) / unit).astype(np.float32)
+    y = (answers / unit).astype(np.float32)
     maps = features(layout)
     noise = (np.concatenate([NOISE, np.zeros(layout.size - 7)]) / layout.std).astype(np.float32)
     weights = [each.copy() for each in weights]
@@ -79,8 +80,8 @@ def fit(layout, unit, weights, observations, labels, steps, rates, rng):
     errors = []
     for at in range(1, steps + 1):
         rows = rng.integers(0, len(x), BATCH)
-        seen = (x[rows] + noise * rng.standard_normal((BATCH, layout.size), np.float32)) @ maps
-        error, slopes = _loss(weights, seen, y[rows])
+        seen = x[rows] + noise * rng.standard_normal((BATCH, layout.size), np.float32)
+        error, slopes = _loss(weights, seen @ maps, y[rows])
         errors.append(error)
         norm = np.sqrt(sum(np.vdot(slope, slope) for slope in slopes))
         scale = np.float32(min(1.0, CLIP_NORM / norm))
@@ -117,9 +118,17 @@ def _loss(weights, x, y):
 def fold(layout, weights, unit):
     """The exported form: normalised observation in, -1..1 out, both fixed maps inside the matrices."""
     w1, b1, w2, b2, w3, b3 = weights
-    scale = unit * np.tile(RANGE_PER_UNIT, CHUNK_STEPS)
-    skip, offset = carry(layout)
+    steps = len(unit) // 7
+    scale = unit * np.tile(RANGE_PER_UNIT, steps)
+    skip, offset = carry(layout, steps)
     folded = [features(layout) @ w1, b1, w2, b2, w3 * scale, b3 * scale + offset, skip]
+    return [np.asarray(each, np.float32) for each in folded]
+
+
+def fold_plain(layout, weights, unit):
+    """The same for a network that answers offsets: `unit` in -1..1, and nothing carried over."""
+    w1, b1, w2, b2, w3, b3 = weights
+    folded = [features(layout) @ w1, b1, w2, b2, w3 * unit, b3 * unit, np.zeros((layout.size, len(unit)))]
     return [np.asarray(each, np.float32) for each in folded]
 
 

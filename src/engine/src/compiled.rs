@@ -240,4 +240,57 @@ mod tests {
         }
         assert!(sizes[1] * 3 < sizes[0] * 2, "{sizes:?}");
     }
+
+    /// Runs where there is a GPU; what it prints belongs into docs/engines.md.
+    #[test]
+    fn a_gpu_answers_as_the_processor_does() {
+        let Ok(cuda) = Cuda::open(Path::new(CUDA_LIBRARY), 0) else {
+            eprintln!("skipped: there is no GPU");
+            return;
+        };
+        let placement = Placement {
+            provider: Provider::Compiled,
+            cache: Some(tempfile::tempdir().expect("a folder").keep()),
+            digest: "0123456789abcdef".into(),
+            ..Placement::default()
+        };
+        let Ok(path) = super::library(&placement, |name| !name.contains("lean")) else {
+            eprintln!("skipped: there is no TensorRT to build with");
+            return;
+        };
+        let builder = match Library::open(&path).expect("TensorRT").flavour() {
+            Flavour::Rtx1 => Builder::Rtx,
+            _ => Builder::Tensorrt,
+        };
+        let model = network::head();
+        let file = build(&model, &SIGNATURE, &placement, builder).expect("an engine");
+        let plan = fs::read(file).expect("an engine");
+        let library = Library::open(&path).expect("TensorRT");
+        let network = Network::load(library, cuda, &plan).expect("it loads");
+        let mut gpu = CompiledRunner::of(network, &SIGNATURE).expect("the signature");
+        let engine = Engine::start(&crate::tests::library()).expect("it starts");
+        let mut cpu = Session::load(engine, &model, &SIGNATURE).expect("it loads");
+        for at in 0..2 {
+            let inputs = gpu.input_mut(at).iter_mut().zip(cpu.input_mut(at));
+            inputs.enumerate().for_each(|(k, (a, b))| {
+                *a = (k as f32 * 0.37).sin();
+                *b = *a;
+            });
+        }
+        let mut times = Vec::new();
+        for _ in 0..2000 {
+            let began = std::time::Instant::now();
+            gpu.run().expect("it runs");
+            times.push(began.elapsed());
+        }
+        times.sort();
+        let (Ok(Values::F32(a)), Ok(Values::F32(b))) = (gpu.run(), cpu.run()) else {
+            panic!("no floats");
+        };
+        let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let (p50, p99) = (times[1000], times[1980]);
+        let what = gpu.description();
+        eprintln!("{what}: p50 {p50:?}, p99 {p99:?}, {apart:e} from the processor");
+        assert!(apart < 1e-4, "{apart}");
+    }
 }
