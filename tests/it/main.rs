@@ -30,6 +30,7 @@ mod guard;
 mod ik;
 mod python;
 mod registry;
+mod reload;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;
