@@ -11,14 +11,18 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 8] = [
+mod keys;
+
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/failsafe.md",
+    "docs/import.md",
     "docs/kinematics.md",
     "docs/manifest.md",
+    "docs/manifest_keys.md",
     "docs/zenoh.md",
 ];
 

@@ -26,7 +26,9 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod guard;
+mod heads;
 mod ik;
+mod importing;
 mod python;
 mod shipped;
 mod starts;

@@ -110,7 +110,7 @@ fn table(bench: &Bench, manifest: &Manifest) -> String {
     }
     let deadline_us = manifest.timing.deadline_ms * 1e3;
     format!(
-        "{table}\n{} runs; timing.deadline_ms = {} is {:.0} times the p99.9; {} of them took longer\n",
+        "{table}\n{} runs; timing.deadline_ms = {} is {:.1} times the p99.9; {} of them took longer\n",
         bench.runs,
         manifest.timing.deadline_ms,
         deadline_us / bench.whole.p99_9_us,
