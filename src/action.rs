@@ -344,7 +344,7 @@ impl Lowering {
 }
 
 #[cfg(test)]
-mod random_test;
+pub(crate) mod random_test;
 #[cfg(test)]
 mod rotation_test;
 #[cfg(test)]

@@ -7,9 +7,12 @@
 //! Nothing gets as far as a [`Head`] that has not been proved on this very engine: manifest, digest, tensors, golden
 //! vectors, warm-up, in this order.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
-use motion::{Ask, Chunk, ChunkId, HeadDigest, Joints, RunId, TickIndex};
+use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, TickIndex};
 
 use crate::{
     action::{Body, Codec, ColumnsError, LowerError, Lowering, Sizes, Start},
@@ -18,17 +21,23 @@ use crate::{
 };
 
 mod bench;
+#[cfg(feature = "tensorrt")]
+mod compile;
+mod correction;
 mod error;
 mod file;
 mod manifest;
 mod proof;
 
 pub use bench::{Bench, Pace, Spread};
+#[cfg(feature = "tensorrt")]
+pub use compile::compile;
+use correction::Corrects;
 pub use error::HeadError;
 pub use file::digest_of;
 pub use manifest::{
-    Evaluation, FeatureRule, Golden, Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod,
-    SeamRule, Stratum, Timing,
+    CorrectionTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode,
+    Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -43,15 +52,23 @@ pub struct Head {
     lowering: Lowering,
     /// The middle of the robot's joint ranges: where the arm stands for rehearsals.
     middle: Joints,
+    limits: Vec<JointLimits>,
+    correction: Option<Corrects>,
     proof: Proof,
 }
 
 impl Head {
-    /// Loads a head for a robot and proves it.
+    /// Loads a head for a robot, and the one that corrects it, and proves both.
     ///
     /// # Errors
     /// If anything of it is not as its manifest says, or it is not for this robot.
     pub fn load(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
+        let mut head = Self::load_one(path, body, engine)?;
+        head.correction = Corrects::load(&head.manifest, body, engine)?;
+        Ok(head)
+    }
+
+    fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
         let mut head = Self::assemble(Manifest::load(path)?, body, engine)?;
         head.proof = head.prove()?;
         Ok(head)
@@ -83,7 +100,7 @@ impl Head {
             });
         }
         let packer = |(at, input): (usize, &Input)| {
-            Packer::compile(input.features(), &body.joints)
+            Packer::compile(input.features(), &body.joints, &body.arms)
                 .map_err(|error| bad_feature(&manifest, at, &error, body))
         };
         let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
@@ -94,15 +111,11 @@ impl Head {
             lowering = lowering.reading(codec);
         }
         let network = file::Network::read(&manifest)?;
-        let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
-        let named = manifest.inputs.iter().zip(&shapes);
-        let inputs: Vec<_> =
-            named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
-        let shape = manifest.output.shape(manifest.timing.chunk_steps);
-        let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
-        let signature = Signature { inputs: &inputs, output };
-        let session = Session::load(engine, network.bytes(), &signature)
-            .map_err(|error| bad_engine(&manifest, error))?;
+        let placement = manifest.engine.placement(engine.placement(), &manifest.sha256);
+        let session = with_signature(&manifest, |signature| {
+            Session::place(engine, network.bytes(), signature, &placement)
+        })
+        .map_err(|error| bad_engine(&manifest, error))?;
         let mut middle = Joints::zeros(body.joints.len());
         for (middle, limits) in middle.iter_mut().zip(&body.limits) {
             *middle = limits.position_min.midpoint(limits.position_max);
@@ -110,6 +123,8 @@ impl Head {
         Ok(Self {
             digest: network.digest(),
             middle,
+            limits: body.limits.clone(),
+            correction: None,
             proof: Proof::default(),
             manifest,
             packers,
@@ -130,10 +145,41 @@ impl Head {
         self.digest
     }
 
+    /// What the law has to know to follow it, for at most `ticks_max` ticks.
+    #[must_use]
+    pub fn plan(&self, ticks_max: u64) -> Plan {
+        let correction = self.correction.as_ref().map(Corrects::rule);
+        Plan { correction, ..self.manifest.plan(self.digest, ticks_max) }
+    }
+
+    /// The head that corrects it in every tick, if there is one.
+    #[must_use]
+    pub fn corrector(&self) -> Option<Arc<Mutex<Self>>> {
+        self.correction.as_ref().map(Corrects::head)
+    }
+
+    /// An ask as it will be seen in the tick of the take-over: see [`Ask::rolled_forward`].
+    #[must_use]
+    pub fn roll_forward(&self, ask: &Ask) -> Ask {
+        ask.rolled_forward(&self.limits, self.manifest.timing.period_ms / 1e3)
+    }
+
     /// What loading it has shown.
     #[must_use]
     pub fn proof(&self) -> &Proof {
         &self.proof
+    }
+
+    /// What runs it, in words.
+    #[must_use]
+    pub fn runs_on(&self) -> &str {
+        self.session.description()
+    }
+
+    /// Why it runs on the processor although it was to run elsewhere; absent where it runs as it was to.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<&str> {
+        self.session.fell_back()
     }
 
     /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.
@@ -147,7 +193,9 @@ impl Head {
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
-        *chunk = Chunk::empty(chunk.id, ask.run, self.digest, ask.tick, self.middle.len());
+        *chunk = Chunk::answering(chunk.id, self.digest, ask);
+        let rolled = self.manifest.timing.roll_forward.then(|| self.roll_forward(ask));
+        let ask = rolled.as_ref().unwrap_or(ask);
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
             packer
@@ -210,25 +258,33 @@ fn bad_value(manifest: &Manifest, key: String, value: String, remedy: String) ->
 }
 
 fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body) -> HeadError {
-    let (FeatureError::Unknown { feature, .. } | FeatureError::Lengths { feature }) = error;
+    let (FeatureError::Unknown { feature, .. }
+    | FeatureError::NoArm { feature, .. }
+    | FeatureError::Lengths { feature }) = error;
     let features = manifest.inputs.get(at).map_or(&[][..], |input| &input.features);
     let items = features.get(*feature).map_or("joints", FeatureRule::items_key);
-    let value = match error {
-        FeatureError::Unknown { item, .. } => format!("\"{item}\""),
-        FeatureError::Lengths { .. } => error.to_string(),
+    let mut remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
+    let (key, value) = match error {
+        FeatureError::Unknown { item, .. } => (items, format!("\"{item}\"")),
+        FeatureError::Lengths { .. } => (items, error.to_string()),
+        FeatureError::NoArm { arm, .. } => {
+            remedy = no_such_arm(body);
+            ("arm", format!("\"{arm}\""))
+        }
     };
-    let remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
-    bad_value(manifest, format!("inputs[{at}].features[{feature}].{items}"), value, remedy)
+    bad_value(manifest, format!("inputs[{at}].features[{feature}].{key}"), value, remedy)
+}
+
+fn no_such_arm(body: &Body) -> String {
+    let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
+    format!("the robot \"{}\" has the arms {arms:?}", body.name)
 }
 
 fn bad_columns(manifest: &Manifest, error: &ColumnsError, body: &Body) -> HeadError {
     let joints = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     let (key, remedy) = match error {
         ColumnsError::NoJoint { at, .. } => (format!("[{at}].joints"), joints),
-        ColumnsError::NoArm { at, .. } => {
-            let arms: Vec<&str> = body.arms.iter().map(|arm| arm.name.as_str()).collect();
-            (format!("[{at}].arm"), format!("the robot \"{}\" has the arms {arms:?}", body.name))
-        }
+        ColumnsError::NoArm { at, .. } => (format!("[{at}].arm"), no_such_arm(body)),
         ColumnsError::Twice { at, .. } => {
             (format!("[{at}]"), "drive each joint once, an arm's by its pose".to_owned())
         }
@@ -259,6 +315,17 @@ fn bad_engine(manifest: &Manifest, error: EngineError) -> HeadError {
         }
         source => HeadError::Engine { file, onnx: manifest.onnx.display().to_string(), source },
     }
+}
+
+/// The tensors that a manifest says its network has.
+fn with_signature<T>(manifest: &Manifest, then: impl FnOnce(&Signature<'_>) -> T) -> T {
+    let shapes: Vec<_> = manifest.inputs.iter().map(Input::shape).collect();
+    let named = manifest.inputs.iter().zip(&shapes);
+    let inputs: Vec<_> =
+        named.map(|(input, shape)| tensor(&input.tensor, shape, Element::F32)).collect();
+    let shape = manifest.output.shape(manifest.timing.chunk_steps);
+    let output = tensor(&manifest.output.tensor, &shape, manifest.output.element());
+    then(&Signature { inputs: &inputs, output })
 }
 
 const fn tensor<'a>(name: &'a str, shape: &'a [usize], element: Element) -> TensorSpec<'a> {
@@ -332,5 +399,11 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
     }
 }
 
+#[cfg(test)]
+mod actions_test;
+#[cfg(test)]
+pub(crate) mod jukebox_test;
+#[cfg(test)]
+mod schedule_test;
 #[cfg(test)]
 mod tests;

@@ -121,8 +121,8 @@ fn any_id_is_a_finite_number_or_refused() {
     });
 }
 
-/// A tokenizer of four steps of two columns whose alphabet is the bytes themselves: id 0 is the byte 0.
-pub(super) fn byte_tokenizer() -> String {
+/// A tokenizer whose alphabet is the bytes themselves: id 0 is the byte 0.
+pub(crate) fn byte_tokenizer() -> String {
     let printed = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let (mut next, mut vocabulary) = (0x100_u32, serde_json::Map::new());
     for byte in 0..=255_u8 {

@@ -28,6 +28,15 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The digest of some bytes, in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The bytes and the digest of a file beside a manifest, which is named under a key with the digest that it must have. The
 /// digest is taken of the very bytes that will be used, not of the file a second time: it may change in between.
 fn read_proved(
@@ -45,7 +54,7 @@ fn read_proved(
         remedy: "put the file beside the manifest, or correct its name",
     })?;
     let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hexadecimal(&digest);
     if !found.eq_ignore_ascii_case(sha256) {
         return Err(HeadError::WrongDigest {
             file: manifest.path().to_path_buf(),
@@ -70,7 +79,7 @@ pub(super) fn read_tokens(
 /// The SHA-256 of a network, in hexadecimal, as a manifest has it.
 #[must_use]
 pub fn digest_of(network: &[u8]) -> String {
-    Sha256::digest(network).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(network)
 }
 
 /// An ONNX file whose digest is the manifest's. There is no other way to make one.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{Plan, Seam};
+use motion::{HeadDigest, Plan};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -10,13 +10,21 @@ use super::{HeadError, file};
 use crate::{
     action::{Columns, Tokens},
     inference::Element,
-    observation::{Feature, FeatureName},
+    observation::{
+        Feature, FeatureName,
+        prefix::{Align, Rows},
+        tool::{Joints, ToolOf},
+    },
 };
 
 mod check;
+mod engine;
 mod record;
+mod schedule;
 
+pub use engine::EngineRule;
 pub use record::{Evaluation, Provenance, Stratum};
+pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -44,10 +52,15 @@ pub struct Manifest {
     pub timing: Timing,
     /// How its chunks are joined.
     pub seam: SeamRule,
+    /// What corrects it, if anything does.
+    pub correction: Option<CorrectionTable>,
     /// What it sees: its input tensors.
     pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
+    /// Where it wants to run.
+    #[serde(default)]
+    pub engine: EngineRule,
     /// Observations and the actions that follow from them, to prove the engine with.
     #[serde(default)]
     pub golden: Vec<Golden>,
@@ -57,55 +70,9 @@ pub struct Manifest {
     pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
-}
-
-/// When a head is asked and how long it may take.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Timing {
-    /// The loop's period that it was trained for, ms.
-    pub period_ms: f64,
-    /// Steps of each chunk.
-    pub chunk_steps: u32,
-    /// Steps that are executed before the next chunk is wanted.
-    pub execute_steps: u32,
-    /// Whether the loop waits for it.
-    pub mode: Mode,
-    /// Ticks ahead of need at which a prefetched chunk is asked for.
-    #[serde(default)]
-    pub prefetch_ticks: u32,
-    /// How long it may take, ms.
-    pub deadline_ms: f64,
-}
-
-/// Whether the loop waits for a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// The chunk is wanted in the tick that asks.
-    Inline,
-    /// It is asked for some ticks ahead.
-    Prefetch,
-}
-
-/// How chunks are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeamRule {
-    /// The method.
-    pub method: SeamMethod,
-    /// Ticks that a fade takes.
-    pub ticks: Option<u32>,
-}
-
-/// The methods of [`motion::Seam`], by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SeamMethod {
-    /// The new chunk counts at once.
-    Cut,
-    /// The difference fades out.
-    Fade,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    digest: String,
 }
 
 /// One input tensor, of `f32`.
@@ -124,7 +91,7 @@ impl Input {
     /// How many numbers it has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.features.iter().map(|feature| feature.items().len()).sum()
+        self.features.iter().map(FeatureRule::len).sum()
     }
 
     /// Whether it has none.
@@ -144,6 +111,11 @@ impl Input {
         self.features.iter().map(|feature| Feature {
             name: feature.name,
             items: feature.items(),
+            tool: feature
+                .arm
+                .as_deref()
+                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
+            rows: feature.rows(),
             mean: &feature.mean,
             std: &feature.std,
             clip: feature.clip.unwrap_or(f64::INFINITY),
@@ -157,10 +129,20 @@ impl Input {
 pub struct FeatureRule {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, unless it is the decision.
+    /// The joints, unless it is the decision or a tool's position.
     pub joints: Option<Vec<String>>,
     /// The parameters, if it is the decision.
     pub params: Option<Vec<String>>,
+    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
+    pub axes: Option<Vec<String>>,
+    /// The arm whose tool it is: the `name` of one of the robot's.
+    pub arm: Option<String>,
+    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
+    pub of: Option<Joints>,
+    /// The rows of a prefix.
+    pub steps: Option<u32>,
+    /// Which tick they begin or end with; absent: `end`.
+    pub align: Option<Align>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
@@ -170,20 +152,59 @@ pub struct FeatureRule {
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints` or `params`.
+    /// The key under which the items stand: `joints`, `params` or `axes`; empty for one number that stands for itself.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
+            FeatureName::ToolPosition => "axes",
+            FeatureName::Delay | FeatureName::ChunkStep => "",
             _ => "joints",
         }
     }
 
-    /// The joints or parameters.
+    /// How many numbers it is.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.width() * self.rows().steps
+    }
+
+    /// Whether it is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers a row of it is.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.name.is_one_number() { 1 } else { self.items().len() }
+    }
+
+    /// Its rows: one, unless it is a prefix.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let steps = self.steps.unwrap_or(1) as usize;
+        Rows { steps, align: self.align.unwrap_or_default() }
+    }
+
+    /// The names of its numbers, for errors: `joint_position.shoulder`, `prefix[1].shoulder`, `delay`.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let name = self.name.as_str();
+        (0..self.rows().steps).flat_map(move |row| {
+            let one = self.name.is_one_number().then(|| name.to_owned());
+            let row = self.steps.map_or(String::new(), |_| format!("[{row}]"));
+            one.into_iter()
+                .chain(self.items().iter().map(move |item| format!("{name}{row}.{item}")))
+        })
+    }
+
+    /// The joints, parameters or axes.
     #[must_use]
     pub fn items(&self) -> &[String] {
         let items = match self.name {
             FeatureName::Decision => &self.params,
+            FeatureName::ToolPosition => &self.axes,
             _ => &self.joints,
         };
         items.as_deref().unwrap_or_default()
@@ -237,8 +258,8 @@ impl Output {
 pub struct Golden {
     /// Raw numbers, SI, in the order of the features.
     pub observation: Vec<f64>,
-    /// Values of the output's columns, SI, one row for each step. Poses stand here as the head tells them: what joints
-    /// they need depends on where the arm is, and is not what an engine can get wrong.
+    /// Values of the output's columns, SI, one row for each step. Poses, displacements and grippers stand here as the head
+    /// tells them: what joints they need depends on where these are, and is not what an engine can get wrong.
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,
@@ -257,8 +278,9 @@ impl Manifest {
 
     /// The same of a manifest that has no golden vectors yet.
     pub(super) fn unproved(path: &Path) -> Result<Self, HeadError> {
-        let mut manifest: Self = read(path)?;
+        let (mut manifest, digest): (Self, String) = read(path)?;
         manifest.path = path.to_path_buf();
+        manifest.digest = digest;
         manifest.check()?;
         Ok(manifest)
     }
@@ -269,13 +291,22 @@ impl Manifest {
     /// As [`Self::load`].
     pub fn as_written(path: &Path) -> Result<Value, HeadError> {
         Self::load(path)?;
-        read(path)
+        read(path).map(|(content, _)| content)
     }
 
     /// The file that it was read from.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SHA-256 of the manifest's file and of the network's, which is read again and has to be the one that is meant.
+    ///
+    /// # Errors
+    /// A network that cannot be read, or is another one.
+    pub fn digests(&self) -> Result<[String; 2], HeadError> {
+        file::Network::read(self)?;
+        Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
     }
 
     /// The ONNX file.
@@ -300,9 +331,7 @@ impl Manifest {
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {
         let features = self.inputs.iter().flat_map(|input| &input.features);
-        let mut names = features.flat_map(|feature| {
-            feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
-        });
+        let mut names = features.flat_map(FeatureRule::names);
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
     }
 
@@ -314,22 +343,22 @@ impl Manifest {
 
     /// What the law has to know to follow this head, for at most `ticks_max` ticks.
     #[must_use]
-    pub fn plan(&self, ticks_max: u64) -> Plan {
+    pub fn plan(&self, digest: HeadDigest, ticks_max: u64) -> Plan {
         Plan {
             execute: self.timing.execute_steps,
+            head: digest,
+            first_step: self.timing.first_step(),
+            correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
-            seam: match self.seam.method {
-                SeamMethod::Cut => Seam::Cut,
-                SeamMethod::Fade => Seam::Fade { ticks: self.seam.ticks.unwrap_or_default() },
-            },
+            seam: self.seam.seam(),
             ticks_max,
         }
     }
 }
 
 /// A manifest's file as something that TOML can be made into.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T, HeadError> {
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), HeadError> {
     let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
         file: path.to_path_buf(),
         key: "manifest",
@@ -339,7 +368,9 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, HeadError> {
     })?;
     let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
     let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
-    toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))
+    let content =
+        toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+    Ok((content, file::sha256(&bytes)))
 }
 
 fn ns(ms: f64) -> u64 {

@@ -72,7 +72,7 @@ struct Answer {
 struct Stats {
     file: PathBuf,
     /// How each kind of feature is normalised, where the step says so itself.
-    mapping: Option<BTreeMap<String, String>>,
+    mapping: Option<(PathBuf, BTreeMap<String, String>)>,
     lists: BTreeMap<String, Vec<f64>>,
 }
 
@@ -194,7 +194,8 @@ impl Stats {
         let stats = Self::read(&folder.join(state_file), |key| Some(key.to_owned()))?;
         // The step's own mapping is what runs; the one of config.json is what it was made of.
         let mapping = found.and_then(|step| step.pointer("/config/norm_map")).cloned();
-        Ok(Self { mapping: mapping.and_then(|map| serde_json::from_value(map).ok()), ..stats })
+        let mapping = mapping.and_then(|map| serde_json::from_value(map).ok());
+        Ok(Self { mapping: mapping.map(|mapping| (file, mapping)), ..stats })
     }
 
     /// `normalize_inputs.buffer_observation_state.mean`: how LeRobot kept them until 0.3.
@@ -244,7 +245,10 @@ impl Stats {
         name: &str,
         kind: &str,
     ) -> Result<Option<Statistics>, ImportError> {
-        let mapping = self.mapping.as_ref().unwrap_or(&config.normalization_mapping);
+        let (file, key, mapping) = match &self.mapping {
+            Some((file, mapping)) => (file.as_path(), "steps.config.norm_map", mapping),
+            None => (config_file, "normalization_mapping", &config.normalization_mapping),
+        };
         let mode = mapping.get(kind).map_or("IDENTITY", String::as_str);
         let (method, keys) = match mode {
             "IDENTITY" => return Ok(None),
@@ -253,9 +257,9 @@ impl Stats {
             "QUANTILES" => ("lerobot_quantiles", ["q01", "q99"]),
             "QUANTILE10" => ("lerobot_quantile10", ["q10", "q90"]),
             _ => {
-                let key = format!("normalization_mapping.{kind}");
+                let key = format!("{key}.{kind}");
                 let remedy = "MEAN_STD, MIN_MAX, QUANTILES, QUANTILE10 and IDENTITY are known";
-                return Err(ImportError::bad(config_file, key, mode, remedy));
+                return Err(ImportError::bad(file, key, mode, remedy));
             }
         };
         if !self.lists.keys().any(|key| key.rsplit_once('.').is_some_and(|(of, _)| of == name)) {

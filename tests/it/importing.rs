@@ -302,8 +302,12 @@ fn a_folder_of_lerobots_that_is_not_as_it_should_be_is_refused_where_it_is_wrong
         ),
         (replaced(config, "\"n_obs_steps\": 1", "\"n_obs_steps\": 2"), &["n_obs_steps", "2"]),
         (
-            replaced(config, "\"STATE\": \"MEAN_STD\"", "\"STATE\": \"SQUARED\""),
-            &["normalization_mapping.STATE", "SQUARED", "QUANTILES"],
+            replaced(
+                "policy_preprocessor.json",
+                "\"STATE\": \"MEAN_STD\"",
+                "\"STATE\": \"SQUARED\"",
+            ),
+            &["policy_preprocessor.json", "norm_map.STATE", "SQUARED", "QUANTILES"],
         ),
         (replaced(config, "{", ""), &["config.json", "JSON"]),
         (
@@ -363,7 +367,9 @@ fn a_folder_of_lerobots_that_is_not_as_it_should_be_is_refused_where_it_is_wrong
         (changed("policy.onnx", |_| b"no network".to_vec()), &["policy.onnx", "ONNX"]),
     ] {
         let out = folder.path().join("act.toml");
-        refused(&import_act(folder.path(), &out, &[], ""), 4, words);
+        let output = import_act(folder.path(), &out, &[], "");
+        assert_ne!(output.status.code(), Some(0), "{words:?}");
+        refused(&output, 4, words);
         assert!(!out.exists() && !out.with_extension("onnx").exists());
     }
     let empty = tempfile::tempdir().expect("a folder");

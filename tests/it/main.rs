@@ -14,6 +14,7 @@ mod degenerate;
 mod descriptions;
 mod punctual;
 mod reasons;
+mod scheduling;
 #[cfg(feature = "mujoco")]
 mod twins;
 
@@ -30,7 +31,12 @@ mod heads;
 mod ik;
 mod importing;
 mod python;
+mod registry;
 mod shipped;
+#[cfg(feature = "mujoco")]
+mod skills;
 mod starts;
 mod story;
 mod tool;
+#[cfg(feature = "mujoco")]
+mod trouble;

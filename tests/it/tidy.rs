@@ -112,7 +112,7 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 fn layers_are_what_their_manifests_name() {
     for (manifest, layer) in [
         ("src/arm/Cargo.toml", &["nalgebra"][..]),
-        ("src/engine/Cargo.toml", &["ort", "thiserror", "tracing"]),
+        ("src/engine/Cargo.toml", &["ort", "prost", "serde", "thiserror", "tracing", "trt"]),
         ("src/motion/Cargo.toml", &["libm"]),
         ("src/reflex/Cargo.toml", &["libc", "motion", "mujoco-rs", "ringbuf"]),
         ("hil-tests/Cargo.toml", &[]),
@@ -138,6 +138,8 @@ fn every_foreign_crate_has_its_door() {
         ("urdf_rs", &["src/kinematics.rs", "src/kinematics/"]),
         ("mujoco_rs", &["src/reflex/src/backend/mujoco.rs", "src/reflex/src/backend/mujoco/"]),
         ("ringbuf", &["src/reflex/src/"]),
+        ("libloading", &["src/trt/src/"]),
+        ("trt", &["src/engine/src/compiled.rs"]),
         (
             "libc",
             &["src/reflex/src/clock.rs", "src/reflex/src/realtime.rs", "src/reflex/src/realtime/"],
@@ -152,6 +154,7 @@ fn every_foreign_crate_has_its_door() {
         ("ndarray", &["src/importing/npz.rs"]),
         ("prost", &["src/importing/onnx.rs"]),
         ("safetensors", &["src/importing/lerobot.rs"]),
+        ("tokenizers", &["src/action/fast.rs"]),
         ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
     ] {
         let users = those(|code| uses(code, foreign));
@@ -186,10 +189,16 @@ fn unsafe_stands_in_these_files_only() {
     let found = those(|code| names(code, "unsafe"));
     let known = [
         "src/arm/src/dispatch.rs",
+        "src/engine/src/dense/kernel/avx2.rs",
         "src/engine/src/raw.rs",
         "src/reflex/src/clock.rs",
         "src/reflex/src/realtime.rs",
         "src/reflex/src/realtime/probe.rs",
+        "src/trt/src/cuda.rs",
+        "src/trt/src/library.rs",
+        "src/trt/src/network.rs",
+        "src/trt/src/probe.rs",
+        "src/trt/src/shim.rs",
     ];
     assert_eq!(found, set(&known));
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use super::{Precision, Provider};
+
 /// Which tensor of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
@@ -81,6 +83,25 @@ pub enum EngineError {
         wanted: Vec<i64>,
         /// What the model has.
         found: Vec<i64>,
+    },
+    /// Weights cannot be kept in this precision.
+    #[error("precision = \"{}\" cannot be had: {reason}; use \"fp32\"", precision.name())]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// Why it cannot be had.
+        reason: String,
+    },
+    /// A provider is not there, or does not take the network.
+    #[error(
+        "engine = \"{}\" cannot run this network: {reason}; see `reflexd doctor`, or set inference.fallback = \"cpu\"",
+        provider.name()
+    )]
+    Provider {
+        /// What was asked for.
+        provider: Provider,
+        /// Why it cannot be had.
+        reason: String,
     },
     /// The network's output has a NaN or an infinity.
     #[error("output {element} is {value}")]

@@ -11,17 +11,29 @@
 //! their first call. [`silence_telemetry`] puts it there, and [`Engine::start`] refuses to run without it, so that
 //! forgetting it is an error at start and not a leak in the field.
 
+mod accelerator;
+#[cfg(feature = "tensorrt")]
+pub mod compiled;
+mod dense;
 mod error;
+#[cfg(feature = "tensorrt")]
+mod half;
+pub mod host;
 mod onnx;
+mod placement;
 mod raw;
 mod runtime;
 mod session;
 mod signature;
 
+pub use dense::Precision;
 pub use error::{EngineError, Slot};
+pub use placement::{Fallback, Placement, Provider};
 pub use runtime::{Engine, find_library, silence_telemetry};
 pub use session::Session;
 pub use signature::{Element, Signature, TensorSpec, Values};
 
+#[cfg(test)]
+mod session_test;
 #[cfg(test)]
 mod tests;

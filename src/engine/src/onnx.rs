@@ -9,7 +9,8 @@ use ort::{
 };
 
 use super::{
-    Element, Engine, EngineError, Signature, Slot, TensorSpec, Values, raw, session::Runner,
+    Element, Engine, EngineError, Placement, Signature, Slot, TensorSpec, Values, accelerator, raw,
+    session::Runner,
 };
 
 /// A folder that cannot exist, for weights that a model wants to take from beside itself; see [`super::Session::load`].
@@ -27,12 +28,14 @@ pub(crate) struct OnnxRunner {
 }
 
 impl OnnxRunner {
+    /// On the processor, or on what ONNX Runtime calls an execution provider.
     pub(crate) fn load(
         engine: &Engine,
         model: &[u8],
         signature: &Signature<'_>,
+        accelerator: Option<&Placement>,
     ) -> Result<Self, EngineError> {
-        let session = Session::builder(engine.environment())?
+        let builder = Session::builder(engine.environment())?
             // These networks are too small to share: with one thread of either kind the runtime makes no pool at all,
             // and runs on the caller's thread, with that thread's priority.
             .with_intra_threads(1)?
@@ -40,12 +43,16 @@ impl OnnxRunner {
             // A pool that does appear must not burn a core between ticks.
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?
-            .with_execution_providers([ort::ep::CPU::default()
-                .with_arena_allocator(true)
-                .build()
-                .error_on_failure()])?
-            .with_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)?
-            .commit_from_memory(model)?;
+            .with_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)?;
+        let session = match accelerator {
+            Some(placement) => accelerator::session(engine, builder, model, placement)?,
+            None => builder
+                .with_execution_providers([ort::ep::CPU::default()
+                    .with_arena_allocator(true)
+                    .build()
+                    .error_on_failure()])?
+                .commit_from_memory(model)?,
+        };
         check(&session, signature)?;
         let allocator = Allocator::default();
         let mut inputs = Vec::with_capacity(signature.inputs.len());

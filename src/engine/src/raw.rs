@@ -62,14 +62,14 @@ pub(crate) fn run(
 
 /// While it lives, this thread counts denormal numbers as zero, in what is read as in what is computed.
 ///
-/// It is worn for the length of a foreign call only, so that Rust's own arithmetic, and a simulator that may step on the
-/// same thread, stay exact.
-struct Flushed {
+/// It is worn for the length of a run only, so that all other arithmetic of the thread stays exact: a simulator may step
+/// on it.
+pub(crate) struct Flushed {
     before: control::Word,
 }
 
 impl Flushed {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let before = control::read();
         control::write(before | control::FLUSH);
         Self { before }

@@ -11,7 +11,7 @@ use ort::{
     session::builder::SessionBuilder,
 };
 
-use super::{EngineError, raw};
+use super::{EngineError, Placement, raw};
 
 /// The runtime's own switch; nothing but `1` will do.
 const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
@@ -84,6 +84,7 @@ fn version_in_name(path: &Path) -> Option<Vec<u32>> {
 pub struct Engine {
     environment: Environment,
     library: PathBuf,
+    placement: Placement,
 }
 
 impl Engine {
@@ -126,7 +127,29 @@ impl Engine {
             .map_err(|error| broken(error.to_string()))?;
         // With a logger of one's own the runtime starts at its most talkative; formatting that in each run is not free.
         environment.set_log_level(LogLevel::Warning);
-        Ok(Self { environment, library })
+        Ok(Self { environment, library, placement: Placement::default() })
+    }
+
+    /// The same engine, which places networks so unless it is told otherwise.
+    #[must_use]
+    pub fn placed(&self, placement: Placement) -> &'static Self {
+        // Few, since they come out of configuration; and for the life of the process, as the runtime is.
+        static PLACED: Mutex<Vec<&'static Engine>> = Mutex::new(Vec::new());
+        let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = placed.iter().find(|engine| engine.placement == placement) {
+            return same;
+        }
+        let Self { environment, library, .. } = self;
+        let (environment, library) = (environment.clone(), library.clone());
+        let engine = &*Box::leak(Box::new(Self { environment, library, placement }));
+        placed.push(engine);
+        engine
+    }
+
+    /// Where networks run of which nothing else is said.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        &self.placement
     }
 
     pub(crate) fn environment(&self) -> &Environment {

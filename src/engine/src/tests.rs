@@ -10,7 +10,7 @@ use super::{
     *,
 };
 
-fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(FOLDER);
     newest_library(&folder).expect("run `make setup` first")
 }

@@ -6,12 +6,12 @@ use std::{
     path::Path,
 };
 
-use motion::MAX_STEPS;
+use motion::MAX_BACK;
 
-use super::{Golden, Input, Manifest, Mode, SCHEMA, SeamMethod, SeamRule, Timing};
+use super::{FeatureRule, Golden, Input, Manifest, SCHEMA};
 use crate::{
     head::HeadError,
-    observation::{FeatureName, Params},
+    observation::{FeatureName, Params, tool::AXES},
 };
 
 mod output;
@@ -19,7 +19,7 @@ mod output;
 pub(super) type Checked = Result<(), HeadError>;
 
 /// Slowest loop that a head may be for: beyond ten seconds a tick it is a typing error.
-const PERIOD_MAX_MS: f64 = 10_000.0;
+pub(super) const PERIOD_MAX_MS: f64 = 10_000.0;
 /// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
 const CLIP_MAX: f64 = 1e6;
 /// Widest tolerance of a golden vector. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
@@ -59,7 +59,7 @@ impl Refuse<'_> {
         self.unless(found == wanted, key, found, remedy)
     }
 
-    fn unless_finite(&self, key: impl Display, values: &[f64]) -> Checked {
+    pub(super) fn unless_finite(&self, key: impl Display, values: &[f64]) -> Checked {
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => {
                 let key = format!("{key}[{at}]");
@@ -70,7 +70,8 @@ impl Refuse<'_> {
     }
 
     fn unless_beside(&self, key: &str, path: &Path) -> Checked {
-        let is_relative = path.file_name().is_some() && path.is_relative();
+        let is_blank = path.to_string_lossy().trim().is_empty();
+        let is_relative = path.file_name().is_some() && path.is_relative() && !is_blank;
         self.unless(is_relative, key, path, "name a file, relative to the manifest")
     }
 
@@ -103,7 +104,8 @@ impl Manifest {
         no.unless_beside("onnx", &self.onnx)?;
         no.unless_digest("sha256", &self.sha256)?;
         self.timing.check(&no)?;
-        self.seam.check(&no, &self.timing)?;
+        self.seam.check(&no, &self.timing, &self.inputs)?;
+        self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
         no.unless(!self.inputs.is_empty(), "inputs", "[]", "name at least one input tensor")?;
         let mut tensors = HashSet::new();
         for (at, input) in self.inputs.iter().enumerate() {
@@ -134,70 +136,6 @@ impl Manifest {
     }
 }
 
-impl Timing {
-    fn check(&self, no: &Refuse<'_>) -> Checked {
-        let Self { period_ms, chunk_steps, execute_steps, mode, prefetch_ticks, deadline_ms } =
-            *self;
-        no.unless(
-            period_ms > 0.0 && period_ms <= PERIOD_MAX_MS,
-            "timing.period_ms",
-            period_ms,
-            format!(
-                "give the period that the head was trained for, above 0 and up to {PERIOD_MAX_MS}"
-            ),
-        )?;
-        no.unless(
-            (1..=MAX_STEPS).contains(&(chunk_steps as usize)),
-            "timing.chunk_steps",
-            chunk_steps,
-            format!("give 1 to {MAX_STEPS} steps"),
-        )?;
-        no.unless(
-            (1..=chunk_steps).contains(&execute_steps),
-            "timing.execute_steps",
-            execute_steps,
-            format!("execute 1 to {chunk_steps} (timing.chunk_steps) steps"),
-        )?;
-        let (key, limit_ms, limit) = match mode {
-            Mode::Inline => {
-                let remedy = "leave it out, or set timing.mode = \"prefetch\"";
-                no.unless(prefetch_ticks == 0, "timing.prefetch_ticks", prefetch_ticks, remedy)?;
-                ("timing.deadline_ms", period_ms, "one period: the tick waits for the chunk")
-            }
-            Mode::Prefetch => {
-                no.unless(
-                    (1..execute_steps).contains(&prefetch_ticks),
-                    "timing.prefetch_ticks",
-                    prefetch_ticks,
-                    format!("ask at least 1 tick ahead, and less than timing.execute_steps = {execute_steps}"),
-                )?;
-                let limit_ms = f64::from(prefetch_ticks) * period_ms;
-                ("timing.deadline_ms", limit_ms, "the ticks by which it is asked ahead")
-            }
-        };
-        let remedy = format!("give more than 0 and less than {limit_ms}, {limit}");
-        no.unless(deadline_ms > 0.0 && deadline_ms < limit_ms, key, deadline_ms, remedy)
-    }
-}
-
-impl SeamRule {
-    fn check(&self, no: &Refuse<'_>, timing: &Timing) -> Checked {
-        let steps = timing.chunk_steps;
-        match (self.method, self.ticks) {
-            (SeamMethod::Cut, None) => Ok(()),
-            (SeamMethod::Cut, Some(ticks)) => {
-                no.unless(false, "seam.ticks", ticks, "a cut takes none: leave it out")
-            }
-            (SeamMethod::Fade, ticks) => no.unless(
-                ticks.is_some_and(|ticks| (1..=steps).contains(&ticks)),
-                "seam.ticks",
-                ticks.unwrap_or_default(),
-                format!("fade over 1 to {steps} (timing.chunk_steps) ticks"),
-            ),
-        }
-    }
-}
-
 impl Input {
     fn check(&self, no: &Refuse<'_>, at: usize) -> Checked {
         let input = format!("inputs[{at}]");
@@ -212,23 +150,34 @@ impl Input {
         for (feature_at, feature) in self.features.iter().enumerate() {
             let key = |name| format!("{input}.features[{feature_at}].{name}");
             let (items_key, items) = (feature.items_key(), feature.items());
-            let other = match feature.name {
-                FeatureName::Decision => ("joints", &feature.joints),
-                _ => ("params", &feature.params),
-            };
-            let remedy = format!("{} takes `{items_key}`: leave it out", feature.name.as_str());
-            no.unless(other.1.is_none(), key(other.0), other.1, remedy)?;
-            no.unless_distinct(key(items_key), items)?;
-            for item in items {
-                let is_new = seen.insert((feature.name, item));
-                no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
-                let is_known =
-                    feature.name != FeatureName::Decision || Params::NAMES.contains(&item.as_str());
-                let known = format!("a decision has {:?}", Params::NAMES);
-                no.unless(is_known, key(items_key), item, known)?;
+            let lists = [&feature.joints, &feature.params, &feature.axes];
+            for (name, list) in ["joints", "params", "axes"].into_iter().zip(lists) {
+                let takes = if items_key.is_empty() { "nothing" } else { items_key };
+                let remedy = format!("{} takes {takes}: leave it out", feature.name.as_str());
+                no.unless(name == items_key || list.is_none(), key(name), list, remedy)?;
             }
-            no.unless_len(key("mean"), feature.mean.len(), items.len(), items_key)?;
-            no.unless_len(key("std"), feature.std.len(), items.len(), items_key)?;
+            let is_tool = feature.name == FeatureName::ToolPosition;
+            let remedy = "a tool_position names its arm; nothing else has one";
+            no.unless(is_tool == feature.arm.is_some(), key("arm"), &feature.arm, remedy)?;
+            let remedy = "only a tool_position has it: leave it out";
+            no.unless(is_tool || feature.of.is_none(), key("of"), feature.of, remedy)?;
+            feature.check_rows(no, key)?;
+            if !feature.name.is_one_number() {
+                no.unless_distinct(key(items_key), items)?;
+            }
+            for item in items {
+                let is_new = seen.insert((feature.name, &feature.arm, feature.of, item));
+                no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
+                let known: &[&str] = match feature.name {
+                    FeatureName::Decision => &Params::NAMES,
+                    FeatureName::ToolPosition => &AXES,
+                    _ => continue, // the robot's joints are not known yet
+                };
+                let is_known = known.contains(&item.as_str());
+                no.unless(is_known, key(items_key), item, format!("there are {known:?}"))?;
+            }
+            no.unless_len(key("mean"), feature.mean.len(), feature.width(), items_key)?;
+            no.unless_len(key("std"), feature.std.len(), feature.width(), items_key)?;
             no.unless_finite(key("mean"), &feature.mean)?;
             no.unless_finite(key("std"), &feature.std)?;
             let positive = feature.std.iter().all(|std| *std > 0.0);
@@ -238,6 +187,21 @@ impl Input {
             no.unless(clip > 0.0 && clip <= CLIP_MAX, key("clip"), clip, remedy)?;
         }
         Ok(())
+    }
+}
+
+impl FeatureRule {
+    /// A prefix has rows, nothing else has.
+    fn check_rows(&self, no: &Refuse<'_>, key: impl Fn(&'static str) -> String) -> Checked {
+        let name = self.name.as_str();
+        if self.name != FeatureName::Prefix {
+            let remedy = format!("a {name} has no rows: leave it out");
+            no.unless(self.steps.is_none(), key("steps"), self.steps, &remedy)?;
+            return no.unless(self.align.is_none(), key("align"), self.align, &remedy);
+        }
+        let steps = self.steps.unwrap_or_default() as usize;
+        let remedy = format!("give 1 to {MAX_BACK}");
+        no.unless((1..=MAX_BACK).contains(&steps), key("steps"), steps, remedy)
     }
 }
 
