@@ -52,13 +52,14 @@ pub(super) fn run(arguments: &BenchArguments, out: &mut impl Write) -> Result<Ex
     let runs = arguments.runs.unwrap_or(usual);
     let mut engines = Vec::new();
     for runner in runners(arguments.engine, &settings)? {
-        let mut head = runner.load(&arguments.manifest, &body)?;
+        let Some(loaded) = runner.load(&arguments.manifest, &body) else { continue };
+        let mut head = loaded?;
         let bench = head.bench(runs, pace)?;
         let manifest = head.manifest();
         if arguments.json {
             engines.push(json!({
-                "engine": runner.name,
-                "version": runner.version,
+                "engine": runner.name(),
+                "version": runner.version(),
                 "head": manifest.name,
                 "pace": format!("{pace:?}"),
                 "runs": bench.runs,
@@ -70,7 +71,7 @@ pub(super) fn run(arguments: &BenchArguments, out: &mut impl Write) -> Result<Ex
                 "beyond_deadline": bench.beyond_deadline,
             }));
         } else {
-            writeln!(out, "{} on {}, {}", manifest.name, runner.name, runner.version)?;
+            writeln!(out, "{} on {}, {}", manifest.name, runner.name(), runner.version())?;
             write!(out, "{}", table(&bench, manifest))?;
         }
     }
