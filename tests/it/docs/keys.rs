@@ -8,14 +8,20 @@ use super::read;
 
 const PAGE: &str = "docs/manifest_keys.md";
 /// Where the types are.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 13] = [
     "src/head/manifest.rs",
+    "src/head/manifest/engine.rs",
     "src/head/manifest/record.rs",
+    "src/head/manifest/schedule.rs",
+    "src/engine/src/dense/weights.rs",
+    "src/engine/src/placement.rs",
     "src/action/columns.rs",
     "src/action/normalisation.rs",
     "src/action/rotation.rs",
     "src/action/tokens.rs",
     "src/observation.rs",
+    "src/observation/prefix.rs",
+    "src/observation/tool.rs",
 ];
 const HEAD: &str = "# Every key of a head's manifest
 
@@ -45,6 +51,8 @@ struct Type {
     /// The key that says which of an enum's tables it is.
     tag: Option<String>,
     fields: Vec<Field>,
+    /// Its words are written without the `_` between their parts.
+    is_lowercase: bool,
 }
 
 /// `RelativeTo` as it is written in a file: `relative_to`.
@@ -98,7 +106,10 @@ fn types(source: &str, found: &mut BTreeMap<String, Type>) {
                     };
                 if attributes.contains("Deserialize") && line.ends_with('{') {
                     let tag = attribute(&attributes, "tag");
-                    let of = Type { what: what.clone(), is_enum, tag, fields: Vec::new() };
+                    let rename = attribute(&attributes, "rename_all");
+                    let is_lowercase = rename.as_deref() == Some("lowercase");
+                    let of =
+                        Type { what: what.clone(), is_enum, tag, fields: Vec::new(), is_lowercase };
                     current = Some((name(rest), of));
                 }
             }
@@ -124,7 +135,11 @@ fn types(source: &str, found: &mut BTreeMap<String, Type>) {
                             .map_or("", |(_, kind)| kind.trim_end_matches(',')),
                     };
                     let renamed = attribute(&attributes, "rename");
-                    let written = if of.is_enum { snake(&plain) } else { plain };
+                    let written = match (of.is_enum, of.is_lowercase) {
+                        (true, true) => plain.to_lowercase(),
+                        (true, false) => snake(&plain),
+                        _ => plain,
+                    };
                     of.fields.push(Field {
                         name: renamed.unwrap_or(written),
                         kind: kind.to_owned(),
@@ -167,6 +182,7 @@ fn words<'a>(kind: &'a str, types: &BTreeMap<String, Type>) -> (String, Option<&
 /// Code that documentation links to is not there for a reader of files.
 fn plain(what: &str) -> String {
     let what = what.replace("[`", "`").replace("`]", "`").replace('|', "or");
+    let what = what.replace("`SCHEMA`", "`reflex.head.v1`");
     what.replace("Self::", "")
         .replace("Columns::", "")
         .replace("Normalisation::", "")
