@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 13] = [
+mod keys;
+
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -25,8 +27,10 @@ const PAGES: [&str; 13] = [
     "docs/engines.md",
     "docs/evaluation.md",
     "docs/failsafe.md",
+    "docs/import.md",
     "docs/kinematics.md",
     "docs/manifest.md",
+    "docs/manifest_keys.md",
     "docs/registry.md",
     "docs/scheduling.md",
     "docs/zenoh.md",

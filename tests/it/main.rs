@@ -27,7 +27,9 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod guard;
+mod heads;
 mod ik;
+mod importing;
 mod python;
 mod registry;
 mod reload;
