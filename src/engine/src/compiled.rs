@@ -174,6 +174,7 @@ impl Runner for CompiledRunner {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stderr, reason = "a test that skips says so")]
 mod tests {
     use super::*;
     use crate::{Engine, Session, session_test::network, tests::library};

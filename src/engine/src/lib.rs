@@ -34,6 +34,7 @@ pub use session::Session;
 pub use signature::{Element, Signature, TensorSpec, Values};
 
 #[cfg(test)]
+#[allow(clippy::print_stderr, reason = "a test that skips says so")]
 mod session_test;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! What can be shown of TensorRT without a GPU: a library that is missing, of another version, without a driver, deadly;
 //! and a whole run through the shim, on a mock that is built here against the same headers.
 
+#![allow(clippy::print_stderr, reason = "a test that skips says so")]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -52,6 +52,21 @@ enum Operand {
     Constant(Box<[f32]>),
 }
 
+impl View {
+    fn of<'a>(&self, buffers: &'a [Box<[f32]>]) -> &'a [f32] {
+        &buffers[self.buffer][self.first..self.first + self.len]
+    }
+}
+
+impl Operand {
+    fn of<'a>(&'a self, buffers: &'a [Box<[f32]>]) -> &'a [f32] {
+        match self {
+            Self::View(view) => view.of(buffers),
+            Self::Constant(values) => values,
+        }
+    }
+}
+
 enum Step {
     Dense { layer: Dense, input: View },
     Unary { function: Unary, input: View },
@@ -119,21 +134,18 @@ impl Program {
         for (at, step) in self.steps.iter_mut().enumerate() {
             let (before, rest) = self.buffers.split_at_mut(self.inputs + at);
             let Some(ys) = rest.first_mut() else { break };
-            let of = |view: &View| &before[view.buffer][view.first..view.first + view.len];
-            let either = |operand| match operand {
-                &Operand::View(ref view) => of(view),
-                Operand::Constant(values) => values,
-            };
             match step {
-                Step::Dense { layer, input } => self.processor.dense(layer, of(input), ys),
-                Step::Unary { function, input } => self.processor.unary(*function, of(input), ys),
+                Step::Dense { layer, input } => self.processor.dense(layer, input.of(before), ys),
+                Step::Unary { function, input } => {
+                    self.processor.unary(*function, input.of(before), ys)
+                }
                 Step::Binary { function, a, b } => {
-                    self.processor.binary(*function, either(a), either(b), ys);
+                    self.processor.binary(*function, a.of(before), b.of(before), ys);
                 }
                 Step::Concat { parts } => {
                     let mut ys = &mut ys[..];
                     for part in parts {
-                        let values = either(part);
+                        let values = part.of(before);
                         let (here, after) = ys.split_at_mut(values.len());
                         here.copy_from_slice(values);
                         ys = after;
@@ -141,8 +153,7 @@ impl Program {
                 }
             }
         }
-        let View { buffer, first, len } = self.output;
-        &self.buffers[buffer][first..first + len]
+        self.output.of(&self.buffers)
     }
 }
 
