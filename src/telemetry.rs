@@ -23,6 +23,8 @@ use crate::{
 const TIMING_EVERY_TICKS: u64 = 20;
 /// How often an idle listener looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
+/// A head's 32-bit answer at the very limit is rounded across it: that is no set-point that had to be changed, rad or m.
+const ROUNDING: f64 = 1e-6;
 /// Longest duration that the histograms tell apart.
 const LONGEST_NS: u64 = 60_000_000_000;
 /// Significant digits that they keep.
@@ -201,7 +203,8 @@ impl Herald {
 
     fn look(&mut self, tick: &Tick) -> Present {
         if tick.mode.run().is_some() {
-            let limited = tick.limited_by.iter().any(|limits| limits.0 != 0);
+            let mut pairs = tick.requested.iter().zip(tick.applied.iter());
+            let limited = pairs.any(|(wish, applied)| (wish - applied).abs() > ROUNDING);
             self.tally.ticks += 1;
             self.tally.limited += u64::from(limited || tick.barred.is_some());
         }

@@ -173,7 +173,7 @@ fn a_broken_registry_stops_the_start() {
 
     let slow = Tree::copy();
     slow.replace(DAEMON, "period_ms = 50", "period_ms = 20");
-    slow.must_fail(CONFIG, &[], &["policy_registry.json", "pick_up", "20", "50 ms", "period_ms"]);
+    slow.must_fail(CONFIG, &[], &["policy_registry.json", "20", "50 ms", "period_ms"]);
     let edited = Tree::copy();
     edited.replace(HEAD, "deadline_ms = 10.0", "deadline_ms = 9.0");
     edited.must_fail(CONFIG, &[], &["policy_registry.json", "manifest_sha256", "pin"]);
