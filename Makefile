@@ -15,7 +15,7 @@ export CARGO PYTHON
 .PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=out/demo)
 	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --out $(OUT)

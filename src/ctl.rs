@@ -111,15 +111,9 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             show::ways(&answer, cli.json, out)?
         }
         Act::Registry(args::RegistryAct::Status) => {
-            let mut told = client
-                .read("info/registry")
-                .map_err(|error| unknown_robot(cli, &client, error))?
-                .remove("info/registry")
-                .unwrap_or_default();
-            // A daemon that has just started has not told of its shadows yet.
-            let shadows = client.read("diag/shadow").unwrap_or_default();
-            told["shadows"] =
-                shadows.get("diag/shadow").map_or(Value::Null, |s| s["shadows"].clone());
+            let told = client
+                .ask("info/registry", &Value::Null)
+                .map_err(|error| unknown_robot(cli, &client, error))?;
             show::registry(&told, cli.json, out)?;
             Exit::Accepted
         }

@@ -186,7 +186,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         errands: errand.clone(),
         present,
     });
-    let thinking = start_thinker(thinker, assignments, desk.clone())?;
+    let thinking = start_thinker(settings, thinker, assignments, desk.clone())?;
     let telling = (runtime.handle().clone(), tell.clone());
     // It ends with the process: nothing that it holds has to be put away.
     let _keeping =
@@ -241,11 +241,28 @@ fn start_loop(
 }
 
 fn start_thinker(
+    settings: &Settings,
     thinker: Thinker,
     assignments: mpsc::Receiver<Assignment>,
     desk: Desk,
 ) -> Result<Joined<()>, DaemonError> {
+    let wanted = &settings.daemon.loop_;
+    let lockstep = wanted.pace == Pace::Lockstep;
+    // What the loop waits for is as urgent as the loop, but for the loop itself; and on the loop's own processor, if it
+    // has one, it is handed over instead of sent for.
+    let wishes = realtime::Settings {
+        priority: wanted
+            .fifo_priority
+            .filter(|priority| !lockstep && *priority > 1)
+            .map(|it| it - 1),
+        cpu: wanted.cpu.filter(|_| !lockstep),
+        lock_memory: false,
+        stack_prefault_bytes: 0,
+    };
     spawn("reflex-thinker", move || {
+        for refusal in realtime::enter(&wishes).refused() {
+            tracing::debug!("the thinker, in real time: {refusal}");
+        }
         think(thinker, &assignments, |failure| {
             tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
             if let Some(running) = desk.running(failure.run) {

@@ -16,7 +16,10 @@ use motion::{Ask, Chunk, ChunkId, HeadDigest, JointLimits, Joints, Plan, RunId, 
 
 use crate::{
     action::{Body, Codec, ColumnsError, LowerError, Lowering, Sizes, Start},
-    inference::{Element, Engine, EngineError, Session, Signature, Slot, TensorSpec, Values},
+    inference::{
+        Element, Engine, EngineError, Fallback, Placement, Provider, Session, Signature, Slot,
+        TensorSpec, Values,
+    },
     observation::{FeatureError, PackError, Packer, Params},
 };
 
@@ -68,8 +71,30 @@ impl Head {
         Ok(head)
     }
 
+    /// The same, run by a provider whatever manifest and configuration say, or refused.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; or if the provider is not there, or cannot keep the weights as the manifest wants them.
+    pub fn load_on(
+        path: &Path,
+        body: &Body,
+        engine: &Engine,
+        provider: Provider,
+    ) -> Result<Self, HeadError> {
+        let strict = Placement { fallback: Fallback::Refuse, ..engine.placement().clone() };
+        let mut manifest = Manifest::load(path)?;
+        manifest.engine.provider = Some(provider);
+        let mut head = Self::proved(manifest, body, engine.placed(strict))?;
+        head.correction = Corrects::load(&head.manifest, body, engine)?;
+        Ok(head)
+    }
+
     fn load_one(path: &Path, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
-        let mut head = Self::assemble(Manifest::load(path)?, body, engine)?;
+        Self::proved(Manifest::load(path)?, body, engine)
+    }
+
+    fn proved(manifest: Manifest, body: &Body, engine: &Engine) -> Result<Self, HeadError> {
+        let mut head = Self::assemble(manifest, body, engine)?;
         head.proof = head.prove()?;
         Ok(head)
     }
@@ -403,6 +428,8 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
 mod actions_test;
 #[cfg(test)]
 pub(crate) mod jukebox_test;
+#[cfg(test)]
+mod manifest_test;
 #[cfg(test)]
 mod schedule_test;
 #[cfg(test)]

@@ -100,6 +100,3 @@ pub fn import(request: &Request<'_>, engine: &Engine) -> Result<Imported, Import
 pub fn template(network: Option<&Path>, robot: &RobotSettings) -> Result<String, ImportError> {
     template::write(network, robot)
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,7 +15,7 @@ use crate::{
     config::Settings,
     daemon::{self, DaemonError},
     head::{Head, HeadError},
-    inference,
+    inference::{Engine, EngineError, Provider},
 };
 
 /// Commands about heads.
@@ -46,31 +46,69 @@ Examples:
 /// Which engines a head is tried on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
-    /// Each that is there.
+    /// Each that is there and can keep the weights as the manifest wants them.
     All,
-    /// ONNX Runtime on the processor.
+    /// The processor: dense networks by this program's own code, all others in ONNX Runtime.
     Cpu,
+    /// The processor, in ONNX Runtime.
+    Onnxruntime,
+    /// CUDA, in ONNX Runtime.
+    Cuda,
+    /// TensorRT, in ONNX Runtime.
+    Tensorrt,
+    /// A plugin of ONNX Runtime.
+    Plugin,
+    /// What `reflexd compile` made.
+    Compiled,
 }
 
-/// One engine that is there.
+/// An engine to try a head on.
+#[derive(Clone, Copy)]
 struct Runner {
-    name: &'static str,
-    version: String,
-    engine: &'static inference::Engine,
+    provider: Provider,
+    engine: &'static Engine,
+    /// Nobody asked for it by name: where it is not to be had, nobody misses it.
+    is_extra: bool,
 }
 
-/// The engines of this machine that are asked for.
+/// The engines that are asked for; the processor first.
 fn runners(which: Which, settings: &Settings) -> Result<Vec<Runner>, CliError> {
+    use Provider::{Compiled, Cpu, Cuda, OnnxRuntime, Plugin, Tensorrt};
     let engine = daemon::engine(settings)?;
-    let cpu = Runner { name: "cpu", version: format!("ONNX Runtime {}", engine.version()), engine };
-    match which {
-        Which::All | Which::Cpu => Ok(vec![cpu]),
-    }
+    let providers = match which {
+        Which::All => &[Cpu, OnnxRuntime, Cuda, Tensorrt, Plugin, Compiled][..],
+        Which::Cpu => &[Cpu],
+        Which::Onnxruntime => &[OnnxRuntime],
+        Which::Cuda => &[Cuda],
+        Which::Tensorrt => &[Tensorrt],
+        Which::Plugin => &[Plugin],
+        Which::Compiled => &[Compiled],
+    };
+    let runner = |&provider| {
+        let is_extra = which == Which::All && provider != Cpu;
+        Runner { provider, engine, is_extra }
+    };
+    Ok(providers.iter().map(runner).collect())
 }
 
 impl Runner {
-    fn load(&self, manifest: &Path, body: &Body) -> Result<Head, HeadError> {
-        Head::load(manifest, body, self.engine)
+    fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    fn version(&self) -> String {
+        format!("ONNX Runtime {}", self.engine.version())
+    }
+
+    /// `None` if it is not to be had here, and nobody asked for it.
+    fn load(&self, manifest: &Path, body: &Body) -> Option<Result<Head, HeadError>> {
+        match Head::load_on(manifest, body, self.engine, self.provider) {
+            Err(HeadError::Engine {
+                source: EngineError::Provider { .. } | EngineError::Precision { .. },
+                ..
+            }) if self.is_extra => None,
+            loaded => Some(loaded),
+        }
     }
 }
 

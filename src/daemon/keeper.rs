@@ -34,6 +34,9 @@ use crate::{
 /// How often it looks what can be freed, and what shadows have seen.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// A run that is shorter says nothing of the share of its ticks that the filter changed: every motion begins with a ramp.
+const TELLING_TICKS: u64 = 20;
+
 /// What a keeper is made of.
 pub(super) struct Keeper {
     settings: Settings,
@@ -240,7 +243,7 @@ impl Keeper {
         let registry = self.desk.registry();
         let Some((_, skill)) = self.on_trial(&registry, running) else { return };
         let (share, most) = (tally.limited_share(), skill.entry.canary.limited_share_max);
-        if share > most {
+        if share > most && tally.ticks >= TELLING_TICKS {
             let why = format!("the filter changed {share:.2} of its set-points, more than {most}");
             return self.tripped(running, &why);
         }

@@ -26,6 +26,8 @@ const NETWORK: &str = "policy.onnx";
 const EXAMPLES: &str = "policy_goldens.json";
 const EXPORT: &str = "run models/training/import/export_lerobot_act.py on the folder first, or name a network with --onnx";
 const ACTION: &str = "action";
+/// What LeRobot adds to a standard deviation.
+const EPSILON: f64 = 1e-8;
 
 /// What counts here of `config.json`.
 #[derive(Debug, Deserialize)]
@@ -69,6 +71,8 @@ struct Answer {
 /// Statistics by name, as in `observation.state.mean`.
 struct Stats {
     file: PathBuf,
+    /// How each kind of feature is normalised, where the step says so itself.
+    mapping: Option<(PathBuf, BTreeMap<String, String>)>,
     lists: BTreeMap<String, Vec<f64>>,
 }
 
@@ -113,6 +117,7 @@ pub(super) fn read(folder: &Path, network_file: Option<&Path>) -> Result<Materia
     let statistics = after.for_feature(&config, &file, ACTION, "ACTION")?;
     let statistics = statistics.map(|statistics| statistics.checked(width)).transpose()?;
     let names: Vec<_> = inputs.iter().map(|seen| seen.tensor.clone()).collect();
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
     let mut notes = Vec::new();
     if config.temporal_ensemble_coeff.is_some() {
         notes.push(
@@ -121,7 +126,7 @@ pub(super) fn read(folder: &Path, network_file: Option<&Path>) -> Result<Materia
         );
     }
     Ok(Material {
-        what: format!("LeRobot's {} of {}", config.kind, file.display()),
+        what: format!("LeRobot's {} `{}`", config.kind, name.to_string_lossy()),
         network,
         inputs,
         output: Answered { tensor: ACTION.to_owned(), shape, statistics, is_padded: false },
@@ -177,33 +182,20 @@ impl Stats {
         let pipeline: Value = serde_json::from_slice(&bytes)
             .map_err(|error| ImportError::bad(&file, "JSON", error.to_string(), remedy))?;
         let steps = pipeline.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
-        for other in &steps {
-            let name = other.get("registry_name").and_then(Value::as_str).unwrap_or_default();
-            if !UNDERSTOOD.contains(&name) {
-                let remedy = format!(
-                    "only the steps {UNDERSTOOD:?} are read: what this one does would be lost"
-                );
-                return Err(ImportError::bad(&file, "steps.registry_name", name, remedy));
-            }
-            if other.pointer("/config/rename_map").is_some_and(|map| map != &serde_json::json!({}))
-            {
-                let remedy = "save the policy with the names that it was trained with";
-                return Err(ImportError::bad(
-                    &file,
-                    "steps.config.rename_map",
-                    "not empty",
-                    remedy,
-                ));
-            }
-        }
+        steps.iter().try_for_each(|step| understood(&file, step))?;
         let is_it =
             |other: &&Value| other.get("registry_name").and_then(Value::as_str) == Some(step);
-        let state_file = steps.iter().find(is_it).and_then(|step| step.get("state_file"));
+        let found = steps.iter().find(is_it);
+        let state_file = found.and_then(|step| step.get("state_file"));
         let Some(state_file) = state_file.and_then(Value::as_str) else {
             let remedy = format!("a step `{step}` with a `state_file` is wanted: {remedy}");
             return Err(ImportError::bad(&file, "steps", "none", remedy));
         };
-        Self::read(&folder.join(state_file), |key| Some(key.to_owned()))
+        let stats = Self::read(&folder.join(state_file), |key| Some(key.to_owned()))?;
+        // The step's own mapping is what runs; the one of config.json is what it was made of.
+        let mapping = found.and_then(|step| step.pointer("/config/norm_map")).cloned();
+        let mapping = mapping.and_then(|map| serde_json::from_value(map).ok());
+        Ok(Self { mapping: mapping.map(|mapping| (file, mapping)), ..stats })
     }
 
     /// `normalize_inputs.buffer_observation_state.mean`: how LeRobot kept them until 0.3.
@@ -241,7 +233,7 @@ impl Stats {
             };
             lists.insert(name, numbers);
         }
-        Ok(Self { file: file.to_path_buf(), lists })
+        Ok(Self { file: file.to_path_buf(), mapping: None, lists })
     }
 
     /// The statistics that a feature's normalisation wants; `None` if it has none. As LeRobot does, a kind that the mapping
@@ -253,7 +245,11 @@ impl Stats {
         name: &str,
         kind: &str,
     ) -> Result<Option<Statistics>, ImportError> {
-        let mode = config.normalization_mapping.get(kind).map_or("IDENTITY", String::as_str);
+        let (file, key, mapping) = match &self.mapping {
+            Some((file, mapping)) => (file.as_path(), "steps.config.norm_map", mapping),
+            None => (config_file, "normalization_mapping", &config.normalization_mapping),
+        };
+        let mode = mapping.get(kind).map_or("IDENTITY", String::as_str);
         let (method, keys) = match mode {
             "IDENTITY" => return Ok(None),
             "MEAN_STD" => ("lerobot_mean_std", ["mean", "std"]),
@@ -261,9 +257,9 @@ impl Stats {
             "QUANTILES" => ("lerobot_quantiles", ["q01", "q99"]),
             "QUANTILE10" => ("lerobot_quantile10", ["q10", "q90"]),
             _ => {
-                let key = format!("normalization_mapping.{kind}");
+                let key = format!("{key}.{kind}");
                 let remedy = "MEAN_STD, MIN_MAX, QUANTILES, QUANTILE10 and IDENTITY are known";
-                return Err(ImportError::bad(config_file, key, mode, remedy));
+                return Err(ImportError::bad(file, key, mode, remedy));
             }
         };
         if !self.lists.keys().any(|key| key.rsplit_once('.').is_some_and(|(of, _)| of == name)) {
@@ -291,6 +287,31 @@ const UNDERSTOOD: [&str; 5] = [
     "normalizer_processor",
     "unnormalizer_processor",
 ];
+
+/// Whether a step does nothing but what an import does too.
+fn understood(file: &Path, step: &Value) -> Result<(), ImportError> {
+    let name = step.get("registry_name").and_then(Value::as_str).unwrap_or_default();
+    let of = |key: &str| step.get("config").and_then(|config| config.get(key)).cloned();
+    let (key, value, remedy) = if !UNDERSTOOD.contains(&name) {
+        let remedy =
+            format!("only the steps {UNDERSTOOD:?} are read: what this one does would be lost");
+        ("registry_name", name.to_owned(), remedy)
+    } else if let Some(map) = of("rename_map").filter(|map| map != &serde_json::json!({})) {
+        let remedy = "save the policy with the names that it was trained with";
+        ("config.rename_map", map.to_string(), remedy.to_owned())
+    } else if let Some(eps) = of("eps").filter(|eps| eps.as_f64() != Some(EPSILON)) {
+        ("config.eps", eps.to_string(), format!("only LeRobot's own {EPSILON:?} is read"))
+    } else if let Some(keys) = of("normalize_observation_keys") {
+        (
+            "config.normalize_observation_keys",
+            keys.to_string(),
+            "only all of them are read".to_owned(),
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ImportError::bad(file, format!("steps.{key}"), value, remedy))
+}
 
 /// What LeRobot itself answered, if the exporter has asked it.
 fn examples(folder: &Path, inputs: &[String]) -> Result<Examples, ImportError> {

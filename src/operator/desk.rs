@@ -223,9 +223,9 @@ impl Desk {
         let superseded = present.run.as_ref().map(|running| running.run);
         let running = Running {
             run: self.id(),
-            skill: chosen.name,
+            skill: chosen.name.clone(),
             params: decision.params,
-            policy: Some(chosen.policy),
+            policy: Some(chosen.means.name.clone()),
             decision_id: Some(decision.decision_id.clone()),
             source: decision.source.clone(),
         };
@@ -234,14 +234,19 @@ impl Desk {
         let settled = self.begin(chosen.skill, running, expires).await?;
         settled.outcome.map_err(|refusal| self.words(refusal))?;
         lock(&self.inner.clerk).remember(decision, observed_ns);
+        self.catch_up(&chosen.name, &chosen.means).await;
         Ok((run, superseded))
     }
 
     async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
         let chosen = self.skill(name, params)?;
-        let policy = Some(chosen.policy);
+        let policy = Some(chosen.means.name.clone());
         let running = Running { policy, ..self.running_for(&chosen.name, params, who) };
-        self.begin_now(chosen.skill, running).await
+        let settled = self.begin_now(chosen.skill, running).await?;
+        if settled.outcome.is_ok() {
+            self.catch_up(&chosen.name, &chosen.means).await;
+        }
+        Ok(settled)
     }
 
     pub(super) async fn begin_for(

@@ -13,7 +13,7 @@ use crate::{
         follow::Follow,
         jog::{Jogged, Wish},
         planned::Planned,
-        registry::Recipe,
+        registry::{Means, Recipe},
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Chosen {
     /// Its proper name.
     pub(super) name: String,
     /// What carries it out.
-    pub(super) policy: String,
+    pub(super) means: Arc<Means>,
     pub(super) skill: Box<dyn Skill>,
 }
 
@@ -107,9 +107,9 @@ impl Desk {
     pub(super) fn skill(&self, name: &str, params: Params) -> Result<Chosen, String> {
         let registry = self.registry();
         let (name, recipe) = registry.recipe(name, params)?;
-        let policy = registry.skill(name).map(|(_, skill)| skill.active.name.clone());
-        let (name, policy) = (name.to_owned(), policy.unwrap_or_default());
-        Ok(Chosen { name, policy, skill: self.prepare(recipe, params)? })
+        let means = registry.skill(name).map(|(_, skill)| Arc::clone(&skill.active));
+        let means = means.ok_or("the registry has no policy for it")?;
+        Ok(Chosen { name: name.to_owned(), means, skill: self.prepare(recipe, params)? })
     }
 
     /// What a recipe says, planned from where the robot is.

@@ -6,7 +6,7 @@ use motion::{Refusal, Run, RunId, What};
 use tokio::sync::oneshot;
 
 use super::{Answer, Desk, Running, Settled, desk::lock};
-use crate::skill::registry::Registry;
+use crate::skill::registry::{Means, Registry};
 
 /// Loading and proving heads takes no longer than this on a machine that can run them.
 const PATIENCE: Duration = Duration::from_secs(9);
@@ -134,10 +134,22 @@ impl Desk {
         let Settled { outcome, .. } =
             self.order(What::HandOver(Run { id: run, plan, expires })).await?;
         match outcome {
-            Ok(()) => Ok(self.rename_policy(run, &chosen.policy).then_some(run)),
+            Ok(()) => Ok(self.rename_policy(run, &chosen.means.name).then_some(run)),
             // It was over before it could be handed over.
             Err(Refusal::NoSuchRun | Refusal::Stale) => Ok(None),
             Err(refusal) => Err(self.words(refusal)),
+        }
+    }
+
+    /// A registry that was replaced while a run of `skill` was being begun with `means` has not seen that run: it is handed
+    /// over now.
+    pub(super) async fn catch_up(&self, skill: &str, means: &Arc<Means>) {
+        let registry = self.registry();
+        let active = registry.skill(skill).map(|(_, skill)| &skill.active);
+        if active.is_some_and(|active| !Arc::ptr_eq(active, means))
+            && let Err(why) = self.hand_over(skill).await
+        {
+            tracing::warn!(skill, "the run goes on as it was begun: {why}");
         }
     }
 

@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 12] = [
+mod keys;
+
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -25,9 +27,12 @@ const PAGES: [&str; 12] = [
     "docs/engines.md",
     "docs/evaluation.md",
     "docs/failsafe.md",
+    "docs/import.md",
     "docs/kinematics.md",
     "docs/manifest.md",
+    "docs/manifest_keys.md",
     "docs/registry.md",
+    "docs/scheduling.md",
     "docs/zenoh.md",
 ];
 
@@ -170,6 +175,11 @@ fn manifest_md_has_every_key() {
     for table in ["Provenance", "Evaluation", "Stratum"] {
         let table = format!("pub struct {table}");
         every_one_is_quoted(names(&record, &table, "\n}", "    pub "), "docs/manifest.md");
+    }
+    let schedule = read("src/head/manifest/schedule.rs");
+    for table in ["Timing", "SeamRule", "CorrectionTable"] {
+        let table = format!("pub struct {table}");
+        every_one_is_quoted(names(&schedule, &table, "\n}", "    pub "), "docs/manifest.md");
     }
 }
 

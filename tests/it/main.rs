@@ -27,9 +27,12 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod guard;
+mod heads;
 mod ik;
+mod importing;
 mod python;
 mod registry;
+mod reload;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;

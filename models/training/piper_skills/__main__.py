@@ -74,7 +74,8 @@ def main():
     for name in arguments.skills:
         path = train(SKILLS[name], arguments.seed, arguments.out, arguments.steps)
         policy = onnx_policy(SKILLS[name], path)
-        show(table(SKILLS[name], policy, arguments.episodes, execute=(1, 8)[: 1 + chunked], strata=strata), arguments.episodes)
+        result = table(SKILLS[name], policy, arguments.episodes, execute=(1, 8)[: 1 + chunked], strata=strata)
+        show(result, arguments.episodes)
 
 
 if __name__ == "__main__":

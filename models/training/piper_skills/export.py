@@ -34,7 +34,8 @@ def write_correction(skill, layout, limits, folder: Path, folded, observations, 
     path, digest = graph(folder, name, folded)
     golden = _picked(observations, seed)
     answers = (run(folded, layout.normalise(golden)) * limits)[:, None]
-    (folder / f"{name}.toml").write_text(_correction_manifest(skill, layout, limits, name, digest, golden, answers, seed))
+    manifest = _correction_manifest(skill, layout, limits, name, digest, golden, answers, seed)
+    (folder / f"{name}.toml").write_text(manifest)
     return path
 
 
@@ -176,6 +177,9 @@ chunk_steps = 1
 execute_steps = 1
 mode = "inline"
 deadline_ms = 5.0
+
+[seam]
+method = "cut"
 
 [[inputs]]
 tensor = "observation"

@@ -158,12 +158,13 @@ _TARGET = ("target_x", "target_y", "target_z")
 _THING = "The thing's centre in the base frame and its radius, m; speed 0.5..1"
 _PLACE = "The thing's centre in the base frame, m: the tool goes 0.12 m above it; speed 0.5..1."
 _AXIS = "Centre and radius of the circle, m: flown 0.12 m above it, counter-clockwise at 2 rad/s times the speed, 0.5..1."
+_GRASPED = (*_TARGET, "radius", "speed_hint")
 SKILLS = {
     skill.name: skill
     for skill in (
-        Skill("pick_up", Layout((*_TARGET, "radius", "speed_hint", "object_is_berry")), Grasp(), 140, 240, True, 1.0, _THING + "; whether it is a berry, 0 or 1."),
-        Skill("find_and_eat_berry", Layout((*_TARGET, "radius", "speed_hint")), Grasp(to_mouth=True), 180, 300, True, 1.0, _THING + "."),
-        Skill("walk_to", Layout((*_TARGET, "speed_hint")), Over(), 90, 160, False, 0.5, _PLACE),
+        Skill("pick_up", Layout((*_GRASPED, "object_is_berry")), Grasp(), 140, 240, True, 1.0, f"{_THING}; 1 for a berry."),
+        Skill("find_and_eat_berry", Layout(_GRASPED), Grasp(to_mouth=True), 180, 300, True, 1.0, f"{_THING}."),
+        Skill("walk_to", Layout((*_TARGET, "speed_hint")), Over(), 90, 160, False, 1.0, _PLACE),
         Skill("run_around", Layout((*_TARGET, "radius", "speed_hint")), Around(), 160, 600, False, 0.6, _AXIS),
     )
 }

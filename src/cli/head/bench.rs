@@ -52,13 +52,14 @@ pub(super) fn run(arguments: &BenchArguments, out: &mut impl Write) -> Result<Ex
     let runs = arguments.runs.unwrap_or(usual);
     let mut engines = Vec::new();
     for runner in runners(arguments.engine, &settings)? {
-        let mut head = runner.load(&arguments.manifest, &body)?;
+        let Some(loaded) = runner.load(&arguments.manifest, &body) else { continue };
+        let mut head = loaded?;
         let bench = head.bench(runs, pace)?;
         let manifest = head.manifest();
         if arguments.json {
             engines.push(json!({
-                "engine": runner.name,
-                "version": runner.version,
+                "engine": runner.name(),
+                "version": runner.version(),
                 "head": manifest.name,
                 "pace": format!("{pace:?}"),
                 "runs": bench.runs,
@@ -70,7 +71,7 @@ pub(super) fn run(arguments: &BenchArguments, out: &mut impl Write) -> Result<Ex
                 "beyond_deadline": bench.beyond_deadline,
             }));
         } else {
-            writeln!(out, "{} on {}, {}", manifest.name, runner.name, runner.version)?;
+            writeln!(out, "{} on {}, {}", manifest.name, runner.name(), runner.version())?;
             write!(out, "{}", table(&bench, manifest))?;
         }
     }
@@ -110,7 +111,7 @@ fn table(bench: &Bench, manifest: &Manifest) -> String {
     }
     let deadline_us = manifest.timing.deadline_ms * 1e3;
     format!(
-        "{table}\n{} runs; timing.deadline_ms = {} is {:.0} times the p99.9; {} of them took longer\n",
+        "{table}\n{} runs; timing.deadline_ms = {} is {:.1} times the p99.9; {} of them took longer\n",
         bench.runs,
         manifest.timing.deadline_ms,
         deadline_us / bench.whole.p99_9_us,

@@ -32,14 +32,14 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
         let mut engines = Vec::new();
         let mut manifest = None;
         for runner in &runners {
-            let loaded = runner.load(file, &body);
+            let Some(loaded) = runner.load(file, &body) else { continue };
             if let Ok(head) = &loaded {
                 manifest = Some(head.manifest().clone());
             }
             let found = loaded.as_ref().map(found).unwrap_or_else(refused);
             let mut found = found.as_object().cloned().unwrap_or_default();
-            found.insert("engine".to_owned(), runner.name.into());
-            found.insert("version".to_owned(), runner.version.clone().into());
+            found.insert("engine".to_owned(), runner.name().into());
+            found.insert("version".to_owned(), runner.version().into());
             if let Err(error) = &loaded {
                 exit = worst(exit, verdict(error));
             }
@@ -103,7 +103,7 @@ fn tell(
     let head = match loaded {
         Ok(head) => head,
         Err(error) => {
-            writeln!(out, "{} is refused on {}: {error}", file.display(), runner.name)?;
+            writeln!(out, "{} is refused on {}: {error}", file.display(), runner.name())?;
             return Ok(());
         }
     };
@@ -111,7 +111,7 @@ fn tell(
     let median_us = proof.median_run.as_secs_f64() * 1e6;
     let slowest_us = proof.slowest_run.as_secs_f64() * 1e6;
     writeln!(out, "{} is what its manifest says", manifest.name)?;
-    writeln!(out, "  engine    {}, {}", runner.name, runner.version)?;
+    writeln!(out, "  engine    {}, {}", runner.name(), runner.version())?;
     writeln!(out, "  sha256    {}", manifest.sha256)?;
     let (goldens, worst, tolerance) = (proof.goldens, proof.worst_error, proof.tolerance);
     writeln!(

@@ -117,6 +117,9 @@ fn outputs(manifest: &Manifest, written: &Value) -> Table {
 /// Numbers as they fit in a table.
 fn few(values: &[f64]) -> String {
     let short: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
-    let short = short.iter().map(|text| text.trim_end_matches('0').trim_end_matches('.'));
+    let short = short.iter().map(|text| match text.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0",
+        text => text,
+    });
     short.collect::<Vec<_>>().join(" ")
 }

@@ -70,7 +70,8 @@ impl Refuse<'_> {
     }
 
     fn unless_beside(&self, key: &str, path: &Path) -> Checked {
-        let is_relative = path.file_name().is_some() && path.is_relative();
+        let is_blank = path.to_string_lossy().trim().is_empty();
+        let is_relative = path.file_name().is_some() && path.is_relative() && !is_blank;
         self.unless(is_relative, key, path, "name a file, relative to the manifest")
     }
 

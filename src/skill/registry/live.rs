@@ -160,3 +160,7 @@ impl std::fmt::Display for Means {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "live_test.rs"]
+mod tests;

@@ -33,7 +33,7 @@ pub fn registry(registry: &Registry) -> Value {
         Some((name.to_owned(), told(skill, registry.aliases(name).collect())))
     };
     let skills: Map<String, Value> = registry.names().filter_map(skill).collect();
-    json!({ "file": registry.file(), "skills": skills })
+    json!({ "file": registry.file(), "skills": skills, "shadows": all_shadows(registry) })
 }
 
 fn told(skill: &Skill, aliases: Vec<&str>) -> Value {
@@ -61,9 +61,13 @@ fn told(skill: &Skill, aliases: Vec<&str>) -> Value {
     })
 }
 
-/// What has been seen of every shadow.
+/// What has been seen of every shadow, for `diag/shadow`.
 #[must_use]
 pub fn shadows(registry: &Registry) -> Value {
+    json!({ "shadows": all_shadows(registry) })
+}
+
+fn all_shadows(registry: &Registry) -> Vec<Value> {
     let shadow = |name: &str| {
         let (_, skill) = registry.skill(name)?;
         let mut told = json!(skill.shadow.as_ref()?.report());
@@ -71,5 +75,5 @@ pub fn shadows(registry: &Registry) -> Value {
         told["active"] = json!(skill.active.name);
         Some(told)
     };
-    json!({ "shadows": registry.names().filter_map(shadow).collect::<Vec<_>>() })
+    registry.names().filter_map(shadow).collect()
 }

@@ -13,11 +13,12 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
 use motion::{Ask, Chunk, ChunkId, RunId};
+use reflex::Clock;
 use serde::Serialize;
 
 use super::{Means, ShadowRules};
@@ -203,14 +204,14 @@ impl Shadow {
                 return;
             }
             let mine = chunk.insert(Chunk::answering(ChunkId(0), head.digest(), &job.ask));
-            let began = Instant::now();
+            let began = Clock::Monotonic.now();
             let done = head.infer(&job.ask, &job.params, mine);
-            let spent = began.elapsed();
+            let spent_us = Clock::Monotonic.now().since(began) / 1000;
             drop(head);
-            let ticks = (spent.as_secs_f64() * 1e3 / self.rules.budget_ms).ceil() as u64;
+            let ticks = (spent_us as f64 / 1e3 / self.rules.budget_ms).ceil() as u64;
             self.not_before.store(job.ask.tick.0.saturating_add(ticks), Ordering::Relaxed);
             let refusal = done.err().map(|why| why.to_string());
-            self.seen().take(&job, mine, refusal, spent);
+            self.seen().take(&job, mine, refusal, spent_us);
         }
     }
 
@@ -282,12 +283,11 @@ impl Shadow {
 }
 
 impl Seen {
-    fn take(&mut self, job: &Job, mine: &Chunk, refusal: Option<String>, spent: Duration) {
+    fn take(&mut self, job: &Job, mine: &Chunk, refusal: Option<String>, spent_us: u64) {
         if self.last_run != Some(job.ask.run) {
             self.last_run = Some(job.ask.run);
             self.runs += 1;
         }
-        let spent_us = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
         self.latency_us.saturating_record(spent_us.clamp(1, LONGEST_US));
         if refusal.is_some() {
             self.refused += 1;
