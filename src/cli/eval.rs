@@ -4,10 +4,12 @@ use std::{
     fmt::Write as _,
     io::{IsTerminal, Write},
     path::PathBuf,
+    sync::PoisonError,
 };
 
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use motion::Seam;
 use reflex::Delivery;
 use serde_json::json;
 
@@ -16,6 +18,7 @@ use crate::{
     config::Settings,
     daemon,
     evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, Tasks, median},
+    observation::FeatureName,
 };
 
 mod sheet;
@@ -77,6 +80,18 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     // A task is named as its skill is, not as one of the skill's aliases.
     let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
     tasks.of(skill)?;
+    let told = registry.head(skill).is_some_and(|head| {
+        let head = head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.manifest().sees(FeatureName::Prefix)
+    });
+    let untold = |way: &&Joining| !told && matches!(way.seam, Seam::Prefix { .. });
+    if let Some(way) = arguments.seam.iter().find(untold) {
+        let words = format!(
+            "--seam {way}: the head of {} sees no `prefix`, so it cannot go on from one; take another way",
+            arguments.skill
+        );
+        return Err(CliError::Words(words));
+    }
     let mut rows = Vec::new();
     let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
         [] => vec![None],

@@ -334,7 +334,7 @@ fn an_output_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         (&fast, "min_token", "max_token", "not_a_manifest", &["max_token"]),
         (&bins, "bins = 256", "bins = 1", "bad_value", &["output.tokens.bins", "2 to"]),
         (&bins, "= 32000", "= 255", "bad_value", &["output.tokens.vocabulary", "256"]),
-        (&bins, "= 32000", "= -1", "not_a_manifest", &["vocabulary"]),
+        (&bins, "= 32000", "= -1", "not_a_manifest", &["output.tokens", "u32"]),
         (&bins, "openvla_bins", "openvla", "not_a_manifest", &["openvla", "mint_uniform"]),
         (&joints, "mask = [true, true]", "mask = [true]", "bad_value", &["columns[0].mask", "2"]),
         (&joints, "smoothing = 0.5", "smoothing = 1.0", "bad_value", &["columns[0].smoothing"]),

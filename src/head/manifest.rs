@@ -327,6 +327,12 @@ impl Manifest {
         self.inputs.iter().map(Input::len).sum()
     }
 
+    /// Whether the head sees this.
+    #[must_use]
+    pub fn sees(&self, name: FeatureName) -> bool {
+        self.inputs.iter().flat_map(|input| &input.features).any(|feature| feature.name == name)
+    }
+
     /// The name of one of those numbers, for errors: `joint_position.shoulder`.
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {

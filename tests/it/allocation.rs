@@ -279,3 +279,40 @@ fn ten_thousand_ticks_in_mujoco_touch_no_heap() {
     assert_eq!(ten_thousand_ticks(Box::new(world), 7, 0.05), 0);
     assert!(spectator.look());
 }
+
+/// Where the tool is, measured and commanded, worked out on this thread.
+#[test]
+fn a_thousand_looks_at_a_tool_touch_no_heap() {
+    use motion::{Ask, State};
+    use reflexd::{
+        action::Body,
+        config::Settings,
+        observation::{Feature, FeatureName, Packer, Params, prefix, tool},
+    };
+
+    let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
+    let body = Body::load(&settings.robot_settings).expect("shipped robot");
+    let axes = tool::AXES.map(str::to_owned);
+    let see = |joints| Feature {
+        name: FeatureName::ToolPosition,
+        items: &axes,
+        tool: Some(tool::ToolOf { arm: "arm", joints }),
+        rows: prefix::Rows::ONE,
+        mean: &[0.0; 3],
+        std: &[1.0; 3],
+        clip: f64::INFINITY,
+    };
+    let both = [see(tool::Joints::Measured), see(tool::Joints::Commanded)];
+    let packer = Packer::compile(both, &body.joints, &body.arms).expect("it fits");
+    let state = State::blank(7);
+    let mut ask = Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, joints(&[0.1; 7]));
+    let (params, mut tensor) = (Params::default(), [0.0; 6]);
+    let (before, mut path) = (TOUCHED.get(), 0.0);
+    for k in 0..1_000 {
+        ask.state.position[1] = f64::from(k) * 1e-3;
+        packer.pack(&ask, &params, &mut tensor).expect("it packs");
+        path += f64::from(tensor[0]);
+    }
+    assert_eq!(TOUCHED.get(), before);
+    assert!(path.abs() > 1.0, "it moved: {path}");
+}

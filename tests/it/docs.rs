@@ -18,7 +18,7 @@ use crate::rig::here;
 
 mod keys;
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -32,6 +32,7 @@ const PAGES: [&str; 14] = [
     "docs/manifest.md",
     "docs/manifest_keys.md",
     "docs/registry.md",
+    "docs/scheduling.md",
     "docs/zenoh.md",
 ];
 
@@ -174,6 +175,11 @@ fn manifest_md_has_every_key() {
     for table in ["Provenance", "Evaluation", "Stratum"] {
         let table = format!("pub struct {table}");
         every_one_is_quoted(names(&record, &table, "\n}", "    pub "), "docs/manifest.md");
+    }
+    let schedule = read("src/head/manifest/schedule.rs");
+    for table in ["Timing", "SeamRule", "CorrectionTable"] {
+        let table = format!("pub struct {table}");
+        every_one_is_quoted(names(&schedule, &table, "\n}", "    pub "), "docs/manifest.md");
     }
 }
 
