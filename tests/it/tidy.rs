@@ -155,7 +155,7 @@ fn every_foreign_crate_has_its_door() {
         ("toml", &["src/config.rs", "src/head/manifest.rs", "src/importing/"]),
         ("ndarray_npy", &["src/importing/npz.rs"]),
         ("ndarray", &["src/importing/npz.rs"]),
-        ("prost", &["src/importing/onnx.rs"]),
+        ("prost", &["src/importing/onnx.rs", "src/engine/src/dense/file.rs"]),
         ("safetensors", &["src/importing/lerobot.rs"]),
         ("tokenizers", &["src/action/fast.rs"]),
         ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
