@@ -104,8 +104,6 @@ impl Manifest {
         no.unless_beside("onnx", &self.onnx)?;
         no.unless_digest("sha256", &self.sha256)?;
         self.timing.check(&no)?;
-        self.seam.check(&no, &self.timing, &self.inputs)?;
-        self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
         no.unless(!self.inputs.is_empty(), "inputs", "[]", "name at least one input tensor")?;
         let mut tensors = HashSet::new();
         for (at, input) in self.inputs.iter().enumerate() {
@@ -118,6 +116,9 @@ impl Manifest {
             )?;
             input.check(&no, at)?;
         }
+        // After the inputs: a seam may need one of them.
+        self.seam.check(&no, &self.timing, &self.inputs)?;
+        self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
         self.output.check(&no, self.timing.chunk_steps)?;
         self.provenance.iter().try_for_each(|provenance| provenance.check(&no))?;
         self.evaluation.iter().try_for_each(|evaluation| evaluation.check(&no))
