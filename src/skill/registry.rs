@@ -89,6 +89,7 @@ pub enum Way {
 }
 
 /// What a skill is made of, for one decision.
+#[expect(clippy::large_enum_variant, reason = "made for one decision and used up at once")]
 pub enum Recipe {
     /// A head at work.
     Policy(Policy),

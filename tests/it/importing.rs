@@ -206,16 +206,18 @@ fn a_perceptron_out_of_an_npz_answers_as_its_layers_do() {
     }
 }
 
+/// What becomes of each array of a file, by its name; `None` leaves it out.
+type Change = dyn Fn(&str, ArrayD<f32>) -> Option<ArrayD<f32>>;
+
 #[test]
 fn an_npz_that_is_not_whole_is_refused_where_it_is_wrong() {
     let bench = Bench::toy();
     let file = bench.path("policy.npz");
-    let refuse =
-        |code, words: &[&str], change: &dyn Fn(&str, ArrayD<f32>) -> Option<ArrayD<f32>>| {
-            npz(&file, change);
-            refused(&bench.import(NPZ, &[&file]), code, words);
-            bench.is_clean();
-        };
+    let refuse = |code, words: &[&str], change: &Change| {
+        npz(&file, change);
+        refused(&bench.import(NPZ, &[&file]), code, words);
+        bench.is_clean();
+    };
     let set = |array: &str, at: usize, to: f32| {
         let array = array.to_owned();
         move |name: &str, mut values: ArrayD<f32>| {

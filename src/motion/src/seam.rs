@@ -42,7 +42,6 @@ pub struct Order {
 
 /// What an order asks for.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put a plan on")]
 pub enum What {
     /// Take hold of the robot where it stands.
     Arm,
