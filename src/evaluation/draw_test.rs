@@ -95,7 +95,7 @@ fn strata_trouble_the_same_episodes() {
         assert!(off.iter().all(|off| off.abs() <= 0.01 && *off != 0.0), "seed {seed}: {off:?}");
         let (link, push) = drawn(&tasks, "pick_up", "push", seed).push.expect("a push");
         let [x, y, z] = push.force_n;
-        assert!((x.hypot(y) - 15.0).abs() < 1e-9 && z == 0.0, "seed {seed}: {push:?}");
+        assert!((x.hypot(y) - 40.0).abs() < 1e-9 && z == 0.0, "seed {seed}: {push:?}");
         assert!((0.5..=3.0).contains(&push.from_s) && link == "link6", "seed {seed}: {push:?}");
     }
     let below = frictions.iter().filter(|factor| **factor < 1.0).count();

@@ -40,13 +40,16 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
             let mut found = found.as_object().cloned().unwrap_or_default();
             found.insert("engine".to_owned(), runner.name().into());
             found.insert("version".to_owned(), runner.version().into());
-            if let Err(error) = &loaded {
-                exit = worst(exit, verdict(error));
-            }
             if !arguments.json {
                 tell(&loaded, file, runner, out)?;
             }
             engines.push(Value::Object(found));
+            if let Err(error) = &loaded {
+                exit = worst(exit, verdict(error));
+                if !is_of_the_engine(error) {
+                    break;
+                }
+            }
         }
         let ok = engines.iter().all(|found| found["ok"] == true);
         let mut told = json!({ "file": file, "ok": ok, "engines": engines });
@@ -90,6 +93,14 @@ const fn verdict(error: &HeadError) -> Exit {
     }
 }
 
+/// Whether another engine might say otherwise. What is wrong with the files is told once.
+const fn is_of_the_engine(error: &HeadError) -> bool {
+    matches!(
+        error,
+        HeadError::Golden { .. } | HeadError::NonFinite { .. } | HeadError::Engine { .. }
+    )
+}
+
 const fn worst(a: Exit, b: Exit) -> Exit {
     if a as u8 >= b as u8 { a } else { b }
 }
@@ -103,7 +114,12 @@ fn tell(
     let head = match loaded {
         Ok(head) => head,
         Err(error) => {
-            writeln!(out, "{} is refused on {}: {error}", file.display(), runner.name())?;
+            let on = if is_of_the_engine(error) {
+                format!(" on {}", runner.name())
+            } else {
+                String::new()
+            };
+            writeln!(out, "{} is refused{on}: {error}", file.display())?;
             return Ok(());
         }
     };
