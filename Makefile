@@ -7,29 +7,35 @@ OUT ?= out/demo
 MAKEOVERRIDES =
 # One set of features and one profile for all of them: the world is compiled once.
 FLAGS := --locked --features mujoco
+# The crate trt needs a C++ compiler, which nothing else does: it has a target of its own.
+WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint doctor setup build train check-tools clean
+.PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=out/demo)
 	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --out $(OUT)
 
 test: setup ## build and run every test; each bench runs once, tiny
 	@$(PYTHON) setup/test_fetch.py
-	$(CARGO) test $(FLAGS) --workspace --benches
-	$(CARGO) test $(FLAGS) --workspace
+	$(CARGO) test $(FLAGS) $(WORKSPACE) --benches
+	$(CARGO) test $(FLAGS) $(WORKSPACE)
+
+test-tensorrt: setup ## test TensorRT engines without a GPU, or with one (needs a C++ compiler)
+	@setup/check-tools.sh --quiet --tensorrt
+	$(CARGO) test --locked -p trt -p engine --features engine/tensorrt
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
-	$(CARGO) bench $(FLAGS) --workspace
+	$(CARGO) bench $(FLAGS) $(WORKSPACE)
 
 lint: setup ## formatting, clippy, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy $(FLAGS) --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(FLAGS) $(WORKSPACE) --all-targets -- -D warnings
+	$(CARGO) clippy --locked $(WORKSPACE) --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked --all-features check; \
 	else echo 'lint: cargo-deny is not installed; licences and sources were not checked'; fi
 
@@ -40,11 +46,20 @@ setup: ## fetch the native libraries into third_party/ (pinned, hash-checked, no
 	@setup/check-tools.sh --quiet
 	@$(PYTHON) setup/fetch.py --quiet
 
+setup-tensorrt: ## fetch TensorRT-RTX, to build engines with on any x86-64 machine (95 MB; optional)
+	@$(PYTHON) setup/fetch.py --tensorrt
+
 build: setup ## build the daemon and the client
 	$(CARGO) build $(FLAGS)
 
 train: build ## train the shipped head again (about half an hour on 2 cores)
 	@$(MAKE) -C models/training train
+
+evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
+	@failed=; for skill in pick_up find_and_eat_berry walk_to run_around; do \
+		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --skill $$skill --stratum all \
+			--episodes 200 --seed 1 --require 0.98 --pictures out/evaluate || failed="$$failed $$skill"; \
+	done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
 
 check-tools: ## say which tools are missing on this machine
 	@setup/check-tools.sh

@@ -54,13 +54,8 @@ fn berry() -> Params {
 }
 
 fn run() -> Run {
-    let plan = Plan {
-        execute: 60,
-        lead: 0,
-        deadline_ns: 0,
-        seam: Seam::Fade { ticks: 2 },
-        ticks_max: u64::MAX,
-    };
+    let seam = Seam::Fade { ticks: 2 };
+    let plan = Plan { seam, ..Plan::plain(HeadDigest(1), 60) };
     Run { id: RunId(1), plan, expires: Nanos(u64::MAX) }
 }
 
@@ -93,6 +88,7 @@ fn moving(goal_offset: f64, ramp: bool) -> (Controller, State) {
             early: false,
             orders,
             replies,
+            correction: None,
         });
     }
     (law, state)
@@ -112,6 +108,7 @@ fn law(c: &mut Criterion) {
                         early: false,
                         orders: &[],
                         replies: &[],
+                        correction: None,
                     };
                     black_box(law.tick(black_box(&inputs)))
                 },
@@ -135,15 +132,7 @@ fn inference(c: &mut Criterion) {
     let (_, home) = robot();
     let mut state = State::blank(home.len());
     state.position = home;
-    let ask = Ask {
-        run: RunId(1),
-        tick: TickIndex(1),
-        at: Nanos(0),
-        state,
-        last_command: home,
-        last_velocity: Joints::zeros(home.len()),
-        last_acceleration: Joints::zeros(home.len()),
-    };
+    let ask = Ask::standing(RunId(1), TickIndex(1), Nanos(0), state, home);
     let params = berry();
     let mut group = c.benchmark_group("inference");
     for name in registry.names() {
@@ -218,7 +207,7 @@ fn world(c: &mut Criterion) {
         Backend,
         backend::mujoco::{Mujoco, Renderer},
     };
-    use reflexd::evaluation::{Evaluation, Task};
+    use reflexd::evaluation::{Conditions, Evaluation, Stratum, Tasks};
 
     let settings = settings();
     let (robot, home) = robot();
@@ -250,15 +239,16 @@ fn world(c: &mut Criterion) {
     });
 
     let mujoco = settings.robot_settings.mujoco.as_ref().expect("shipped");
-    let task = Task::load(&mujoco.scene, "pick_up").expect("shipped task");
+    let tasks = Tasks::load(&mujoco.scene).expect("shipped tasks");
     let registry = reflexd::daemon::registry(&settings, PERIOD_S).expect("shipped heads");
     let evaluation = Evaluation {
         robot,
         scene: &scene,
         registry: &registry,
         skill: "pick_up",
-        task: &task,
-        execute: None,
+        tasks: &tasks,
+        stratum: &Stratum::default(),
+        conditions: Conditions::default(),
     };
     let mut seed = 0;
     group.sample_size(20);

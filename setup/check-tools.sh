@@ -1,6 +1,7 @@
 #!/bin/sh
 # Says which tools are missing and how to get each: all at once, before a build has cost minutes.
-# With --quiet it speaks only if something is missing. Exit code 1 if so.
+# With --quiet it speaks only if something is missing; with --tensorrt it wants a C++ compiler as well. Exit code 1 if
+# something is missing.
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
 cargo=${CARGO:-cargo}
@@ -32,6 +33,15 @@ if echo 'int main(void) { return 0; }' | cc -x c - -o /dev/null 2>/dev/null; the
 else
     lacks 'a C compiler with its library headers (cc)' 'apt-get install gcc libc6-dev'
 fi
+
+# Only the feature `tensorrt` has C++ in it.
+case " $* " in *" --tensorrt "*)
+    if echo 'int main() { return 0; }' | c++ -std=c++17 -x c++ - -o /dev/null 2>/dev/null; then
+        found="$found, c++ $(c++ -dumpfullversion 2>/dev/null || c++ -dumpversion)"
+    else
+        lacks 'a C++ compiler (c++), for the feature tensorrt' 'apt-get install g++'
+    fi ;;
+esac
 
 if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
     found="$found, $("$python" --version)"

@@ -26,6 +26,7 @@ import zipfile
 HERE = pathlib.Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements-native.txt"
 STAMP = "native.json"
+SIZE_MB = 50
 
 # What to take out of which wheel: folder under third_party, then patterns of names in the wheel. The library's file
 # name carries its version; a link without it is what the linker (libmujoco.so) and the configuration ask for.
@@ -36,6 +37,20 @@ LIBRARIES = {
         r"onnxruntime/capi/(libonnxruntime\.so\.[0-9.]+)",
         r"onnxruntime/(LICENSE|ThirdPartyNotices\.txt|Privacy\.md)",
     ),
+}
+# What `--tensorrt` sets up instead: TensorRT-RTX with its ONNX parser, to build engines with.
+TENSORRT = {
+    "REQUIREMENTS": HERE / "requirements-tensorrt.txt",
+    "STAMP": "tensorrt.json",
+    "SIZE_MB": 95,
+    "LIBRARIES": {
+        "tensorrt_rtx_cu13_libs": (
+            "tensorrt-rtx",
+            r"tensorrt_rtx_libs/(libtensorrt_rtx\.so\.[0-9]+)",
+            r"(?:tensorrt_rtx_libs|tensorrt_rtx_cu13_libs-[^/]+/licenses)/"
+            r"(libtensorrt_onnxparser_rtx\.so\.[0-9]+|LICENSE\.txt)",
+        ),
+    },
 }
 # The name that the wheels use, from the names that machines use.
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -51,6 +66,8 @@ class Trouble(Exception):
 
 def main():
     arguments = parse()
+    if arguments.tensorrt:
+        globals().update(TENSORRT)
     into = arguments.into
     try:
         require_host(arguments.arch)
@@ -78,6 +95,8 @@ def parse():
                         help="x86_64 or aarch64 (default: this machine's)")
     parser.add_argument("--wheels", type=pathlib.Path, metavar="DIR",
                         help="take the wheels from this folder instead of the network")
+    parser.add_argument("--tensorrt", action="store_true",
+                        help="set up TensorRT-RTX (x86_64, 95 MB) instead of what every build needs")
     parser.add_argument("--quiet", action="store_true", help="say nothing when everything is in place")
     arguments = parser.parse_args()
     arguments.into = arguments.into.absolute()
@@ -132,7 +151,7 @@ def fetch(arguments, into):
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=into) as staging:
         staging = pathlib.Path(staging)
         source = arguments.wheels or "PyPI"
-        say(arguments, f"getting {', '.join(pins())} for {arguments.arch} from {source} (about 50 MB)")
+        say(arguments, f"getting {', '.join(pins())} for {arguments.arch} from {source} (about {SIZE_MB} MB)")
         download(arguments, staging / "wheels")
         stamp = {"arch": arguments.arch, "requirements_sha256": digest(REQUIREMENTS), "files": {}, "links": {}}
         for package in LIBRARIES:
@@ -168,7 +187,7 @@ def explain(output, arguments):
         return (f"{sys.executable} has no pip.\n"
                 "  Remedy: `apt-get install python3-pip`, or `python3 -m ensurepip --user`, then run this again.")
     if "HASHES" in output or "hash" in output.lower():
-        remedy = ("the wheel is not the one that setup/requirements-native.txt pins. Do not use it: empty pip's cache\n"
+        remedy = (f"the wheel is not the one that setup/{REQUIREMENTS.name} pins. Do not use it: empty pip's cache\n"
                   "  (`python3 -m pip cache purge`), look at the mirror you use, and run this again.")
     elif arguments.wheels:
         remedy = f"put the wheels of {', '.join(pins())} for {arguments.arch} into {arguments.wheels}."

@@ -99,7 +99,7 @@ class Fetch(unittest.TestCase):
         self.requirements.write_text("# new pins\n" + pins, encoding="utf-8")
         code, said = self.run_setup()
         self.assertEqual(code, 1)
-        self.assertIn("not the one that setup/requirements-native.txt pins", said)
+        self.assertIn("not the one that setup/requirements.txt pins", said)
         self.assertEqual(self.mujoco(), "first x86_64")
 
     def test_an_interrupted_run_leaves_nothing_half_and_the_next_one_cleans_up(self):

@@ -1,29 +1,46 @@
 //! Lowering: what a head's output tensor means in joints. The only place that knows action representations.
 //!
 //! ```text
-//! numbers ──range──► values, SI ──joints as they are, tool poses by inverse kinematics──► set-points of one Chunk
+//! tokens ──codec──► numbers ──normalisation──► values, SI ──targets, displacements, grippers, tool poses──► one Chunk
 //! ```
 //!
-//! A new representation is one variant of [`Columns`] and one arm in [`Lowering::compile`]; everything after it, the law
-//! included, sees joint set-points in SI units only.
+//! Each arrow is a choice of its own, so that any of one goes with any of the others: a codec is one variant of [`Tokens`],
+//! a normalisation one of [`Normalisation`], a representation one of [`Columns`] and one arm in [`Lowering::compile`].
+//! Everything after it, the law included, sees joint set-points in SI units only. What the values of a head are is decided
+//! by [`Lowering::decode`], and proved by golden vectors; where they put the joints, which depends on where these are, by
+//! [`Lowering::lower`].
 
 use motion::{Ask, Chunk, JointLimits, Joints};
 
 use crate::{
     config::{JointSettings, RobotSettings},
+    inference::Values,
     kinematics::{Arms, DescriptionError, RobotArm},
 };
 
 mod columns;
+mod fast;
+mod normalisation;
 mod rotation;
+mod target;
+mod tokens;
 mod tool;
 
 pub use columns::{
-    Columns, Delta, Frame, JointAbsolute, JointRange, RelativeTo, Steps, ToolPose, Yields,
+    Columns, Delta, Frame, Gripper, JointAbsolute, JointDelta, JointRange, RelativeTo, Steps,
+    ToolPose, Unused, Yields,
+};
+pub use normalisation::{
+    CentreHalf, Deciles, MaskedQuantiles, MeanStd, MinMax, Normalisation, Quantiles, Scale,
 };
 pub use rotation::Rotation;
+pub use tokens::{
+    Codec, CodecError, EncodeError, Fast, LanguageIds, MintUniform, OpenvlaBins, Sizes, TokenMap,
+    TokenRefusal, Tokens, openpi_state_bin,
+};
 pub use tool::PoseRefusal;
 
+use target::Target;
 use tool::Tool;
 
 /// The robot that a head moves.
@@ -84,9 +101,9 @@ pub enum ColumnsError {
     /// These joints of the robot are driven by no column.
     #[error("no column drives {0:?}")]
     Undriven(Vec<String>),
-    /// A range has to have a `min` and a `max` for each column.
-    #[error("`min` and `max` need one value for each column")]
-    Range {
+    /// A normalisation has to have a number for each column.
+    #[error("the normalisation needs one number for each column in each of its lists")]
+    Normalisation {
         /// Which group.
         at: usize,
     },
@@ -105,6 +122,15 @@ pub enum LowerError {
         step: usize,
         /// Which column.
         column: String,
+    },
+    /// The tokens are no actions.
+    #[error("{0}")]
+    Tokens(#[from] TokenRefusal),
+    /// What a joint is to move from is not finite.
+    #[error("joint `{joint}` is not finite: there is nothing to move it from")]
+    StartJoint {
+        /// Which joint.
+        joint: String,
     },
     /// The joints that a pose is to be reached from are not finite.
     #[error("the joints of arm `{arm}` are not all finite: there is no pose to start from")]
@@ -149,40 +175,26 @@ impl From<&Ask> for Start {
 #[derive(Clone, Debug)]
 struct Column {
     name: String,
-    range: Option<(f64, f64)>,
+    scale: Scale,
 }
 
 impl Column {
-    /// The columns of a group; `None` if its range has not a bound for each.
-    fn of(group: &Columns) -> Option<Vec<Self>> {
-        let names = group.names();
-        let ranges: Vec<_> = match group.range() {
-            None => vec![None; names.len()],
-            Some((min, max)) => min.iter().copied().zip(max.iter().copied()).map(Some).collect(),
-        };
-        let is_whole = group.range().is_none_or(|(min, max)| min.len() == max.len());
-        (is_whole && ranges.len() == names.len()).then(|| {
-            names.into_iter().zip(ranges).map(|(name, range)| Self { name, range }).collect()
-        })
-    }
-
-    /// The value, SI. It is not clamped to the range: a head that asks for more than it was trained for is the law's
-    /// business, which clamps it and says so; hidden here, nobody would see it.
-    fn value(&self, raw: f64) -> f64 {
-        match self.range {
-            Some((min, max)) => min + (raw + 1.0) * 0.5 * (max - min),
-            None => raw,
-        }
+    /// The columns of a group; `None` if its normalisation has not a number for each.
+    fn of(group: &Columns) -> Option<impl Iterator<Item = Self>> {
+        let scales = group.scales()?;
+        Some(group.names().into_iter().zip(scales).map(|(name, scale)| Self { name, scale }))
     }
 }
 
 /// The compiled way from a tensor to the robot's joints.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Lowering {
+    /// What reads tokens, if the tensor has these.
+    codec: Option<Codec>,
     columns: Vec<Column>,
     joints: usize,
-    /// Columns that are joints: the column, and the robot's joint.
-    direct: Vec<(usize, usize)>,
+    /// Columns that are joints.
+    targets: Vec<Target>,
     tools: Vec<Tool>,
     /// The values of the last tensor, row by row; kept.
     values: Vec<f64>,
@@ -195,7 +207,7 @@ impl Lowering {
     /// Every joint of the robot needs a column or an arm's pose, and only one: a joint that nobody drives would hold its
     /// place while the rest of the arm moves, which no head is trained for.
     pub fn compile(groups: &[Columns], body: &Body, period_s: f64) -> Result<Self, ColumnsError> {
-        let (mut columns, mut direct, mut tools) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut columns, mut targets, mut tools) = (Vec::new(), Vec::new(), Vec::new());
         let mut driven = vec![false; body.joints.len()];
         for (at, group) in groups.iter().enumerate() {
             let mut drive = |joint: usize| {
@@ -204,18 +216,32 @@ impl Lowering {
                 }
                 Ok(())
             };
+            let find = |joint: &String| {
+                let index = body.joints.iter().position(|name| name == joint);
+                index.ok_or_else(|| ColumnsError::NoJoint { at, joint: joint.clone() })
+            };
             let first = columns.len();
+            let had = targets.len();
             match group {
-                Columns::JointAbsolute(JointAbsolute { joints })
-                | Columns::JointRange(JointRange { joints, .. }) => {
-                    for (column, joint) in joints.iter().enumerate() {
-                        let index = body.joints.iter().position(|name| name == joint);
-                        let index = index
-                            .ok_or_else(|| ColumnsError::NoJoint { at, joint: joint.clone() })?;
-                        drive(index)?;
-                        direct.push((first + column, index));
+                Columns::JointAbsolute(group) => {
+                    for (column, joint) in group.joints.iter().enumerate() {
+                        targets.push(Target::absolute(group, column, first, find(joint)?));
                     }
                 }
+                Columns::JointRange(JointRange { joints, .. }) => {
+                    for (column, joint) in joints.iter().enumerate() {
+                        targets.push(Target::plain(first + column, find(joint)?));
+                    }
+                }
+                Columns::JointDelta(group) => {
+                    for (column, joint) in group.joints.iter().enumerate() {
+                        targets.push(Target::delta(group, column, first, find(joint)?));
+                    }
+                }
+                Columns::Gripper(gripper) => {
+                    targets.push(Target::gripper(gripper, first, find(&gripper.joint)?));
+                }
+                Columns::Unused(_) => {}
                 Columns::ToolPose(pose) => {
                     let arm = body.arms.iter().find(|arm| arm.name == pose.arm);
                     let arm =
@@ -225,7 +251,8 @@ impl Lowering {
                     tools.push(tool);
                 }
             }
-            columns.extend(Column::of(group).ok_or(ColumnsError::Range { at })?);
+            targets[had..].iter().try_for_each(|target: &Target| drive(target.joint()))?;
+            columns.extend(Column::of(group).ok_or(ColumnsError::Normalisation { at })?);
         }
         let undriven: Vec<String> = (body.joints.iter().zip(&driven))
             .filter(|(_, driven)| !**driven)
@@ -234,27 +261,42 @@ impl Lowering {
         if !undriven.is_empty() {
             return Err(ColumnsError::Undriven(undriven));
         }
-        Ok(Self { columns, joints: body.joints.len(), direct, tools, values: Vec::new() })
+        let (codec, values) = (None, Vec::new());
+        Ok(Self { codec, columns, joints: body.joints.len(), targets, tools, values })
     }
 
-    /// The tensor's numbers as values, SI: rad and m; of a pose m, and the numbers of its rotation. Row by row, in the
-    /// order of the columns, before any inverse kinematics.
+    /// The same for a tensor of tokens.
+    #[must_use]
+    pub fn reading(self, codec: Codec) -> Self {
+        Self { codec: Some(codec), ..self }
+    }
+
+    /// The tensor as values, SI: rad and m; of a pose m, and the numbers of its rotation; of a gripper its number. Row by
+    /// row, in the order of the columns, before anything depends on where the joints are.
     ///
     /// # Errors
-    /// If the tensor is not whole rows, or a value is not finite.
-    pub fn decode(&mut self, tensor: &[f32]) -> Result<&[f64], LowerError> {
+    /// If the tensor is not whole rows, its tokens are no actions, or a value is not finite.
+    pub fn decode(&mut self, tensor: Values<'_>) -> Result<&[f64], LowerError> {
         let width = self.columns.len();
-        if width == 0 || !tensor.len().is_multiple_of(width) {
+        self.values.clear();
+        match (tensor, &mut self.codec) {
+            (Values::F32(numbers), None) => {
+                self.values.extend(numbers.iter().map(|number| f64::from(*number)));
+            }
+            (Values::I64(tokens), Some(codec)) => codec.decode(tokens, &mut self.values)?,
+            _ => return Err(LowerError::Shape),
+        }
+        if width == 0 || !self.values.len().is_multiple_of(width) {
             return Err(LowerError::Shape);
         }
-        self.values.clear();
-        for (step, row) in tensor.chunks_exact(width).enumerate() {
-            for (raw, column) in row.iter().zip(&self.columns) {
-                let value = column.value(f64::from(*raw));
-                if !value.is_finite() {
+        for (step, row) in self.values.chunks_exact_mut(width).enumerate() {
+            for (number, column) in row.iter_mut().zip(&self.columns) {
+                // Of the number itself, too: one that is clipped would hide an infinity.
+                let value = column.scale.decode(*number);
+                if !(number.is_finite() && value.is_finite()) {
                     return Err(LowerError::NotFinite { step, column: column.name.clone() });
                 }
-                self.values.push(value);
+                *number = value;
             }
         }
         Ok(&self.values)
@@ -263,11 +305,11 @@ impl Lowering {
     /// Appends the tensor's rows to a chunk, in the robot's joint order.
     ///
     /// # Errors
-    /// If it cannot be decoded, the chunk is for another robot or too full, or the arm is not to be put in a pose. What
-    /// was appended until then stays in the chunk: the caller throws it away.
+    /// If it cannot be decoded, the chunk is for another robot or too full, what a value is relative to is not finite, or
+    /// the arm is not to be put in a pose. What was appended until then stays in the chunk: the caller throws it away.
     pub fn lower(
         &mut self,
-        tensor: &[f32],
+        tensor: Values<'_>,
         start: &Start,
         chunk: &mut Chunk,
     ) -> Result<(), LowerError> {
@@ -275,29 +317,45 @@ impl Lowering {
         for tool in &mut self.tools {
             tool.begin(start)?;
         }
-        let mut target = Joints::zeros(self.joints);
+        let mut before: Option<Joints> = None;
+        let mut row_of_joints = Joints::zeros(self.joints);
         for (step, row) in self.values.chunks_exact(self.columns.len()).enumerate() {
-            for (column, joint) in &self.direct {
-                target[*joint] = row[*column];
+            for target in &self.targets {
+                let column = target.column();
+                let position = target.at(row[column], start, before.as_ref()).map_err(|_| {
+                    LowerError::StartJoint { joint: self.columns[column].name.clone() }
+                })?;
+                if !position.is_finite() {
+                    let column = self.columns[column].name.clone();
+                    return Err(LowerError::NotFinite { step, column });
+                }
+                row_of_joints[target.joint()] = position;
             }
             for tool in &mut self.tools {
-                tool.step(step, row, &mut target)?;
+                tool.step(step, row, &mut row_of_joints)?;
             }
-            if !chunk.push(&target) {
+            if !chunk.push(&row_of_joints) {
                 return Err(LowerError::Shape);
             }
+            before = Some(row_of_joints);
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
+pub(crate) mod random_test;
+#[cfg(test)]
 mod rotation_test;
+#[cfg(test)]
+mod target_test;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod tool_test;
 #[cfg(test)]
 mod two_arms_test;
+#[cfg(test)]
+mod vectors_test;
 #[cfg(test)]
 mod yields_test;

@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
 #[cfg(feature = "mujoco")]
@@ -7,6 +8,7 @@ mod eval;
 mod head;
 mod host;
 mod ik;
+mod registry;
 
 use std::{
     io::{IsTerminal, Write},
@@ -57,6 +59,9 @@ pub enum CliError {
     /// A head.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// A policy that was to become a head.
+    #[error(transparent)]
+    Import(crate::importing::ImportError),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -78,6 +83,7 @@ impl CliError {
         match self {
             Self::Config(_)
             | Self::Head(_)
+            | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
                 | DaemonError::Description(_)
@@ -101,6 +107,7 @@ impl CliError {
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
+  reflexd registry validate                is every skill what the registry says?
   reflexd doctor                           is this machine fit for real time?
 
 Operators use reflexctl: try `reflexctl --help`."
@@ -130,9 +137,17 @@ enum Command {
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd eval --skill pick_up --episodes 1 --seed 42 --execute 8 --json")]
     Eval(eval::EvalArguments),
-    /// Look at heads.
+    /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
+    /// Look at the policy registry, pin its heads, record evaluations.
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
+    /// Build a TensorRT engine of a head, ahead of time.
+    Compile(compile::CompileArguments),
+    /// Look at TensorRT's library, in a process that has nothing to lose.
+    #[command(name = "probe-tensorrt", hide = true)]
+    Probe(compile::ProbeArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
@@ -182,6 +197,9 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         #[cfg(feature = "mujoco")]
         Command::Eval(arguments) => eval::run(arguments, out),
         Command::Head(command) => head::run(command, out),
+        Command::Registry(command) => registry::run(command, out),
+        Command::Compile(arguments) => compile::run(arguments, out),
+        Command::Probe(arguments) => compile::probe(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Config(arguments) => {

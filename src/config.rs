@@ -4,6 +4,7 @@
 //! paths are relative to the file that they stand in.
 
 mod arms;
+mod inference;
 mod robot;
 mod workspace;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
+pub use inference::InferenceSettings;
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
@@ -90,12 +92,11 @@ pub struct DaemonSettings {
     /// Where zenoh listens and connects.
     #[serde(default)]
     pub zenoh: ZenohSettings,
-    /// ONNX Runtime.
+    /// Where heads run.
     #[serde(default)]
     pub inference: InferenceSettings,
-    /// Skills that run a head.
-    #[serde(default)]
-    pub skills: Vec<SkillSettings>,
+    /// Which skills there are; without one, only planned motions.
+    pub registry: Option<PathBuf>,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,
@@ -170,33 +171,7 @@ impl Default for ZenohSettings {
     }
 }
 
-/// The `[inference]` table.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InferenceSettings {
-    /// libonnxruntime.so; absent looks where `make setup` puts it.
-    pub library: Option<PathBuf>,
-}
-
-/// One `[[skills]]` table.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SkillSettings {
-    /// What decisions call it.
-    pub name: String,
-    /// Its head's manifest; or else it is one of those below.
-    pub head: Option<PathBuf>,
-    /// It takes the tool to its target.
-    pub reach: Option<ReachSettings>,
-    /// The run is ended, and the pose held, after so long.
-    pub duration_max_s: f64,
-    /// Targets outside this box are refused: lowest corner, metres in the base frame.
-    pub target_min_m: [f64; 3],
-    /// Highest corner.
-    pub target_max_m: [f64; 3],
-}
-
-/// The `[skills.reach]` table.
+/// How a scripted skill takes the tool to its target: `reach` of the policy registry.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReachSettings {
@@ -206,11 +181,13 @@ pub struct ReachSettings {
     pub lean_min_rad: f64,
     /// Most.
     pub lean_max_rad: f64,
+    /// The tool stops so far above the target.
+    pub height_m: f64,
 }
 
 impl Default for ReachSettings {
     fn default() -> Self {
-        Self { arm: None, lean_min_rad: 0.0, lean_max_rad: 1.2 }
+        Self { arm: None, lean_min_rad: 0.0, lean_max_rad: 1.2, height_m: 0.0 }
     }
 }
 
@@ -251,10 +228,8 @@ impl Settings {
         let mut daemon: DaemonSettings = parse(file)?;
         let folder = file.parent().unwrap_or(Path::new("."));
         daemon.robot = folder.join(&daemon.robot);
-        for skill in &mut daemon.skills {
-            skill.head = skill.head.take().map(|head| folder.join(head));
-        }
-        daemon.inference.library = daemon.inference.library.map(|library| folder.join(library));
+        daemon.registry = daemon.registry.map(|registry| folder.join(registry));
+        daemon.inference.resolve(folder);
         let robot_settings = RobotSettings::load(&daemon.robot)?;
         let settings = Self { daemon, robot_settings, file: file.to_owned() };
         settings.check()?;
@@ -266,6 +241,7 @@ impl Settings {
             Err(ConfigError::value(&self.file, key, value, remedy))
         };
         let daemon = &self.daemon;
+        daemon.inference.check(&self.file)?;
         let period = daemon.loop_.period_ms;
         if !(1..=1000).contains(&period) {
             return wrong("loop.period_ms", &period, "choose 1 to 1000");
@@ -282,37 +258,6 @@ impl Settings {
         if daemon.backend == BackendKind::Mujoco && self.robot_settings.mujoco.is_none() {
             let remedy = "give the robot's file a [mujoco] table, or choose another backend";
             return wrong("backend", &"mujoco", remedy);
-        }
-        for skill in &daemon.skills {
-            if skill.head.is_some() == skill.reach.is_some() {
-                let key = format!("skills.{}", skill.name);
-                let value = if skill.head.is_some() { "head and reach" } else { "neither" };
-                return wrong(&key, &value, "give it either a head, or a [skills.reach] table");
-            }
-            if let Some(reach) = &skill.reach {
-                let leans = (reach.lean_min_rad, reach.lean_max_rad);
-                let ordered = leans.0 <= leans.1 && leans.0 >= -1.6 && leans.1 <= 1.6;
-                if !ordered {
-                    let key = format!("skills.{}.reach.lean_min_rad", skill.name);
-                    return wrong(&key, &leans, "choose -1.6 to 1.6, the least first");
-                }
-            }
-            if !(skill.duration_max_s > 0.0 && skill.duration_max_s <= 3600.0) {
-                let key = format!("skills.{}.duration_max_s", skill.name);
-                return wrong(&key, &skill.duration_max_s, "choose more than 0, at most 3600");
-            }
-            let corners = skill.target_min_m.iter().zip(&skill.target_max_m);
-            if !corners.into_iter().all(|(min, max)| min < max) {
-                let key = format!("skills.{}.target_min_m", skill.name);
-                return wrong(
-                    &key,
-                    &skill.target_min_m,
-                    "it must lie below target_max_m on every axis",
-                );
-            }
-            if daemon.skills.iter().filter(|other| other.name == skill.name).count() > 1 {
-                return wrong("skills.name", &skill.name, "give every skill a name of its own");
-            }
         }
         for camera in &daemon.cameras {
             let small = (1..=1920).contains(&camera.width) && (1..=1080).contains(&camera.height);

@@ -110,6 +110,13 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             }
             show::ways(&answer, cli.json, out)?
         }
+        Act::Registry(args::RegistryAct::Status) => {
+            let told = client
+                .ask("info/registry", &Value::Null)
+                .map_err(|error| unknown_robot(cli, &client, error))?;
+            show::registry(&told, cli.json, out)?;
+            Exit::Accepted
+        }
         Act::Jog { seconds, .. } => live::jog(&client, cli, *seconds, out, err)?,
         act => command(&client, cli, act, out, err)?,
     };

@@ -8,6 +8,8 @@
 //! The door opens last: who is answered is answered by a daemon that is ready.
 
 mod house;
+mod keeper;
+mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
 mod world;
@@ -22,19 +24,21 @@ use motion::{Controller, Robot};
 use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker, realtime};
 use tokio::sync::{mpsc as channel, watch};
 
+use keeper::Keeper;
+
 pub use house::Reception;
+pub use skills::registry;
 #[cfg(feature = "mujoco")]
 pub use world::scene;
 
 use crate::{
-    action::Body,
     config::{ConfigError, Pace, RobotSettings, Settings},
-    head::{Head, HeadError},
+    head::HeadError,
     inference::{self, Engine, EngineError},
     kinematics::{Arms, DescriptionError, Guard},
-    operator::{Command, Desk, DeskParts},
+    operator::{Command, Desk, DeskParts, Notice},
     planning::Planner,
-    skill::{Assignment, registry::Registry, think},
+    skill::{Assignment, registry::LoadError, think},
     telemetry::{Herald, Tidings},
     wire::{Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
 };
@@ -93,6 +97,16 @@ pub enum DaemonError {
     },
 }
 
+impl From<LoadError> for DaemonError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Config(error) => Self::Config(error),
+            LoadError::Head(error) => Self::Head(error),
+            LoadError::Engine(error) => Self::Engine(error),
+        }
+    }
+}
+
 /// A loop's last words, by thread.
 type Joined<T> = std::thread::JoinHandle<T>;
 
@@ -100,34 +114,6 @@ type Joined<T> = std::thread::JoinHandle<T>;
 const TIDINGS: usize = 1024;
 /// Coming to rest at the end takes no longer than this.
 const REST_WITHIN: Duration = Duration::from_secs(5);
-
-/// Loads and proves the heads of all skills.
-///
-/// # Errors
-/// The first head, or the engine, that is not as it should be.
-pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
-    let mut registry = Registry::default();
-    let body = Body::load(&settings.robot_settings)?;
-    for skill in &settings.daemon.skills {
-        if let Some(reach) = &skill.reach {
-            registry.add_reach(skill.clone(), reach.clone(), period_s);
-        }
-        let Some(file) = &skill.head else { continue };
-        let engine = engine(settings)?;
-        let head = Head::load(file, &body, engine)?;
-        let (head_ms, period_ms) = (head.manifest().period_ns() as f64 / 1e6, period_s * 1e3);
-        if (head_ms - period_ms).abs() > 1e-6 {
-            let remedy = format!(
-                "its head is made for {head_ms} ms; set loop.period_ms, or take another head"
-            );
-            let key = format!("skills.{}.head", skill.name);
-            return Err(ConfigError::value(&settings.file, key, period_ms, remedy).into());
-        }
-        tracing::info!(skill = skill.name, head = %file.display(), "head loaded, proved and warm");
-        registry.add(skill.clone(), head, period_s);
-    }
-    Ok(registry)
-}
 
 /// The robot under the law, and what keeps it from touching itself and what is around it.
 ///
@@ -143,15 +129,16 @@ pub fn guarded(
     Ok((law, guard))
 }
 
-/// Starts ONNX Runtime from where the settings, or `make setup`, put it.
+/// Starts ONNX Runtime from where the settings, or `make setup`, put it; heads run where the settings say.
 ///
 /// # Errors
 /// A library that is missing or unusable.
 pub fn engine(settings: &Settings) -> Result<&'static Engine, EngineError> {
-    match &settings.daemon.inference.library {
-        Some(library) => Engine::start(library),
-        None => Engine::start(&inference::find_library()?),
-    }
+    let engine = match &settings.daemon.inference.library {
+        Some(library) => Engine::start(library)?,
+        None => Engine::start(&inference::find_library()?)?,
+    };
+    Ok(engine.placed(settings.daemon.inference.placement()))
 }
 
 /// Runs a daemon until a signal ends it; returns how punctual it was.
@@ -162,7 +149,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
     let arms = Arms::load(&settings.robot_settings)?;
     let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
-    let registry = registry(settings, period_s)?;
+    let registry = Arc::new(registry(settings, period_s)?);
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -181,7 +168,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
-    let info = house::Info::of(settings, &registry);
+    let info = house::Info::of(settings);
+    let (errand, errands) = mpsc::channel();
     let desk = Desk::new(DeskParts {
         planner: Arc::new(Planner::new(
             robot,
@@ -195,9 +183,14 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         commander,
         switch: switch.clone(),
         assignments: assign,
+        errands: errand.clone(),
         present,
     });
-    let thinking = start_thinker(thinker, assignments)?;
+    let thinking = start_thinker(settings, thinker, assignments, desk.clone())?;
+    let telling = (runtime.handle().clone(), tell.clone());
+    // It ends with the process: nothing that it holds has to be put away.
+    let _keeping =
+        Keeper::start(settings, period_s, desk.clone(), clock.clone(), telling, (errand, errands))?;
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 
@@ -248,12 +241,33 @@ fn start_loop(
 }
 
 fn start_thinker(
+    settings: &Settings,
     thinker: Thinker,
     assignments: mpsc::Receiver<Assignment>,
+    desk: Desk,
 ) -> Result<Joined<()>, DaemonError> {
+    let wanted = &settings.daemon.loop_;
+    let lockstep = wanted.pace == Pace::Lockstep;
+    // What the loop waits for is as urgent as the loop, but for the loop itself; and on the loop's own processor, if it
+    // has one, it is handed over instead of sent for.
+    let wishes = realtime::Settings {
+        priority: wanted
+            .fifo_priority
+            .filter(|priority| !lockstep && *priority > 1)
+            .map(|it| it - 1),
+        cpu: wanted.cpu.filter(|_| !lockstep),
+        lock_memory: false,
+        stack_prefault_bytes: 0,
+    };
     spawn("reflex-thinker", move || {
+        for refusal in realtime::enter(&wishes).refused() {
+            tracing::debug!("the thinker, in real time: {refusal}");
+        }
         think(thinker, &assignments, |failure| {
             tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
+            if let Some(running) = desk.running(failure.run) {
+                desk.notice(Notice::Trip(running, format!("no chunk: {}", failure.reason)));
+            }
         });
     })
 }
@@ -315,6 +329,7 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
                 service.publish_present(&present, tool)
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
+            Tidings::Shadows(shadows) => service.publish_shadows(&shadows),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),
         };
         if let Err(error) = told {

@@ -4,9 +4,13 @@
 
 mod facts;
 
+use std::path::PathBuf;
+
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use reflex::realtime::{Outcome, probe::Preemption};
 use serde::Serialize;
+
+use crate::inference::Provider;
 
 pub use facts::{Facts, Lateness, Library, Question};
 
@@ -104,6 +108,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         mujoco(facts),
         onnxruntime(facts),
         providers(facts),
+        accelerators(facts),
         can(facts),
     ];
     let grade = findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Good);
@@ -326,6 +331,38 @@ fn providers(facts: &Facts) -> Finding {
             Finding::good(AREA, "CPU only; the shipped heads need no more")
         }
         some => Finding::good(AREA, some.join(", ")),
+    }
+}
+
+fn accelerators(facts: &Facts) -> Finding {
+    const AREA: &str = "accelerators";
+    let gpus = match facts.gpus.as_slice() {
+        [] => "no GPU whose driver is loaded".to_owned(),
+        gpus => gpus.join(", "),
+    };
+    let name =
+        |library: &PathBuf| library.file_name().map(|name| name.to_string_lossy().into_owned());
+    let tensorrt = match facts.tensorrt.as_slice() {
+        [] => "no TensorRT".to_owned(),
+        libraries => libraries.iter().filter_map(name).collect::<Vec<_>>().join(", "),
+    };
+    let engine = facts.engine.name();
+    let found = format!("{gpus}; {tensorrt}; the configuration has heads run on \"{engine}\"");
+    let needs = match facts.engine {
+        Provider::Cpu | Provider::OnnxRuntime => return Finding::good(AREA, found),
+        Provider::Cuda | Provider::Plugin => facts.gpus.is_empty(),
+        Provider::Tensorrt | Provider::Compiled => {
+            facts.gpus.is_empty() || facts.tensorrt.is_empty()
+        }
+    };
+    if needs {
+        Finding::bad(
+            AREA,
+            found,
+            "install NVIDIA's driver, and TensorRT where it is asked for (docs/engines.md); or set inference.engine = \"cpu\"",
+        )
+    } else {
+        Finding::good(AREA, found)
     }
 }
 

@@ -1,81 +1,50 @@
 //! Closed-loop episodes in lockstep: the same loop, law, thinker, skill and head as in the daemon, on virtual time.
 //!
-//! An episode is a function of its seed: two runs give the same bits, and a failure is a seed to repeat.
+//! ```text
+//! seed, stratum ──draw──► world, decision, trouble ──loop──► ticks ──judge──► success or failure
+//! ```
+//!
+//! An episode is a function of its seed and its conditions: two runs give the same bits, and a failure is a seed to
+//! repeat. What it is made of stands beside the scene ([`Tasks`]), and no skill has code of its own here.
 
 use std::{
-    path::Path,
     sync::mpsc,
     time::{Duration, Instant},
 };
 
-use motion::{Controller, Epoch, Event, Mode, Nanos, Order, OrderId, Robot, Run, RunId, What};
+use motion::{
+    Controller, Epoch, Event, Joints, Mode, Nanos, Order, OrderId, Robot, Run, RunId, What,
+};
 use reflex::{
-    Clock, Commander, Listener, Loop,
-    backend::mujoco::{Mujoco, Scene, Spectator},
+    Backend, Clock, Commander, Delivery, Listener, Loop,
+    backend::{
+        mujoco::{Mujoco, Scene, Spectator},
+        noisy::{Noise, Noisy},
+    },
     ports,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    config::{ConfigError, parse},
     observation::Params,
-    skill::{Assignment, Skill, registry::Registry, think},
+    skill::{Assignment, Skill, policy::Policy, registry::Registry, think},
 };
 
-/// What an episode of one skill is: a table of the scene's evaluation file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Task {
-    /// The body that is acted on.
-    pub object: String,
-    /// Where it is put, drawn evenly, metres in the base frame.
-    pub x_m: [f64; 2],
-    /// The same, across.
-    pub y_m: [f64; 2],
-    /// Height of its centre at rest.
-    pub z_m: f64,
-    /// Its radius, as decisions tell it.
-    pub radius_m: f64,
-    /// Success: so far above where it rested.
-    pub lift_m: f64,
-    /// For so long without a break.
-    pub hold_s: f64,
-    /// An episode that takes longer has failed.
-    pub time_max_s: f64,
-}
+mod conditions;
+mod draw;
+mod judge;
+mod tally;
+mod task;
 
-#[derive(Deserialize)]
-struct File {
-    schema: String,
-    #[serde(flatten)]
-    tasks: std::collections::BTreeMap<String, Task>,
-}
+pub use conditions::{Conditions, Joining, NoJoining};
+use draw::Layout;
+pub use judge::{Case, Judge, Seen, Verdict};
+use tally::Watch;
+pub use tally::{Smoothness, median, wilson_95};
+pub use task::{Distractors, Goal, Object, Push, Range, SCHEMA, Sigma, Stratum, Task, Tasks};
 
-impl Task {
-    /// The task of a skill, from the file beside a scene.
-    ///
-    /// # Errors
-    /// A file that is missing or malformed, or has no such skill.
-    pub fn load(scene: &Path, skill: &str) -> Result<Self, ConfigError> {
-        let path = scene.with_extension("toml");
-        let mut file: File = parse(&path)?;
-        if file.schema != "reflex.evaluation.v1" {
-            return Err(ConfigError::value(
-                &path,
-                "schema",
-                file.schema,
-                "write reflex.evaluation.v1",
-            ));
-        }
-        let known: Vec<String> = file.tasks.keys().cloned().collect();
-        file.tasks.remove(skill).ok_or_else(|| {
-            let remedy = format!("the scene has tasks for {}", known.join(", "));
-            ConfigError::value(&path, "skill", skill, remedy)
-        })
-    }
-}
-
-/// What is evaluated.
+/// What is evaluated, and under which conditions.
+#[derive(Clone)]
 pub struct Evaluation<'a> {
     /// The robot under the law.
     pub robot: Robot,
@@ -86,9 +55,11 @@ pub struct Evaluation<'a> {
     /// Which of them.
     pub skill: &'a str,
     /// What an episode is.
-    pub task: &'a Task,
-    /// Steps executed of each chunk; `None` is what the head's manifest says.
-    pub execute: Option<u32>,
+    pub tasks: &'a Tasks,
+    /// The trouble.
+    pub stratum: &'a Stratum,
+    /// How chunks are asked for, delivered and joined.
+    pub conditions: Conditions,
 }
 
 /// One episode.
@@ -96,29 +67,47 @@ pub struct Evaluation<'a> {
 pub struct Episode {
     /// The seed that repeats it.
     pub seed: u64,
-    /// Where the object was put.
+    /// What was acted on.
+    pub object: String,
+    /// Where it was put.
     pub object_m: [f64; 3],
     /// Whether it succeeded.
     pub success: bool,
     /// Simulated seconds until it did, or until it was given up.
     pub time_s: f64,
-    /// Highest point of the object above where it rested.
-    pub lift_max_m: f64,
+    /// The figure that decides, see [`Judge::figure_m`].
+    pub figure_m: Option<f64>,
     /// Ticks in which the safety filter changed a set-point.
     pub limited_ticks: u64,
+    /// Ticks in which the guard made the robot brake before it touched something.
+    pub barred_ticks: u64,
+    /// How it moved.
+    pub motion: Smoothness,
     /// Where the joints were at the end: the episode's fingerprint.
     pub final_joints: Vec<f64>,
-    /// Why it ended early, if it did.
+    /// Why it failed or ended early, if it did.
     pub trouble: Option<String>,
+    /// Whether the law faulted.
+    pub faulted: bool,
 }
 
-/// The episodes of one way to execute chunks.
+/// The episodes of one stratum and one way to execute chunks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Tally {
+    /// The stratum.
+    pub stratum: String,
     /// Steps executed of each chunk.
     pub execute_steps: u32,
+    /// Ticks by which chunks reached the law late.
+    pub delay_ticks: u32,
+    /// Ticks by which they were asked ahead.
+    pub lead_ticks: u32,
+    /// How they were joined; `None` is what the head's manifest says.
+    pub seam: Option<String>,
     /// Episodes that succeeded.
     pub successes: usize,
+    /// The interval in which the share of successes lies with a probability of 95 %.
+    pub wilson_95: [f64; 2],
     /// All of them.
     pub episodes: Vec<Episode>,
     /// Wall time, seconds.
@@ -134,11 +123,20 @@ impl Tally {
         self.simulated_s / self.wall_s
     }
 
+    /// The share of episodes that succeeded.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.successes as f64 / self.episodes.len().max(1) as f64
+    }
+
     /// Seeds of the episodes that failed.
     pub fn failures(&self) -> impl Iterator<Item = u64> {
         self.episodes.iter().filter(|episode| !episode.success).map(|episode| episode.seed)
     }
 }
+
+/// Sees the world after each tick of the skill: since its begin, s, and the world.
+type Onlooker<'a> = &'a mut dyn FnMut(f64, &mut Spectator);
 
 impl Evaluation<'_> {
     /// Runs episodes with seeds `seed`, `seed + 1`, ...; `progress` hears of each.
@@ -158,10 +156,16 @@ impl Evaluation<'_> {
             progress(&episode);
             done.push(episode);
         }
-        let plan = self.policy(self.target(seed))?.plan();
+        let plan = self.policy(self.layout(seed)?.params)?.plan();
+        let successes = done.iter().filter(|episode| episode.success).count();
         Ok(Tally {
+            stratum: self.stratum.name.clone(),
             execute_steps: plan.execute,
-            successes: done.iter().filter(|episode| episode.success).count(),
+            delay_ticks: self.delivery(seed).ticks,
+            lead_ticks: plan.lead,
+            seam: self.conditions.joining.map(|joining| joining.to_string()),
+            successes,
+            wilson_95: wilson_95(successes, done.len()),
             simulated_s: done.iter().map(|episode| episode.time_s).sum(),
             wall_s: began.elapsed().as_secs_f64(),
             episodes: done,
@@ -173,32 +177,48 @@ impl Evaluation<'_> {
     /// # Errors
     /// A skill or scene that does not fit the task.
     pub fn episode(&self, seed: u64) -> Result<Episode, String> {
-        let object_m = self.target(seed);
-        let (mut world, spectator) = Mujoco::new(self.scene);
-        world.place(&self.task.object, object_m).map_err(|error| error.to_string())?;
+        self.watched(seed, &mut |_, _| ())
+    }
+
+    /// One episode, before the eyes of somebody who changes nothing.
+    ///
+    /// # Errors
+    /// A skill or scene that does not fit the task.
+    pub fn watched(&self, seed: u64, onlooker: Onlooker<'_>) -> Result<Episode, String> {
+        let layout = self.layout(seed)?;
+        let (world, mut spectator) = self.world(&layout)?;
         let (ports, commander, thinker, listener, switch) = ports();
         let law = Controller::new(self.robot);
-        let turns = Loop::new(Clock::lockstep(), Box::new(world), law, ports);
+        let delivery = self.delivery(seed);
+        let turns = Loop::new(Clock::lockstep(), world, law, ports).delivering(delivery);
         let (sender, assignments) = mpsc::channel();
-        let skill = Box::new(self.policy(object_m)?);
+        let skill = Box::new(self.policy(layout.params)?);
         let plan = skill.plan();
         sender.send(Assignment { run: RUN, skill }).map_err(|error| error.to_string())?;
+        let case = self.case(&layout, &mut spectator)?;
         let mut stage = Stage {
-            task: self.task,
+            judge: Judge::new(case),
+            tool: &self.tasks.tool,
             turns,
             commander,
             listener,
             spectator,
             period_s: self.robot.period_s(),
+            time_max_s: self.task()?.time_max_s,
+            watch: Watch::new(&self.robot),
             episode: Episode {
                 seed,
-                object_m,
+                object_m: layout.things[0].position_m,
+                object: layout.object,
                 success: false,
                 time_s: 0.0,
-                lift_max_m: 0.0,
+                figure_m: None,
                 limited_ticks: 0,
+                barred_ticks: 0,
+                motion: Smoothness::default(),
                 final_joints: Vec::new(),
                 trouble: None,
+                faulted: false,
             },
         };
         std::thread::scope(|scope| {
@@ -208,52 +228,114 @@ impl Evaluation<'_> {
                     let _ = failures.send(failure.reason);
                 });
             });
-            stage.play(Run { id: RUN, plan, expires: Nanos(u64::MAX) });
+            let played = stage.play(Run { id: RUN, plan, expires: Nanos(u64::MAX) }, onlooker);
             switch.quit();
             if let Ok(reason) = failed.try_recv() {
                 stage.episode.trouble.get_or_insert(reason);
             }
-        });
+            played
+        })?;
+        stage.episode.motion = stage.watch.told();
+        stage.episode.figure_m = stage.judge.figure_m();
         Ok(stage.episode)
     }
 
-    fn policy(&self, target: [f64; 3]) -> Result<crate::skill::policy::Policy, String> {
-        let params = Params {
-            target_x: target[0],
-            target_y: target[1],
-            target_z: target[2],
-            radius: self.task.radius_m,
-            speed_hint: 1.0,
-            object_is_berry: true,
+    fn task(&self) -> Result<&Task, String> {
+        self.tasks.of(self.skill).map_err(|error| error.to_string())
+    }
+
+    fn layout(&self, seed: u64) -> Result<Layout, String> {
+        Layout::draw(self.tasks, self.task()?, self.stratum, seed, self.robot.joints())
+    }
+
+    /// The world as it is laid out, behind sensors as good as the stratum has them.
+    fn world(&self, layout: &Layout) -> Result<(Box<dyn Backend>, Spectator), String> {
+        let words = |error: reflex::backend::mujoco::SceneError| error.to_string();
+        let is_changed = layout.friction != 1.0 || layout.mass != 1.0;
+        let changed = is_changed
+            .then(|| self.scene.changed(layout.friction, (&layout.object, layout.mass)))
+            .transpose()
+            .map_err(words)?;
+        let (mut world, spectator) = Mujoco::new(changed.as_ref().unwrap_or(self.scene));
+        for thing in &layout.things {
+            world.place(&thing.name, thing.position_m, thing.yaw_rad).map_err(words)?;
+        }
+        world.pose(&self.start(layout));
+        if let Some((body, push)) = &layout.push {
+            world.push(body, push).map_err(words)?;
+        }
+        let Some(sigma) = self.stratum.noise else { return Ok((Box::new(world), spectator)) };
+        let by_joint = |rad: f64, m: f64| {
+            let mut joints = Joints::zeros(self.robot.joints());
+            for (value, limits) in joints.iter_mut().zip(self.robot.limits()) {
+                *value = if limits.gripper { m } else { rad };
+            }
+            joints
         };
-        let policy = self.registry.policy(self.skill, params)?;
-        Ok(match self.execute {
-            Some(steps) => policy.executing(steps),
-            None => policy,
+        let noise = Noise {
+            position: by_joint(sigma.rad, sigma.m),
+            velocity: by_joint(sigma.rad_s, sigma.m_s),
+        };
+        Ok((Box::new(Noisy::new(world, noise, layout.noise_seed)), spectator))
+    }
+
+    fn start(&self, layout: &Layout) -> Joints {
+        let mut start = self.scene.home();
+        let limits = self.robot.limits().iter();
+        for ((value, limits), share) in start.iter_mut().zip(limits).zip(&layout.start) {
+            if !limits.gripper {
+                let moved = *value + share * self.tasks.start_spread_rad;
+                *value = moved.clamp(limits.position_min, limits.position_max);
+            }
+        }
+        start
+    }
+
+    fn case(&self, layout: &Layout, spectator: &mut Spectator) -> Result<Case, String> {
+        let goal = self.task()?.goal.clone();
+        let site_m = match &goal {
+            Goal::Bring { site, .. } => spectator.site(site).map_err(|error| error.to_string())?,
+            _ => [0.0; 3],
+        };
+        let Params { target_x, target_y, target_z, radius, .. } = layout.params;
+        Ok(Case {
+            goal,
+            rest_m: layout.things[0].position_m[2],
+            target_m: [target_x, target_y, target_z],
+            radius_m: radius,
+            site_m,
         })
     }
 
-    fn target(&self, seed: u64) -> [f64; 3] {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut within = |[low, high]: [f64; 2]| low + random.f64() * (high - low);
-        [within(self.task.x_m), within(self.task.y_m), self.task.z_m]
+    fn policy(&self, params: Params) -> Result<Policy, String> {
+        let policy = self.registry.policy(self.skill, params)?;
+        Ok(self.conditions.of(policy, self.delivery(0).ticks))
+    }
+
+    fn delivery(&self, seed: u64) -> Delivery {
+        let wanted = self.conditions.delivery;
+        let ticks = wanted.ticks + self.stratum.delay_ticks;
+        Delivery { ticks, seed: wanted.seed ^ seed, ..wanted }
     }
 }
 
 const RUN: RunId = RunId(1);
 
 struct Stage<'a> {
-    task: &'a Task,
+    judge: Judge,
+    tool: &'a str,
     turns: Loop,
     commander: Commander,
     listener: Listener,
     spectator: Spectator,
     period_s: f64,
+    time_max_s: f64,
+    watch: Watch,
     episode: Episode,
 }
 
 impl Stage<'_> {
-    fn play(&mut self, run: Run) {
+    fn play(&mut self, run: Run, onlooker: Onlooker<'_>) -> Result<(), String> {
         self.turn();
         for (id, what) in [(1, What::Arm), (2, What::Begin(run))] {
             if !self.commander.send(Order { id: OrderId(id), epoch: Epoch(u64::MAX), what }) {
@@ -261,21 +343,39 @@ impl Stage<'_> {
             }
             self.turn();
         }
-        let ticks = |seconds: f64| (seconds / self.period_s).round() as u64;
-        let (time_max, hold) = (ticks(self.task.time_max_s), ticks(self.task.hold_s));
-        let mut held = 0;
-        for tick in 0..time_max {
+        let ticks = (self.time_max_s / self.period_s).round() as u64;
+        for tick in 1..=ticks {
             self.turn();
-            if self.episode.trouble.is_some() {
+            self.episode.time_s = tick as f64 * self.period_s;
+            let seen = self.seen()?;
+            onlooker(self.episode.time_s, &mut self.spectator);
+            if self.episode.faulted || self.episode.trouble.is_some() {
                 break;
             }
-            held = if self.lift() >= self.task.lift_m { held + 1 } else { 0 };
-            self.episode.time_s = (tick + 1) as f64 * self.period_s;
-            if held >= hold {
-                self.episode.success = true;
-                break;
+            match self.judge.look(&seen) {
+                Verdict::Open => {}
+                Verdict::Success => {
+                    self.episode.success = true;
+                    break;
+                }
+                Verdict::Failure(why) => {
+                    self.episode.trouble = Some(why.into());
+                    break;
+                }
             }
         }
+        Ok(())
+    }
+
+    fn seen(&mut self) -> Result<Seen, String> {
+        self.spectator.look();
+        let object_m = self.spectator.object(&self.episode.object);
+        Ok(Seen {
+            time_s: self.episode.time_s,
+            object_m: object_m
+                .ok_or_else(|| format!("{:?} is no free body", self.episode.object))?,
+            tool_m: self.spectator.site(self.tool).map_err(|error| error.to_string())?,
+        })
     }
 
     fn turn(&mut self) {
@@ -284,9 +384,12 @@ impl Stage<'_> {
             let tick = &report.tick;
             let limited = tick.limited_by.iter().any(|limits| limits.0 != 0);
             self.episode.limited_ticks += u64::from(limited);
+            self.episode.barred_ticks += u64::from(tick.barred.is_some());
             self.episode.final_joints = tick.state.position.to_vec();
+            self.watch.look(tick);
             if let Mode::Faulted { why, .. } = tick.mode {
                 self.episode.trouble = Some(format!("faulted: {why:?}"));
+                self.episode.faulted = true;
             }
             for event in tick.events.as_slice() {
                 if let Event::Refused(_, refusal) = event {
@@ -295,12 +398,9 @@ impl Stage<'_> {
             }
         }
     }
-
-    fn lift(&mut self) -> f64 {
-        self.spectator.look();
-        let height = self.spectator.object(&self.task.object).map_or(0.0, |position| position[2]);
-        let lift = height - self.task.z_m;
-        self.episode.lift_max_m = self.episode.lift_max_m.max(lift);
-        lift
-    }
 }
+
+#[cfg(test)]
+mod draw_test;
+#[cfg(test)]
+mod judge_test;

@@ -10,6 +10,7 @@ pub mod skill;
 
 pub mod action;
 pub mod head;
+pub mod importing;
 pub mod inference;
 pub mod observation;
 

@@ -5,6 +5,14 @@
 use motion::Ask;
 use serde::Deserialize;
 
+use crate::kinematics::RobotArm;
+
+pub mod prefix;
+pub mod tool;
+
+use prefix::Rows;
+use tool::{AXES, Positions, Tool, ToolOf};
+
 /// Magnitudes below this become zero: one denormal in the input makes a whole run 16 times slower (measured), and no
 /// network tells 1e-30 standard deviations from none.
 const FLUSH_BELOW: f64 = 1e-30;
@@ -86,6 +94,16 @@ pub enum FeatureName {
     PreviousAction,
     /// Parameters of the decision.
     Decision,
+    /// Position of an arm's tool in the frame of the arm's base, m.
+    ToolPosition,
+    /// Set-points of consecutive ticks around the take-over, after the safety filter, rad or m; one row for each tick.
+    Prefix,
+    /// Ticks from the observation to the take-over, as the plan tells it.
+    Delay,
+    /// The set-point that is due in this tick, before correction and filter, rad or m: what a correction is added to.
+    BaseAction,
+    /// Which step of its chunk that is.
+    ChunkStep,
 }
 
 impl FeatureName {
@@ -97,7 +115,18 @@ impl FeatureName {
             Self::JointVelocity => "joint_velocity",
             Self::PreviousAction => "previous_action",
             Self::Decision => "decision",
+            Self::ToolPosition => "tool_position",
+            Self::Prefix => "prefix",
+            Self::Delay => "delay",
+            Self::BaseAction => "base_action",
+            Self::ChunkStep => "chunk_step",
         }
+    }
+
+    /// Whether it is one number, without joints or anything else to choose from.
+    #[must_use]
+    pub const fn is_one_number(self) -> bool {
+        matches!(self, Self::Delay | Self::ChunkStep)
     }
 }
 
@@ -106,26 +135,38 @@ impl FeatureName {
 pub struct Feature<'a> {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, or the parameters, in the order of the tensor.
+    /// The joints, the parameters, or the axes, in the order of the tensor.
     pub items: &'a [String],
+    /// The tool whose position it is; only a [`FeatureName::ToolPosition`] has one.
+    pub tool: Option<ToolOf<'a>>,
+    /// How often the items are repeated, and for which ticks.
+    pub rows: Rows,
     /// What is taken away from each.
     pub mean: &'a [f64],
     /// What each is divided by.
     pub std: &'a [f64],
-    /// The bound on every normalised number.
+    /// The bound on every normalised number; infinite: none.
     pub clip: f64,
 }
 
 /// Why features do not fit the robot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
-    /// The robot has no such joint, or a decision no such parameter.
+    /// The robot has no such joint, a decision no such parameter, or a position no such axis.
     #[error("feature {feature} names `{item}`, which does not exist")]
     Unknown {
         /// Which feature.
         feature: usize,
         /// The name.
         item: String,
+    },
+    /// The robot has no such arm, or none is named.
+    #[error("feature {feature} is about the tool of arm `{arm}`, which does not exist")]
+    NoArm {
+        /// Which feature.
+        feature: usize,
+        /// The arm's name.
+        arm: String,
     },
     /// A mean and a std are needed for each item.
     #[error("feature {feature} needs one `mean` and one `std` for each item")]
@@ -157,16 +198,34 @@ enum Source {
     Velocity(usize),
     Previous(usize),
     Decision(Param),
+    Tool { at: usize, axis: usize },
+    Prefix { joint: usize, row: usize, rows: Rows },
+    Delay,
+    Base(usize),
+    Step,
 }
 
 impl Source {
     /// `None` if the state has fewer joints than the robot.
-    fn gather(self, ask: &Ask, params: &Params) -> Option<f64> {
+    fn gather(
+        self,
+        ask: &Ask,
+        params: &Params,
+        tools: &[Tool],
+        positions: &mut Positions,
+    ) -> Option<f64> {
         match self {
             Self::Position(joint) => ask.state.position.get(joint).copied(),
             Self::Velocity(joint) => ask.state.velocity.get(joint).copied(),
             Self::Previous(joint) => ask.last_command.get(joint).copied(),
             Self::Decision(param) => Some(param.of(params)),
+            Self::Tool { at, axis } => positions.of(tools, at, axis, ask),
+            Self::Prefix { joint, row, rows } => {
+                ask.course.at(rows.offset(row, ask.course.ahead()), joint)
+            }
+            Self::Delay => Some(f64::from(ask.delay)),
+            Self::Base(joint) => ask.course.at(0, joint),
+            Self::Step => Some(f64::from(ask.step)),
         }
     }
 }
@@ -187,7 +246,13 @@ impl Input {
             return Err(PackError::NotFinite { index, value });
         }
         let normalised = ((value - self.mean) / self.std).max(-self.clip).min(self.clip);
-        Ok(if normalised.abs() < FLUSH_BELOW { 0.0 } else { normalised as f32 })
+        let normalised = if normalised.abs() < FLUSH_BELOW { 0.0 } else { normalised as f32 };
+        // Without a bound a number may still be too large for an f32.
+        if normalised.is_finite() {
+            Ok(normalised)
+        } else {
+            Err(PackError::NotFinite { index, value })
+        }
     }
 }
 
@@ -195,6 +260,7 @@ impl Input {
 #[derive(Clone, Debug)]
 pub struct Packer {
     inputs: Vec<Input>,
+    tools: Vec<Tool>,
 }
 
 impl Packer {
@@ -205,28 +271,46 @@ impl Packer {
     pub fn compile<'a>(
         features: impl IntoIterator<Item = Feature<'a>>,
         robot_joints: &[impl AsRef<str>],
+        arms: &[RobotArm],
     ) -> Result<Self, FeatureError> {
         let joint = |name: &str| robot_joints.iter().position(|joint| joint.as_ref() == name);
-        let mut inputs = Vec::new();
+        let (mut inputs, mut tools) = (Vec::new(), Vec::new());
         for (at, feature) in features.into_iter().enumerate() {
-            if feature.mean.len() != feature.items.len() || feature.std.len() != feature.items.len()
-            {
+            let named = [feature.name.as_str().to_owned()];
+            let items = if feature.name.is_one_number() { &named[..] } else { feature.items };
+            if feature.mean.len() != items.len() || feature.std.len() != items.len() {
                 return Err(FeatureError::Lengths { feature: at });
             }
-            let scales = feature.mean.iter().zip(feature.std);
-            for (item, (&mean, &std)) in feature.items.iter().zip(scales) {
+            if feature.name == FeatureName::ToolPosition {
+                tools.push(find(feature.tool, at, arms)?);
+            }
+            let scales = || items.iter().zip(feature.mean.iter().zip(feature.std));
+            let rows = feature.rows;
+            for (row, (item, (&mean, &std))) in
+                (0..rows.steps).flat_map(|row| scales().map(move |scale| (row, scale)))
+            {
                 let source = match feature.name {
                     FeatureName::JointPosition => joint(item).map(Source::Position),
                     FeatureName::JointVelocity => joint(item).map(Source::Velocity),
                     FeatureName::PreviousAction => joint(item).map(Source::Previous),
                     FeatureName::Decision => Param::named(item).map(Source::Decision),
+                    FeatureName::ToolPosition => AXES
+                        .iter()
+                        .position(|axis| axis == item)
+                        .map(|axis| Source::Tool { at: tools.len() - 1, axis }),
+                    FeatureName::Prefix => {
+                        joint(item).map(|joint| Source::Prefix { joint, row, rows })
+                    }
+                    FeatureName::BaseAction => joint(item).map(Source::Base),
+                    FeatureName::Delay => Some(Source::Delay),
+                    FeatureName::ChunkStep => Some(Source::Step),
                 };
                 let unknown = || FeatureError::Unknown { feature: at, item: item.clone() };
                 let source = source.ok_or_else(unknown)?;
                 inputs.push(Input { source, mean, std, clip: feature.clip });
             }
         }
-        Ok(Self { inputs })
+        Ok(Self { inputs, tools })
     }
 
     /// How many numbers the tensor has.
@@ -246,7 +330,8 @@ impl Packer {
     /// # Errors
     /// If a number is not finite or a length differs; the tensor is then partly written and must not be used.
     pub fn pack(&self, ask: &Ask, params: &Params, tensor: &mut [f32]) -> Result<(), PackError> {
-        self.fill(tensor, |_, input| input.source.gather(ask, params))
+        let mut positions = Positions::default();
+        self.fill(tensor, |_, input| input.source.gather(ask, params, &self.tools, &mut positions))
     }
 
     /// Normalises raw numbers that are already in tensor order: a manifest's golden observation.
@@ -263,7 +348,7 @@ impl Packer {
     fn fill(
         &self,
         tensor: &mut [f32],
-        value: impl Fn(usize, &Input) -> Option<f64>,
+        mut value: impl FnMut(usize, &Input) -> Option<f64>,
     ) -> Result<(), PackError> {
         if tensor.len() != self.inputs.len() {
             return Err(PackError::Shape);
@@ -275,6 +360,18 @@ impl Packer {
         Ok(())
     }
 }
+
+fn find(tool: Option<ToolOf<'_>>, feature: usize, arms: &[RobotArm]) -> Result<Tool, FeatureError> {
+    let found = tool.and_then(|tool| {
+        let arm = arms.iter().find(|arm| arm.name == tool.arm)?.clone();
+        Some(Tool { arm, joints: tool.joints })
+    });
+    let arm = || tool.map_or("", |tool| tool.arm).to_owned();
+    found.ok_or_else(|| FeatureError::NoArm { feature, arm: arm() })
+}
+
+#[cfg(test)]
+mod tool_test;
 
 #[cfg(test)]
 mod tests {
@@ -292,22 +389,16 @@ mod tests {
         let mut state = State::blank(3);
         state.position = joints(&[0.1, 0.2, 0.3]);
         state.velocity = joints(&[1.0, 2.0, 3.0]);
-        Ask {
-            run: RunId(1),
-            tick: TickIndex(1),
-            at: Nanos(1),
-            state,
-            last_command: joints(&[-0.1, -0.2, -0.3]),
-            last_velocity: Joints::zeros(3),
-            last_acceleration: Joints::zeros(3),
-        }
+        Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, joints(&[-0.1, -0.2, -0.3]))
     }
 
     fn packer(name: FeatureName, items: &[&str], mean: f64, std: f64, clip: f64) -> Packer {
         let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
-        let (mean, std) = (vec![mean; items.len()], vec![std; items.len()]);
-        let feature = Feature { name, items: &items, mean: &mean, std: &std, clip };
-        Packer::compile([feature], &ROBOT).expect("the names exist")
+        let width = if name.is_one_number() { 1 } else { items.len() };
+        let (mean, std) = (vec![mean; width], vec![std; width]);
+        let (mean, std) = (&mean, &std);
+        let feature = Feature { name, items: &items, tool: None, rows: Rows::ONE, mean, std, clip };
+        Packer::compile([feature], &ROBOT, &[]).expect("the names exist")
     }
 
     fn pack(packer: &Packer, ask: &Ask, params: &Params) -> Result<Vec<f32>, PackError> {
@@ -343,6 +434,18 @@ mod tests {
     fn a_number_far_from_its_mean_is_clipped() {
         let packer = packer(FeatureName::JointVelocity, &ROBOT, 2.0, 0.1, 5.0);
         assert_eq!(pack(&packer, &ask(), &Params::default()), Ok(vec![-5.0, 0.0, 5.0]));
+    }
+
+    #[test]
+    fn a_head_may_be_told_the_delay_and_a_correction_what_it_corrects() {
+        let mut ask = ask();
+        ask.course.push(&joints(&[0.5, 5.0, 50.0]));
+        (ask.delay, ask.step) = (2, 7);
+        let number = |name| pack(&packer(name, &[], 1.0, 2.0, 99.0), &ask, &Params::default());
+        assert_eq!(number(FeatureName::Delay), Ok(vec![0.5]));
+        assert_eq!(number(FeatureName::ChunkStep), Ok(vec![3.0]));
+        let base = packer(FeatureName::BaseAction, &["shoulder"], 0.0, 1.0, 99.0);
+        assert_eq!(pack(&base, &ask, &Params::default()), Ok(vec![5.0]));
     }
 
     #[test]
@@ -382,14 +485,16 @@ mod tests {
         let feature = Feature {
             name: FeatureName::JointPosition,
             items: &items,
+            tool: None,
+            rows: Rows::ONE,
             mean: &[0.0],
             std: &[1.0],
             clip: 5.0,
         };
-        let refused = Packer::compile([feature], &ROBOT).err();
+        let refused = Packer::compile([feature], &ROBOT, &[]).err();
         let unknown = FeatureError::Unknown { feature: 0, item: "wrist".to_owned() };
         assert_eq!(refused, Some(unknown));
-        let short = Packer::compile([Feature { mean: &[], ..feature }], &ROBOT).err();
+        let short = Packer::compile([Feature { mean: &[], ..feature }], &ROBOT, &[]).err();
         assert_eq!(short, Some(FeatureError::Lengths { feature: 0 }));
     }
 }

@@ -47,6 +47,8 @@ pub enum Command {
         /// What it acts on.
         params: Params,
     },
+    /// Change which policies carry out the skills.
+    Registry(RegistryAct),
 }
 
 impl Command {
@@ -62,6 +64,7 @@ impl Command {
             Self::Goto { .. } => "goto",
             Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
+            Self::Registry(_) => "registry",
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Answer {
     pub accepted: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// What is new because of it, where that is not plain from the command.
+    pub changed: Vec<String>,
     /// The tick whose state already shows its effect.
     pub state_seq: u64,
 }
@@ -99,6 +104,8 @@ pub struct Running {
     pub skill: String,
     /// What it acts on.
     pub params: Params,
+    /// The policy that carries it out, if it is one of the registry.
+    pub policy: Option<String>,
     /// The decision that it came from, if it came from one.
     pub decision_id: Option<String>,
     /// Who asked for it.
@@ -110,6 +117,8 @@ pub type JointNames = Arc<[String]>;
 
 mod desk;
 mod motions;
+mod registry;
 pub mod words;
 
 pub use desk::{Desk, DeskParts, Settled};
+pub use registry::{Errand, Notice, RegistryAct, Tally};

@@ -3,6 +3,7 @@
 //! Skills run on one thread of their own, the thinker's. The loop asks, the thinker answers; a skill that is slow, fails
 //! or panics costs its own run an underrun, never the loop a tick.
 
+pub mod correction;
 pub mod follow;
 pub mod jog;
 pub mod planned;
@@ -14,6 +15,8 @@ use std::{panic::AssertUnwindSafe, sync::mpsc, time::Duration};
 use motion::{Ask, Chunk, ChunkId, HeadDigest, Plan, Reply, RunId};
 use reflex::Thinker;
 
+use correction::Corrects;
+
 /// Something that makes chunks.
 pub trait Skill: Send {
     /// How its chunks are to be asked for and joined.
@@ -24,11 +27,19 @@ pub trait Skill: Send {
         HeadDigest::default()
     }
 
+    /// What corrects its chunks in every tick, on a thread of its own; most skills have nothing.
+    fn corrector(&self) -> Option<Box<dyn Corrects>> {
+        None
+    }
+
     /// Fills the chunk that begins at the tick of `ask`; leaving it empty says "not yet".
     ///
     /// # Errors
     /// Why there is none; the run goes on without it, down the underrun ladder if it has to.
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String>;
+
+    /// Its chunk is on its way to the loop: the time for whatever else is to be done with it.
+    fn answered(&mut self, _ask: &Ask, _chunk: &Chunk) {}
 }
 
 /// A run's skill, on its way to the thinker.
@@ -51,37 +62,60 @@ pub struct Failure {
 /// How often an idle thinker looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody.
+/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody. Beside it, on a
+/// thread of its own, what they brought along corrects their chunks.
 pub fn think(
     mut thinker: Thinker,
     assignments: &mpsc::Receiver<Assignment>,
     mut failed: impl FnMut(Failure),
 ) {
-    let mut skills: Vec<Assignment> = Vec::new();
-    let mut chunks = 0;
-    while !thinker.quits() {
-        let Some(ask) = thinker.next(IDLE) else { continue };
-        skills.extend(assignments.try_iter());
-        skills.retain(|assignment| assignment.run >= ask.run);
-        chunks += 1;
-        let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
-        let reply = match skills.iter_mut().find(|assignment| assignment.run == ask.run) {
-            None => nothing,
-            Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
-                .unwrap_or_else(|reason| {
-                    failed(Failure { run: ask.run, reason });
-                    nothing
-                }),
-        };
-        if !thinker.reply(reply) {
-            failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });
+    let (hand, handed) = mpsc::channel();
+    let (complain, complaints) = mpsc::channel();
+    std::thread::scope(|scope| {
+        if let Some(corrector) = thinker.corrector() {
+            let builder = std::thread::Builder::new().name("reflex-corrector".into());
+            let work = move || correction::correct(corrector, &handed, &complain);
+            if let Err(error) = builder.spawn_scoped(scope, work) {
+                failed(Failure { run: RunId(0), reason: format!("no corrections: {error}") });
+            }
         }
-    }
+        let mut skills: Vec<Assignment> = Vec::new();
+        let mut chunks = 0;
+        while !thinker.quits() {
+            complaints.try_iter().for_each(&mut failed);
+            let Some(ask) = thinker.next(IDLE) else { continue };
+            for new in assignments.try_iter() {
+                if let Some(corrects) = new.skill.corrector() {
+                    let _ = hand.send((new.run, corrects));
+                }
+                skills.push(new);
+            }
+            skills.retain(|assignment| assignment.run >= ask.run);
+            chunks += 1;
+            let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
+            // A run that is handed over has two skills for a while: the law says whose turn it is, of equals it is the newer's.
+            let of = |one: &&mut Assignment| one.run == ask.run && one.skill.digest() == ask.head;
+            let mut found = skills.iter_mut().rev().find(of);
+            let reply = match &mut found {
+                None => nothing,
+                Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
+                    .unwrap_or_else(|reason| {
+                        failed(Failure { run: ask.run, reason });
+                        nothing
+                    }),
+            };
+            if !thinker.reply(reply) {
+                failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });
+            }
+            if let (Some(assignment), Reply::Chunk(chunk)) = (found, &reply) {
+                assignment.skill.answered(&ask, chunk);
+            }
+        }
+    });
 }
 
 fn answer(skill: &mut dyn Skill, ask: &Ask, id: ChunkId) -> Result<Reply, String> {
-    let joints = ask.last_command.len();
-    let mut chunk = Chunk::empty(id, ask.run, skill.digest(), ask.tick, joints);
+    let mut chunk = Chunk::answering(id, skill.digest(), ask);
     std::panic::catch_unwind(AssertUnwindSafe(|| skill.next(ask, &mut chunk)))
         .unwrap_or_else(|_| Err("the skill panicked".into()))?;
     let not_yet = Reply::Nothing { run: ask.run, observed: ask.tick };

@@ -9,12 +9,13 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{Ending, Event, Mode, Tick};
+use motion::{ChunkRefusal, Corrected, Ending, Event, Fault, Mode, Tick};
 use reflex::{Listener, Report, Timing};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    operator::{Desk, Present, Running, Settled, words},
+    operator::{Desk, Notice, Present, Running, Settled, Tally, words},
     wire::{EventMessage, Quantiles, TimingMessage},
 };
 
@@ -22,6 +23,8 @@ use crate::{
 const TIMING_EVERY_TICKS: u64 = 20;
 /// How often an idle listener looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
+/// A head's 32-bit answer at the very limit is rounded across it: that is no set-point that had to be changed, rad or m.
+const ROUNDING: f64 = 1e-6;
 /// Longest duration that the histograms tell apart.
 const LONGEST_NS: u64 = 60_000_000_000;
 /// Significant digits that they keep.
@@ -34,6 +37,8 @@ pub enum Tidings {
     Tick(Arc<Present>),
     /// How punctual the loop has been.
     Timing(TimingMessage),
+    /// What has been seen of the shadows.
+    Shadows(Value),
     /// Something for the audit trail.
     Event(&'static str, EventMessage),
 }
@@ -44,6 +49,7 @@ pub struct Histograms {
     execution: Histogram<u64>,
     ticks: u64,
     last: Timing,
+    told: TimingMessage,
 }
 
 impl Default for Histograms {
@@ -53,7 +59,13 @@ impl Default for Histograms {
             Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
                 .unwrap_or_else(|_| unreachable!("1 ns to 60 s, 3 digits"))
         };
-        Self { lateness: fresh(), execution: fresh(), ticks: 0, last: Timing::default() }
+        Self {
+            lateness: fresh(),
+            execution: fresh(),
+            ticks: 0,
+            last: Timing::default(),
+            told: TimingMessage::default(),
+        }
     }
 }
 
@@ -68,6 +80,30 @@ impl Histograms {
         self.last = *timing;
     }
 
+    /// Counts what became of chunks and corrections in a tick.
+    pub fn count(&mut self, tick: &Tick) {
+        let told = &mut self.told;
+        for event in tick.events.as_slice() {
+            match event {
+                Event::Adopted { delay, late, .. } => {
+                    told.chunks += 1;
+                    told.chunks_behind += u64::from(*late > 0);
+                    told.delay_ticks = *delay;
+                    told.delay_max_ticks = told.delay_max_ticks.max(*delay);
+                }
+                Event::ChunkRefused { .. } => told.chunks_refused += 1,
+                _ => {}
+            }
+        }
+        told.corrections_wanted += u64::from(tick.corrected != Corrected::NotWanted);
+        match tick.corrected {
+            Corrected::Missed => told.corrections_missed += 1,
+            Corrected::Foreign | Corrected::Unusable => told.corrections_refused += 1,
+            Corrected::Bounded => told.corrections_bounded += 1,
+            Corrected::NotWanted | Corrected::Added => {}
+        }
+    }
+
     /// What they say so far.
     #[must_use]
     pub fn punctuality(&self) -> TimingMessage {
@@ -79,6 +115,7 @@ impl Histograms {
             late_chunks: self.last.late_chunks,
             reports_dropped: self.last.reports_dropped,
             refused_messages: 0,
+            ..self.told
         }
     }
 }
@@ -100,6 +137,7 @@ pub struct Herald {
     tidings: mpsc::Sender<Tidings>,
     histograms: Histograms,
     last_run: Option<(Running, String)>,
+    tally: Tally,
     mode: Mode,
     lost: u64,
 }
@@ -118,6 +156,7 @@ impl Herald {
             tidings,
             histograms: Histograms::default(),
             last_run: None,
+            tally: Tally::default(),
             mode: Mode::Booting,
             lost: 0,
         }
@@ -144,8 +183,9 @@ impl Herald {
     }
 
     fn take(&mut self, report: &Report) {
-        self.histograms.record(&report.timing);
         let tick = &report.tick;
+        self.histograms.record(&report.timing);
+        self.histograms.count(tick);
         let present = Arc::new(self.look(tick));
         // The present first: who is answered may ask at once what became of it.
         self.present.send_replace(Some(Arc::clone(&present)));
@@ -162,10 +202,21 @@ impl Herald {
     }
 
     fn look(&mut self, tick: &Tick) -> Present {
+        if tick.mode.run().is_some() {
+            let mut pairs = tick.requested.iter().zip(tick.applied.iter());
+            let limited = pairs.any(|(wish, applied)| (wish - applied).abs() > ROUNDING);
+            self.tally.ticks += 1;
+            self.tally.limited += u64::from(limited || tick.barred.is_some());
+        }
         for event in tick.events.as_slice() {
             if let Event::Ended { run, ending } = event
                 && let Some(running) = self.desk.forget(*run)
             {
+                let tally = std::mem::take(&mut self.tally);
+                self.desk.notice(match trip(*ending, &tick.mode, self.desk.joints()) {
+                    Some(why) => Notice::Trip(running.clone(), why),
+                    None => Notice::Ended(running.clone(), tally),
+                });
                 let touches = tick.barred.filter(|_| *ending == Ending::Workspace);
                 let reason = touches.and_then(|pair| self.desk.touching(&pair));
                 if let Some(reason) = &reason {
@@ -206,6 +257,11 @@ impl Herald {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
             Event::ChunkRefused { chunk, why } => {
+                let running = tick.mode.run().and_then(|run| self.desk.running(run));
+                if let Some(running) = running.filter(|_| blames_the_head(*why)) {
+                    self.desk
+                        .notice(Notice::Trip(running, format!("a chunk was refused: {why:?}")));
+                }
                 self.tell("run", "law", &format!("chunk {}", chunk.0), &format!("{why:?}"), tick);
             }
             Event::RanDry => self.tell("run", "law", "schedule", "ran dry", tick),
@@ -241,6 +297,34 @@ impl Herald {
             self.lost += 1;
         }
     }
+}
+
+/// Why the end of a run is a safety trip of what carried it out, if it is one. A robot that is lost is not its fault; an
+/// operator who pulls the e-stop has seen something.
+fn trip(ending: Ending, mode: &Mode, joints: &[String]) -> Option<String> {
+    match (ending, mode) {
+        (Ending::RanDry | Ending::Workspace, _) => Some(words::ending(ending).to_owned()),
+        (Ending::Stopped, Mode::EStopped { .. }) => Some("e-stop".to_owned()),
+        (Ending::Stopped, Mode::Faulted { why, .. }) => {
+            let of_the_head = matches!(
+                why,
+                Fault::RequestNotFinite { .. } | Fault::GrossJump { .. } | Fault::Diverged { .. }
+            );
+            of_the_head.then(|| words::fault(*why, joints))
+        }
+        _ => None,
+    }
+}
+
+/// A stranger's chunk, or one that was overtaken, says nothing of the head that is followed.
+const fn blames_the_head(why: ChunkRefusal) -> bool {
+    matches!(
+        why,
+        ChunkRefusal::Shape
+            | ChunkRefusal::NotFinite
+            | ChunkRefusal::FromTheFuture
+            | ChunkRefusal::TooLate
+    )
 }
 
 #[cfg(test)]

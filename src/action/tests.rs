@@ -24,7 +24,7 @@ fn range(joints: &[&str], min: &[f64], max: &[f64]) -> Columns {
 }
 
 fn absolute(joints: &[&str]) -> Columns {
-    Columns::JointAbsolute(JointAbsolute { joints: names(joints) })
+    Columns::JointAbsolute(JointAbsolute { joints: names(joints), ..Default::default() })
 }
 
 fn compile(columns: &[Columns], robot: &[&str]) -> Result<Lowering, ColumnsError> {
@@ -34,7 +34,7 @@ fn compile(columns: &[Columns], robot: &[&str]) -> Result<Lowering, ColumnsError
 fn lower(lowering: &mut Lowering, tensor: &[f32], chunk: &mut Chunk) -> Result<(), LowerError> {
     let none = Joints::zeros(0);
     let anywhere = Start { measured: none, commanded: none, velocity: none };
-    lowering.lower(tensor, &anywhere, chunk)
+    lowering.lower(Values::F32(tensor), &anywhere, chunk)
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn columns_that_do_not_fit_the_robot_are_refused_by_name() {
     let twice = refused(&[absolute(&ROBOT), absolute(&["base"])]);
     assert_eq!(twice, Some(ColumnsError::Twice { at: 1, joint: "base".to_owned() }));
     let short = refused(&[range(&ROBOT, &[0.0; 3], &[1.0; 2])]);
-    assert_eq!(short, Some(ColumnsError::Range { at: 0 }));
+    assert_eq!(short, Some(ColumnsError::Normalisation { at: 0 }));
 }
 
 #[test]

@@ -58,6 +58,7 @@ pub(super) fn tool(body: &Body, rotation: Rotation, delta: Option<Delta>) -> Too
         delta,
         min: None,
         max: None,
+        normalised: None,
         yields: None,
         tolerance_m: None,
         tolerance_rad: None,
@@ -87,13 +88,16 @@ pub(super) fn lower(
     rows: &[Vec<f64>],
     start: &Start,
 ) -> Result<Vec<Joints>, LowerError> {
-    let gripper = Columns::JointAbsolute(JointAbsolute { joints: vec!["gripper".to_owned()] });
+    let gripper = Columns::JointAbsolute(JointAbsolute {
+        joints: vec!["gripper".to_owned()],
+        ..Default::default()
+    });
     let columns = [Columns::ToolPose(pose), gripper];
     let mut lowering = Lowering::compile(&columns, body, PERIOD_S).expect("it fits");
     let tensor: Vec<f32> = rows.iter().flatten().map(|value| *value as f32).collect();
     let joints = body.joints.len();
     let mut chunk = Chunk::empty(ChunkId(1), RunId(2), HeadDigest(3), TickIndex(4), joints);
-    lowering.lower(&tensor, start, &mut chunk)?;
+    lowering.lower(Values::F32(&tensor), start, &mut chunk)?;
     Ok((0..chunk.len()).filter_map(|step| chunk.step(step)).collect())
 }
 
@@ -526,11 +530,14 @@ fn an_arm_that_is_not_there_or_driven_already_is_refused() {
     let other = ToolPose { arm: "left".to_owned(), ..pose.clone() };
     let refused = compile(&[Columns::ToolPose(other)]);
     assert_eq!(refused, Some(ColumnsError::NoArm { at: 0, arm: "left".to_owned() }));
-    let slide = Columns::JointAbsolute(JointAbsolute { joints: vec!["y".to_owned()] });
+    let slide = Columns::JointAbsolute(JointAbsolute {
+        joints: vec!["y".to_owned()],
+        ..Default::default()
+    });
     let refused = compile(&[slide, Columns::ToolPose(pose.clone())]);
     assert_eq!(refused, Some(ColumnsError::Twice { at: 1, joint: "y".to_owned() }));
     let refused = compile(&[Columns::ToolPose(pose.clone())]);
     assert_eq!(refused, Some(ColumnsError::Undriven(vec!["gripper".to_owned()])));
     let short = ToolPose { min: Some(vec![0.0; 6]), max: Some(vec![1.0; 5]), ..pose };
-    assert_eq!(compile(&[Columns::ToolPose(short)]), Some(ColumnsError::Range { at: 0 }));
+    assert_eq!(compile(&[Columns::ToolPose(short)]), Some(ColumnsError::Normalisation { at: 0 }));
 }

@@ -85,6 +85,7 @@ fn lower(rows: &[[f32; 13]]) -> Result<Vec<Joints>, LowerError> {
             delta: None,
             min: None,
             max: None,
+            normalised: None,
             yields: None,
             tolerance_m: None,
             tolerance_rad: None,
@@ -95,7 +96,7 @@ fn lower(rows: &[[f32; 13]]) -> Result<Vec<Joints>, LowerError> {
     let zero = Joints::zeros(12);
     let start = Start { measured: zero, commanded: zero, velocity: zero };
     let mut chunk = Chunk::empty(ChunkId(1), RunId(2), HeadDigest(3), TickIndex(4), 12);
-    lowering.lower(rows.as_flattened(), &start, &mut chunk)?;
+    lowering.lower(Values::F32(rows.as_flattened()), &start, &mut chunk)?;
     Ok((0..chunk.len()).filter_map(|step| chunk.step(step)).collect())
 }
 

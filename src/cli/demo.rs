@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{CliError, ConfigArguments, Exit};
 use crate::{
     config::Settings,
-    evaluation::Task,
+    evaluation::{Case, Goal, Judge, Object, Seen, Task, Tasks, Verdict},
     picture::{Shot, animation, contact_sheet, decode_jpeg},
     wire::{Client, Watch},
 };
@@ -48,7 +48,15 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
             "the demo needs a robot with a [mujoco] table and a daemon with a [[cameras]] table";
         return Err(CliError::Words(format!("{}: {words}", settings.file.display())));
     };
-    let task = Task::load(&mujoco.scene, &arguments.skill)?;
+    let tasks = Tasks::load(&mujoco.scene)?;
+    let task = tasks.of(&arguments.skill)?;
+    let site_m = match &task.goal {
+        Goal::Bring { site, .. } => {
+            let home = settings.robot_settings.home()?;
+            crate::daemon::scene(&settings.robot_settings)?.site_pose(site, &home).map_err(words)?.0
+        }
+        _ => [0.0; 3],
+    };
     std::fs::create_dir_all(&arguments.out).map_err(|error| {
         CliError::Words(format!("--out {}: cannot be made: {error}", arguments.out.display()))
     })?;
@@ -62,23 +70,23 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
         pictures: watch(&client, &format!("camera/{}", camera.name))?,
         state: watch(&client, "state/*")?,
         client,
-        task: &task,
+        task,
+        name: &task.objects[0],
+        object: &tasks.objects[&task.objects[0]],
+        site_m,
         shots: Vec::new(),
         mode: String::new(),
-        height_m: task.z_m,
+        object_m: [0.0; 3],
         frame_ms: (1e3 / camera.rate_hz).round() as u32,
     };
     let verdict = show.play(&arguments.skill, out)?;
     drop(daemon);
     show.develop(&arguments.out, out)?;
-    let success = verdict.is_some();
-    match verdict {
-        Some(seconds) => {
-            writeln!(out, "verdict: SUCCESS, the {} is held up after {seconds:.1} s", task.object)?
-        }
-        None => writeln!(out, "verdict: FAILURE, the {} was not held up", task.object)?,
+    match &verdict {
+        Ok(seconds) => writeln!(out, "verdict: SUCCESS after {seconds:.1} s")?,
+        Err(why) => writeln!(out, "verdict: FAILURE, {why}")?,
     }
-    Ok(if success { Exit::Done } else { Exit::No })
+    Ok(if verdict.is_ok() { Exit::Done } else { Exit::No })
 }
 
 fn words(error: impl std::fmt::Display) -> CliError {
@@ -148,73 +156,82 @@ impl Drop for Daemon {
 struct Show<'a> {
     client: Client,
     task: &'a Task,
+    /// What is acted on.
+    name: &'a str,
+    object: &'a Object,
+    site_m: [f64; 3],
     objects: Watch,
     pictures: Watch,
     state: Watch,
     shots: Vec<Shot>,
     mode: String,
-    height_m: f64,
+    object_m: [f64; 3],
     frame_ms: u32,
 }
 
 impl Show<'_> {
-    /// Seconds until the object was held up for long enough; `None` if it never was.
-    fn play(&mut self, skill: &str, out: &mut impl Write) -> Result<Option<f64>, CliError> {
+    /// Seconds until it succeeded, or why it did not.
+    fn play(&mut self, skill: &str, out: &mut impl Write) -> Result<Result<f64, String>, CliError> {
         let target = self.find(Duration::from_secs(5))?;
-        writeln!(
-            out,
-            "the {} lies at x {:.3}, y {:.3}, z {:.3} m",
-            self.task.object, target[0], target[1], target[2]
-        )?;
+        let [x, y, z] = self.object_m;
+        writeln!(out, "the {} lies at x {x:.3}, y {y:.3}, z {z:.3} m", self.name)?;
         self.command(out, "cmd/arm", &json!({ "operator": "demo" }))?;
+        let middle = |[low, high]: [f64; 2]| low.midpoint(high);
+        let radius = self.task.radius_m.map_or(self.object.radius_m, middle);
         let decision = json!({
             "v": 1,
             "decision_id": format!("demo-{}", std::process::id()),
             "skill": skill,
             "params": {
                 "target_x": target[0], "target_y": target[1], "target_z": target[2],
-                "radius": self.task.radius_m, "speed_hint": 1.0, "object_is_berry": true,
+                "radius": radius, "speed_hint": self.task.speed_hint[1],
+                "object_is_berry": self.object.is_berry,
             },
             "ttl_ms": 2000,
             "source": "demo",
         });
         self.command(out, "decision", &decision)?;
+        let mut judge = Judge::new(Case {
+            goal: self.task.goal.clone(),
+            rest_m: self.object.rest_m,
+            target_m: target,
+            radius_m: radius,
+            site_m: self.site_m,
+        });
         let (began, mut told) = (Instant::now(), Instant::now());
-        let mut up_since = None;
         while began.elapsed().as_secs_f64() < self.task.time_max_s {
-            self.look(began);
             let seconds = began.elapsed().as_secs_f64();
+            for seen in self.look(began) {
+                match judge.look(&seen) {
+                    Verdict::Open => {}
+                    Verdict::Success => {
+                        self.command(out, "cmd/hold", &json!({ "operator": "demo" }))?;
+                        return Ok(Ok(seconds));
+                    }
+                    Verdict::Failure(why) => return Ok(Err(why.into())),
+                }
+            }
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
-                let lift_cm = (self.height_m - self.task.z_m) * 100.0;
-                writeln!(
-                    out,
-                    "  {seconds:4.1} s  {:<9} {} {lift_cm:+5.1} cm",
-                    self.mode, self.task.object
-                )?;
-            }
-            if self.height_m - self.task.z_m < self.task.lift_m {
-                up_since = None;
-            } else if up_since.get_or_insert_with(Instant::now).elapsed().as_secs_f64()
-                >= self.task.hold_s
-            {
-                self.command(out, "cmd/hold", &json!({ "operator": "demo" }))?;
-                return Ok(Some(seconds));
+                let lift_cm = (self.object_m[2] - self.object.rest_m) * 100.0;
+                let (mode, name) = (&self.mode, self.name);
+                writeln!(out, "  {seconds:4.1} s  {mode:<9} {name} {lift_cm:+5.1} cm")?;
             }
         }
-        Ok(None)
+        Ok(Err("it took too long".into()))
     }
 
     fn find(&mut self, within: Duration) -> Result<[f64; 3], CliError> {
         let began = Instant::now();
         while began.elapsed() < within {
             if let Some((_, message)) = self.objects.next(Duration::from_millis(200))
-                && let Some(position) = position(&message, &self.task.object)
+                && let Some(position) = position(&message, self.name)
             {
+                self.object_m = position;
                 return Ok(position);
             }
         }
-        Err(CliError::Words(format!("sim/objects tells of no {:?}", self.task.object)))
+        Err(CliError::Words(format!("sim/objects tells of no {:?}", self.name)))
     }
 
     fn command(&self, out: &mut impl Write, key: &str, payload: &Value) -> Result<(), CliError> {
@@ -230,7 +247,8 @@ impl Show<'_> {
         )))
     }
 
-    fn look(&mut self, began: Instant) {
+    /// Takes in what has been told; a judge wants to see each pose of the tool once.
+    fn look(&mut self, began: Instant) -> Vec<Seen> {
         if let Some((_, jpeg)) = self.pictures.next_bytes(Duration::from_millis(50))
             && let Ok(frame) = decode_jpeg(&jpeg)
         {
@@ -238,17 +256,26 @@ impl Show<'_> {
             self.shots.push(Shot { frame, caption });
         }
         while let Some((_, message)) = self.objects.next(Duration::ZERO) {
-            if let Some([_, _, z]) = position(&message, &self.task.object) {
-                self.height_m = z;
+            if let Some(position) = position(&message, self.name) {
+                self.object_m = position;
             }
         }
+        let mut seen = Vec::new();
         while let Some((name, message)) = self.state.next(Duration::ZERO) {
             if name == "state/joints"
                 && let Some(mode) = message["mode"].as_str()
             {
                 mode.clone_into(&mut self.mode);
             }
+            if name == "state/tool"
+                && let (Some(tool_m), Some(at_ns)) =
+                    (numbers(&message["position_m"]), message["at_ns"].as_u64())
+            {
+                let time_s = at_ns as f64 / 1e9;
+                seen.push(Seen { time_s, object_m: self.object_m, tool_m });
+            }
         }
+        seen
     }
 
     fn develop(&self, folder: &Path, out: &mut impl Write) -> Result<(), CliError> {
@@ -270,7 +297,10 @@ impl Show<'_> {
 }
 
 fn position(message: &Value, object: &str) -> Option<[f64; 3]> {
-    let position = message["position_m"][object].as_array()?;
-    let number = |axis: usize| position.get(axis)?.as_f64();
+    numbers(&message["position_m"][object])
+}
+
+fn numbers(value: &Value) -> Option<[f64; 3]> {
+    let number = |axis: usize| value.as_array()?.get(axis)?.as_f64();
     Some([number(0)?, number(1)?, number(2)?])
 }

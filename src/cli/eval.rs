@@ -1,17 +1,30 @@
-//! `reflexd eval`: a table of successes, the seeds of the failures, and the time that it took.
+//! `reflexd eval`: a table of successes by condition, the seeds of the failures, and pictures of them.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    sync::PoisonError,
+};
 
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use motion::Seam;
+use reflex::Delivery;
 use serde_json::json;
 
 use super::{CliError, ConfigArguments, Exit};
 use crate::{
     config::Settings,
     daemon,
-    evaluation::{Evaluation, Tally, Task},
+    evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, Tasks, median},
+    observation::FeatureName,
 };
+
+mod sheet;
+
+/// Seeds that the words below a table name; `--json` has all of them.
+const FAILURES_TOLD: usize = 12;
 
 /// Arguments of `reflexd eval`.
 #[derive(Debug, Args)]
@@ -21,18 +34,34 @@ pub(super) struct EvalArguments {
     /// The skill.
     #[arg(long)]
     skill: String,
-    /// Episodes for each way to execute chunks.
+    /// Episodes for each row.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     episodes: u64,
     /// Seed of the first episode; the others follow it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Steps executed of each chunk, one row each; absent shows 1, 4, 8 and what the head's manifest says.
+    /// Conditions of the scene's evaluation file, one row each; `all` is every one of them.
+    #[arg(long, value_delimiter = ',', default_value = "clean")]
+    stratum: Vec<String>,
+    /// Steps executed of each chunk, one row each; absent is what the head's manifest says.
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=64))]
     execute: Vec<u32>,
-    /// Exit with 1 if fewer than this share of the manifest's (or the last) row succeed.
+    /// Ticks by which chunks reach the law late, beyond what the stratum says; one row each.
+    #[arg(long, value_delimiter = ',', default_value = "0", value_parser = clap::value_parser!(u32).range(..=64))]
+    delay: Vec<u32>,
+    /// Ask for chunks as many ticks ahead as they are late: a head that is told its delay is told this.
+    #[arg(long)]
+    ahead: bool,
+    /// How chunks are joined, one row each: cut, fade:TICKS, ensemble:COEFFICIENT, prefix:TICKS, roll:TICKS; absent is what
+    /// the head's manifest says.
+    #[arg(long, value_delimiter = ',')]
+    seam: Vec<Joining>,
+    /// Exit with 1 if fewer than this share of any row succeed.
     #[arg(long, value_name = "SHARE")]
     require: Option<f64>,
+    /// A contact sheet of each row in this folder: of its first failure, or else of its first episode.
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
     /// Everything, episode by episode, as JSON.
     #[arg(long)]
     json: bool,
@@ -47,103 +76,176 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     let Some(mujoco) = &settings.robot_settings.mujoco else {
         return Err(CliError::Words("the robot has no [mujoco] table".into()));
     };
-    let task = Task::load(&mujoco.scene, &arguments.skill)?;
-    let Some(head) = registry.head(&arguments.skill) else {
-        let known: Vec<&str> = registry.names().collect();
-        let words = format!("--skill {}: unknown; there is {}", arguments.skill, known.join(", "));
+    let tasks = Tasks::load(&mujoco.scene)?;
+    // A task is named as its skill is, not as one of the skill's aliases.
+    let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
+    tasks.of(skill)?;
+    let told = registry.head(skill).is_some_and(|head| {
+        let head = head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.manifest().sees(FeatureName::Prefix)
+    });
+    let untold = |way: &&Joining| !told && matches!(way.seam, Seam::Prefix { .. });
+    if let Some(way) = arguments.seam.iter().find(untold) {
+        let words = format!(
+            "--seam {way}: the head of {} sees no `prefix`, so it cannot go on from one; take another way",
+            arguments.skill
+        );
         return Err(CliError::Words(words));
+    }
+    let mut rows = Vec::new();
+    let executes: Vec<Option<u32>> = match arguments.execute.as_slice() {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
     };
-    let standard = {
-        let head = head.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        head.manifest().timing.execute_steps
-    };
-    let mut rows =
-        if arguments.execute.is_empty() { vec![1, 4, 8] } else { arguments.execute.clone() };
-    if arguments.execute.is_empty() && !rows.contains(&standard) {
-        rows.push(standard);
+    for stratum in tasks.strata(&arguments.stratum)? {
+        for conditions in conditions(arguments, &executes) {
+            rows.push(Evaluation {
+                robot,
+                scene: &scene,
+                registry: &registry,
+                skill,
+                tasks: &tasks,
+                stratum,
+                conditions,
+            });
+        }
     }
     let mut tallies = Vec::new();
-    for execute in rows {
-        let evaluation = Evaluation {
-            robot,
-            scene: &scene,
-            registry: &registry,
-            skill: &arguments.skill,
-            task: &task,
-            execute: Some(execute),
-        };
-        let mut bar = Progress::new(execute, arguments.episodes);
-        let tally =
-            evaluation.run(arguments.seed, arguments.episodes, |episode| bar.step(episode.success));
+    for row in &rows {
+        let mut bar = Progress::new(&row.stratum.name, arguments.episodes);
+        let tally = row.run(arguments.seed, arguments.episodes, |episode| bar.step(episode));
         bar.end();
-        tallies.push(tally.map_err(CliError::Words)?);
+        let tally = tally.map_err(CliError::Words)?;
+        if let Some(folder) = &arguments.pictures {
+            let sheet = sheet::draw(row, &tally, settings.daemon.cameras.first(), folder)?;
+            tracing::info!(sheet = %sheet.display(), "drawn");
+        }
+        tallies.push(tally);
     }
     if arguments.json {
-        let tallies =
-            json!({ "skill": arguments.skill, "execute_steps": standard, "rows": tallies });
-        writeln!(out, "{}", super::json(&tallies)?)?;
+        let told = json!({ "skill": skill, "seed": arguments.seed, "rows": tallies });
+        writeln!(out, "{}", super::json(&told)?)?;
     } else {
-        write!(out, "{}", table(&arguments.skill, standard, &tallies))?;
+        write!(out, "{}", table(skill, &tallies))?;
     }
-    let counted = tallies.iter().find(|tally| tally.execute_steps == standard).or(tallies.last());
-    let share = counted.map_or(0.0, |tally| tally.successes as f64 / tally.episodes.len() as f64);
-    let enough = arguments.require.is_none_or(|required| share >= required);
-    Ok(if enough { Exit::Done } else { Exit::No })
+    let enough = |required| tallies.iter().all(|tally| tally.share() >= required);
+    Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })
 }
 
-fn table(skill: &str, standard: u32, tallies: &[Tally]) -> String {
+/// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.
+fn conditions(arguments: &EvalArguments, executes: &[Option<u32>]) -> Vec<Conditions> {
+    let joinings: Vec<Option<Joining>> = match arguments.seam.as_slice() {
+        [] => vec![None],
+        some => some.iter().copied().map(Some).collect(),
+    };
+    let mut all = Vec::new();
+    for &execute in executes {
+        for &joining in &joinings {
+            all.extend(arguments.delay.iter().map(|delay| {
+                let delivery = Delivery::late(*delay);
+                Conditions { execute, delivery, ahead: arguments.ahead, joining }
+            }));
+        }
+    }
+    all
+}
+
+fn table(skill: &str, tallies: &[Tally]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header([
-        "steps executed",
+        "stratum",
+        "steps",
+        "seam",
+        "late",
+        "ahead",
         "succeeded",
+        "95 %",
         "median time",
-        "limited ticks",
-        "wall time",
+        "limited",
+        "barred",
+        "acceleration",
+        "jerk",
+        "tracking",
+        "faults",
         "x real time",
-        "seeds that failed",
     ]);
     for tally in tallies {
-        let mut times: Vec<f64> = tally.episodes.iter().map(|episode| episode.time_s).collect();
-        times.sort_by(f64::total_cmp);
-        let limited: u64 = tally.episodes.iter().map(|episode| episode.limited_ticks).sum();
-        let failed: Vec<String> = tally.failures().map(|seed| seed.to_string()).collect();
-        let mark = if tally.execute_steps == standard { " (manifest)" } else { "" };
+        let episodes = tally.episodes.len();
+        let mean = |count: fn(&Episode) -> u64| {
+            tally.episodes.iter().map(count).sum::<u64>() as f64 / episodes as f64
+        };
+        let typical = |figure: fn(&Smoothness) -> f64| {
+            median(tally.episodes.iter().map(|episode| figure(&episode.motion))).unwrap_or(f64::NAN)
+        };
+        let done = tally.episodes.iter().filter(|episode| episode.success);
+        let [low, high] = tally.wilson_95.map(|share| share * 100.0);
         table.add_row([
-            format!("{}{mark}", tally.execute_steps),
-            format!("{} of {}", tally.successes, tally.episodes.len()),
-            format!("{:.2} s", times[times.len() / 2]),
-            format!("{:.1} an episode", limited as f64 / tally.episodes.len() as f64),
-            format!("{:.2} s", tally.wall_s),
+            tally.stratum.clone(),
+            tally.execute_steps.to_string(),
+            tally.seam.clone().unwrap_or_else(|| "manifest".into()),
+            tally.delay_ticks.to_string(),
+            tally.lead_ticks.to_string(),
+            format!("{} of {episodes}", tally.successes),
+            format!("{low:.1} .. {high:.1}"),
+            median(done.map(|episode| episode.time_s)).map_or("-".into(), |s| format!("{s:.2} s")),
+            format!("{:.1}", mean(|episode| episode.limited_ticks)),
+            format!("{:.1}", mean(|episode| episode.barred_ticks)),
+            format!("{:.1}", typical(|motion| motion.acceleration_max)),
+            format!("{:.0}", typical(|motion| motion.jerk_max)),
+            format!("{:.1}", typical(|motion| motion.tracking_rms) * 1e3),
+            tally.episodes.iter().filter(|episode| episode.faulted).count().to_string(),
             format!("{:.0}", tally.speedup()),
-            if failed.is_empty() { "none".into() } else { failed.join(" ") },
         ]);
     }
-    format!("{skill}, in lockstep\n{table}\n")
+    let units = "limited, barred: ticks of an episode, mean; acceleration (rad/s2), jerk (rad/s3): peak of an episode's \
+                 commands, median; tracking: rms, mrad, median";
+    format!("{skill}, in lockstep\n{table}\n{units}\n{}", failures(tallies))
+}
+
+fn failures(tallies: &[Tally]) -> String {
+    let mut words = String::new();
+    for tally in tallies {
+        let failed: Vec<&Episode> = tally.episodes.iter().filter(|one| !one.success).collect();
+        if failed.is_empty() {
+            continue;
+        }
+        let _ = write!(words, "failed, {} ({} steps):", tally.stratum, tally.execute_steps);
+        for episode in failed.iter().take(FAILURES_TOLD) {
+            let why = episode.trouble.as_deref().unwrap_or("too slow");
+            let _ = write!(words, " {} ({why})", episode.seed);
+        }
+        let more = failed.len().saturating_sub(FAILURES_TOLD);
+        let _ = writeln!(
+            words,
+            "{}",
+            if more > 0 { format!(" and {more} more") } else { String::new() }
+        );
+    }
+    words
 }
 
 /// A line on the terminal that grows; nothing where nobody looks.
-struct Progress {
-    execute: u32,
+struct Progress<'a> {
+    stratum: &'a str,
     episodes: u64,
     done: u64,
     succeeded: u64,
     shown: bool,
 }
 
-impl Progress {
-    fn new(execute: u32, episodes: u64) -> Self {
-        Self { execute, episodes, done: 0, succeeded: 0, shown: std::io::stderr().is_terminal() }
+impl<'a> Progress<'a> {
+    fn new(stratum: &'a str, episodes: u64) -> Self {
+        Self { stratum, episodes, done: 0, succeeded: 0, shown: std::io::stderr().is_terminal() }
     }
 
-    fn step(&mut self, success: bool) {
+    fn step(&mut self, episode: &Episode) {
         self.done += 1;
-        self.succeeded += u64::from(success);
+        self.succeeded += u64::from(episode.success);
         if self.shown {
-            let (execute, done, all, good) =
-                (self.execute, self.done, self.episodes, self.succeeded);
-            let _ =
-                write!(std::io::stderr(), "\r{execute} steps: {done} of {all}, {good} succeeded ");
+            let (stratum, done, all, good) =
+                (self.stratum, self.done, self.episodes, self.succeeded);
+            let _ = write!(std::io::stderr(), "\r{stratum}: {done} of {all}, {good} succeeded ");
         }
     }
 

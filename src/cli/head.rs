@@ -1,64 +1,129 @@
-//! `reflexd head`: is a head what its manifest says, on this machine's engine?
+//! `reflexd head`: what a head is, whether it is what its manifest says, how fast it is, and heads out of other formats.
 
-use std::{io::Write, path::PathBuf};
+mod bench;
+mod check;
+mod import;
+mod show;
 
-use clap::{Args, Subcommand};
-use serde_json::json;
+use std::{io::Write, path::Path};
+
+use clap::{Subcommand, ValueEnum};
 
 use super::{CliError, ConfigArguments, Exit};
 use crate::{
     action::Body,
     config::Settings,
     daemon::{self, DaemonError},
-    head::Head,
+    head::{Head, HeadError},
+    inference::{Engine, EngineError, Provider},
 };
 
 /// Commands about heads.
 #[derive(Debug, Subcommand)]
 pub(super) enum HeadCommand {
-    /// Load a head, check digest, shapes and golden vectors, and warm it up.
-    #[command(after_help = "Example:\n  reflexd head check models/heads/piper_pick_up.toml")]
-    Check(CheckArguments),
+    /// Load heads, check digest, shapes and golden vectors on each engine, and warm them up.
+    #[command(
+        after_help = "Exit code 1 says that a golden vector failed, 4 that a manifest or a network is broken.
+
+Examples:
+  reflexd head check models/heads/piper_pick_up.toml
+  reflexd head check models/heads/*.toml --engine cpu --json"
+    )]
+    Check(check::CheckArguments),
+    /// Measure how long a head takes on this machine: percentiles, and where the time goes.
+    #[command(after_help = "Examples:
+  reflexd head bench models/heads/piper_pick_up.toml
+  reflexd head bench models/heads/piper_pick_up.toml --pace 20hz --runs 400 --json")]
+    Bench(bench::BenchArguments),
+    /// Show what a head sees and answers, when it is asked, and where it comes from.
+    #[command(after_help = "Example:\n  reflexd head show models/heads/piper_pick_up.toml")]
+    Show(show::ShowArguments),
+    /// Make a head of a LeRobot policy, of openpi's statistics, of an ONNX network or of a .npz perceptron.
+    #[command(after_help = import::EXAMPLES)]
+    Import(Box<import::ImportArguments>),
 }
 
-#[derive(Debug, Args)]
-pub(super) struct CheckArguments {
-    /// The head's manifest.
-    manifest: PathBuf,
-    #[command(flatten)]
-    config: ConfigArguments,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
+/// Which engines a head is tried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Each that is there and can keep the weights as the manifest wants them.
+    All,
+    /// The processor: dense networks by this program's own code, all others in ONNX Runtime.
+    Cpu,
+    /// The processor, in ONNX Runtime.
+    Onnxruntime,
+    /// CUDA, in ONNX Runtime.
+    Cuda,
+    /// TensorRT, in ONNX Runtime.
+    Tensorrt,
+    /// A plugin of ONNX Runtime.
+    Plugin,
+    /// What `reflexd compile` made.
+    Compiled,
+}
+
+/// An engine to try a head on.
+#[derive(Clone, Copy)]
+struct Runner {
+    provider: Provider,
+    engine: &'static Engine,
+    /// Nobody asked for it by name: where it is not to be had, nobody misses it.
+    is_extra: bool,
+}
+
+/// The engines that are asked for; the processor first.
+fn runners(which: Which, settings: &Settings) -> Result<Vec<Runner>, CliError> {
+    use Provider::{Compiled, Cpu, Cuda, OnnxRuntime, Plugin, Tensorrt};
+    let engine = daemon::engine(settings)?;
+    let providers = match which {
+        Which::All => &[Cpu, OnnxRuntime, Cuda, Tensorrt, Plugin, Compiled][..],
+        Which::Cpu => &[Cpu],
+        Which::Onnxruntime => &[OnnxRuntime],
+        Which::Cuda => &[Cuda],
+        Which::Tensorrt => &[Tensorrt],
+        Which::Plugin => &[Plugin],
+        Which::Compiled => &[Compiled],
+    };
+    let runner = |&provider| {
+        let is_extra = which == Which::All && provider != Cpu;
+        Runner { provider, engine, is_extra }
+    };
+    Ok(providers.iter().map(runner).collect())
+}
+
+impl Runner {
+    fn name(&self) -> &'static str {
+        self.provider.name()
+    }
+
+    fn version(&self) -> String {
+        format!("ONNX Runtime {}", self.engine.version())
+    }
+
+    /// `None` if it is not to be had here, and nobody asked for it.
+    fn load(&self, manifest: &Path, body: &Body) -> Option<Result<Head, HeadError>> {
+        match Head::load_on(manifest, body, self.engine, self.provider) {
+            Err(HeadError::Engine {
+                source: EngineError::Provider { .. } | EngineError::Precision { .. },
+                ..
+            }) if self.is_extra => None,
+            loaded => Some(loaded),
+        }
+    }
+}
+
+/// The configuration, and the robot that it is about.
+fn robot(config: &ConfigArguments) -> Result<(Settings, Body), CliError> {
+    let settings = Settings::load(&config.config)?;
+    let body = Body::load(&settings.robot_settings).map_err(DaemonError::from)?;
+    Ok((settings, body))
 }
 
 pub(super) fn run(command: &HeadCommand, out: &mut impl Write) -> Result<Exit, CliError> {
-    let HeadCommand::Check(arguments) = command;
-    let settings = Settings::load(&arguments.config.config)?;
-    let engine = daemon::engine(&settings)?;
-    let body = Body::load(&settings.robot_settings).map_err(DaemonError::from)?;
-    let head = Head::load(&arguments.manifest, &body, engine)?;
-    let (manifest, proof) = (head.manifest(), head.proof());
-    let median_us = proof.median_run.as_secs_f64() * 1e6;
-    let slowest_us = proof.slowest_run.as_secs_f64() * 1e6;
-    if arguments.json {
-        let found = json!({
-            "head": manifest.name,
-            "sha256": manifest.sha256,
-            "engine": engine.version(),
-            "goldens": proof.goldens,
-            "worst_error": proof.worst_error,
-            "median_us": median_us,
-            "slowest_us": slowest_us,
-        });
-        writeln!(out, "{}", super::json(&found)?)?;
-    } else {
-        writeln!(out, "{} is what its manifest says", manifest.name)?;
-        writeln!(out, "  engine    ONNX Runtime {}", engine.version())?;
-        writeln!(out, "  sha256    {}", manifest.sha256)?;
-        let (goldens, worst, tolerance) = (proof.goldens, proof.worst_error, proof.tolerance);
-        writeln!(out, "  goldens   {goldens}, worst error {worst:.1e} of {tolerance:.1e} allowed")?;
-        writeln!(out, "  one run   {median_us:.0} us median, {slowest_us:.0} us at most")?;
+    match command {
+        HeadCommand::Check(arguments) => check::run(arguments, out),
+        HeadCommand::Bench(arguments) => bench::run(arguments, out),
+        HeadCommand::Show(arguments) => show::run(arguments, out),
+        HeadCommand::Import(arguments) => import::run(arguments, out),
     }
-    Ok(Exit::Done)
 }

@@ -49,6 +49,7 @@ pub(super) fn run(arguments: &DoctorArguments, out: &mut impl Write) -> Result<E
         providers: engine.map_or_else(Vec::new, |engine| {
             engine.providers().into_iter().map(str::to_owned).collect()
         }),
+        engine: settings.daemon.inference.engine,
     });
     if arguments.json {
         writeln!(out, "{}", super::json(&diagnosis)?)?;

@@ -203,7 +203,11 @@ impl JointSettings {
 }
 
 impl RobotSettings {
-    pub(super) fn load(file: &Path) -> Result<Self, ConfigError> {
+    /// Reads a robot's file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no such file, or a value in it makes no sense.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let mut robot: Self = parse(file)?;
         let folder = file.parent().unwrap_or(Path::new("."));
         robot.urdf = folder.join(&robot.urdf);

@@ -153,6 +153,14 @@ pub(super) enum Act {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Change which policies carry out the skills, while they run.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  reflexctl registry status\n  reflexctl registry reload\n  \
+                            reflexctl registry reload --file policy_registry_2.json\n  \
+                            reflexctl registry promote pick_up"
+    )]
+    Registry(RegistryAct),
     /// Mode, run, joints, limits and timing, once.
     Status,
     /// The state as it goes by, a line a tick, until Ctrl-C.
@@ -174,6 +182,28 @@ pub(super) enum Act {
         /// About what.
         #[arg(default_value = "version")]
         what: Info,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RegistryAct {
+    /// Which policy runs each skill, what is on trial, and what has been seen of the shadows.
+    Status,
+    /// Read the registry again. A bad one is refused, and the old one goes on.
+    Reload {
+        /// Another file, on the daemon's machine; relative to the folder of the present one.
+        #[arg(long, value_name = "FILE")]
+        file: Option<String>,
+    },
+    /// Make a skill's shadow its active policy, if its criteria hold; or end a trial well.
+    Promote {
+        /// The skill.
+        skill: String,
+    },
+    /// Go back to the policy before, or to the fallback.
+    Rollback {
+        /// The skill.
+        skill: String,
     },
 }
 
@@ -289,7 +319,10 @@ pub(super) struct TargetShape {
 
 impl Cli {
     pub(super) const fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
+        // Loading and proving heads takes its time.
+        let least_ms = if matches!(self.act, Act::Registry(_)) { 10_000 } else { 0 };
+        let longer = self.timeout_ms > least_ms;
+        Duration::from_millis(if longer { self.timeout_ms } else { least_ms })
     }
 
     pub(super) fn operator(&self) -> String {

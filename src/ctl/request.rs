@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Trouble,
-    args::{Act, Cli, TargetShape},
+    args::{Act, Cli, RegistryAct, TargetShape},
 };
 
 /// A jog that is not renewed for so long brakes; it is renewed twice as often.
@@ -103,6 +103,20 @@ impl Act {
                 say("name", Some(json!(name)));
                 say("params", target.target.map(|at| target_params(at, &target.shape)));
                 "cmd/skill"
+            }
+            Self::Registry(act) => {
+                let (word, file, skill) = match act {
+                    RegistryAct::Reload { file } => ("reload", file.as_ref(), None),
+                    RegistryAct::Promote { skill } => ("promote", None, Some(skill)),
+                    RegistryAct::Rollback { skill } => ("rollback", None, Some(skill)),
+                    RegistryAct::Status => {
+                        return Err(Trouble::Usage("this sub-command sends nothing".into()));
+                    }
+                };
+                say("act", Some(json!(word)));
+                say("file", file.map(|file| json!(file)));
+                say("skill", skill.map(|skill| json!(skill)));
+                "cmd/registry"
             }
             Self::Decide { skill, target, instruction, ttl_ms, id } => {
                 say("v", Some(json!(1)));
@@ -240,6 +254,14 @@ mod tests {
             payload(&["ik", "--pose", "0,0,1,0,0,0,1", "--from", "a=0.5"]),
             json!({ "pose": { "position_m": [0.0, 0.0, 1.0], "quaternion_xyzw": [0.0, 0.0, 0.0, 1.0] },
                     "from": { "a": 0.5 }, "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["registry", "reload", "--file", "b.json"]),
+            json!({ "act": "reload", "file": "b.json", "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["registry", "promote", "pick_up"]),
+            json!({ "act": "promote", "skill": "pick_up", "operator": "ada" })
         );
         assert_eq!(payload(&["skill", "rest"]), json!({ "name": "rest", "operator": "ada" }));
     }

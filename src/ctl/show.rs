@@ -33,7 +33,62 @@ fn acceptance(answer: &Value, reason: Option<&str>) -> String {
     if let Some(reason) = reason {
         told += &format!(": {reason}");
     }
+    for change in answer["changed"].as_array().into_iter().flatten() {
+        told += &format!("\n  {}", text(change));
+    }
     told
+}
+
+/// What each skill runs, and what has been seen of its shadow.
+pub(super) fn registry(registry: &Value, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{registry}");
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(["skill", "aliases", "runs", "trial", "policies"]);
+    for (name, skill) in registry["skills"].as_object().into_iter().flatten() {
+        let aliases = skill["aliases"].as_array().into_iter().flatten().map(text);
+        let policies = skill["policies"].as_array().into_iter().flatten();
+        let policies =
+            policies.map(|one| format!("{} ({})", text(&one["name"]), text(&one["status"])));
+        let trial = &skill["trial"];
+        let trial = match trial["runs_left"].as_u64() {
+            Some(runs) => {
+                format!("{runs} runs left, then no way back to {}", text(&trial["before"]))
+            }
+            None => String::new(),
+        };
+        table.add_row([
+            name.clone(),
+            aliases.collect::<Vec<_>>().join(" "),
+            text(&skill["runs"]),
+            trial,
+            policies.collect::<Vec<_>>().join("\n"),
+        ]);
+    }
+    writeln!(out, "{}\n{table}", text(&registry["file"]))?;
+    for shadow in registry["shadows"].as_array().into_iter().flatten() {
+        let of = |key: &str| text(&shadow[key]);
+        writeln!(
+            out,
+            "{}: {} beside {}: {} chunks of {} runs, {} skipped, {} refused",
+            of("skill"),
+            of("shadow"),
+            of("active"),
+            of("chunks"),
+            of("runs"),
+            of("skipped"),
+            of("refused")
+        )?;
+        for one in shadow["criteria"].as_array().into_iter().flatten() {
+            let holds = if one["holds"] == true { "holds" } else { "FAILS" };
+            let (name, needed, found) =
+                (text(&one["name"]), text(&one["needed"]), text(&one["found"]));
+            writeln!(out, "  {holds}  {name}: {found}, {needed}")?;
+        }
+    }
+    Ok(())
 }
 
 /// What the daemon says of itself.
@@ -130,6 +185,17 @@ fn timing(timing: &Value, out: &mut dyn Write) -> io::Result<()> {
         count("late_chunks"),
         count("reports_dropped"),
         count("refused_messages")
+    )?;
+    writeln!(
+        out,
+        "chunks  {} used, {} ticks old (at most {}), {} behind their lead, {} refused; corrections {} of {} missed",
+        count("chunks"),
+        count("delay_ticks"),
+        count("delay_max_ticks"),
+        count("chunks_behind"),
+        count("chunks_refused"),
+        count("corrections_missed"),
+        count("corrections_wanted")
     )
 }
 

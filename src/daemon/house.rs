@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,7 +16,7 @@ use crate::{
     config::Settings,
     decision::{Decision, Verdict},
     operator::{Answer, Command, Desk, Present, Question, words},
-    skill::registry::Registry,
+    skill::registry::report,
     telemetry::Tidings,
     wire::{EventMessage, House},
 };
@@ -27,32 +27,10 @@ pub(super) struct Info(BTreeMap<&'static str, Value>);
 impl Info {
     /// Everything that does not change while it runs.
     #[must_use]
-    pub(super) fn of(settings: &Settings, registry: &Registry) -> Self {
-        let heads: BTreeMap<String, Value> = registry
-            .names()
-            .filter_map(|name| Some((name.to_owned(), describe(registry, name)?)))
-            .collect();
+    pub(super) fn of(settings: &Settings) -> Self {
         let version = json!({ "name": "reflexd", "version": env!("CARGO_PKG_VERSION") });
-        let skills: Vec<&str> = registry.names().collect();
-        Self(BTreeMap::from([
-            ("version", version),
-            ("config", json!(settings)),
-            ("manifest", json!(heads)),
-            ("registry", json!({ "robot": settings.robot_settings.name, "skills": skills })),
-        ]))
+        Self(BTreeMap::from([("version", version), ("config", json!(settings))]))
     }
-}
-
-fn describe(registry: &Registry, name: &str) -> Option<Value> {
-    let head = registry.head(name)?.lock().unwrap_or_else(PoisonError::into_inner);
-    let manifest = head.manifest();
-    Some(json!({
-        "name": manifest.name,
-        "sha256": manifest.sha256,
-        "chunk_steps": manifest.timing.chunk_steps,
-        "execute_steps": manifest.timing.execute_steps,
-        "evaluation": manifest.provenance.as_ref().map(|provenance| &provenance.evaluation),
-    }))
 }
 
 /// The daemon's side of the wire. Clones are one.
@@ -129,7 +107,11 @@ impl House for Reception {
     }
 
     fn info(&self, what: &str) -> Option<Value> {
-        self.info.0.get(what).cloned()
+        match what {
+            "manifest" => Some(report::manifests(&self.desk.registry())),
+            "registry" => Some(report::registry(&self.desk.registry())),
+            what => self.info.0.get(what).cloned(),
+        }
     }
 
     async fn consider(&self, question: Question) -> Result<Value, String> {

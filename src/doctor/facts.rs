@@ -11,6 +11,8 @@ use reflex::realtime::{
     probe::{self, CanInterface, Preemption, Probe},
 };
 
+use crate::inference::{Provider, host};
+
 /// Enough for a p99 that is not the maximum, in a fifth of a second.
 const SAMPLES: usize = 200;
 const SAMPLE_PERIOD: Duration = Duration::from_millis(1);
@@ -28,6 +30,8 @@ pub struct Question {
     pub onnxruntime: Vec<PathBuf>,
     /// The execution providers that ONNX Runtime says it has; empty if it could not be loaded.
     pub providers: Vec<String>,
+    /// What the configuration has heads run on.
+    pub engine: Provider,
 }
 
 impl Default for Question {
@@ -38,7 +42,13 @@ impl Default for Question {
             stack_prefault_bytes: 128 * 1024,
             cpu: None,
         };
-        Self { realtime, mujoco: Vec::new(), onnxruntime: Vec::new(), providers: Vec::new() }
+        Self {
+            realtime,
+            mujoco: Vec::new(),
+            onnxruntime: Vec::new(),
+            providers: Vec::new(),
+            engine: Provider::default(),
+        }
     }
 }
 
@@ -135,6 +145,12 @@ pub struct Facts {
     pub onnxruntime: Option<Library>,
     /// What that library can run on.
     pub providers: Vec<String>,
+    /// What the configuration has heads run on.
+    pub engine: Provider,
+    /// GPUs whose driver is loaded, by model.
+    pub gpus: Vec<String>,
+    /// TensorRT's libraries.
+    pub tensorrt: Vec<PathBuf>,
     /// CAN buses.
     pub can_interfaces: Vec<CanInterface>,
     /// Whether the kernel speaks CAN.
@@ -161,6 +177,9 @@ impl Facts {
             mujoco: Library::find(&question.mujoco),
             onnxruntime: Library::find(&question.onnxruntime),
             providers: question.providers.clone(),
+            engine: question.engine,
+            gpus: host::gpus(),
+            tensorrt: host::tensorrt_libraries(),
             can_interfaces: host.can_interfaces(),
             can_supported: probe::can_supported(),
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::inference::Provider;
 use reflex::realtime::{Report, probe::CanInterface};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ fn sound() -> Facts {
         mujoco: Some(library("libmujoco.so.3.17.0", [3, 17, 0])),
         onnxruntime: Some(library("libonnxruntime.so.1.31.1", [1, 31, 1])),
         providers: vec!["CPUExecutionProvider".to_owned()],
+        engine: Provider::Cpu,
+        gpus: Vec::new(),
+        tensorrt: Vec::new(),
         can_interfaces: vec![CanInterface { name: "can0".to_owned(), up: true }],
         can_supported: true,
     }
@@ -46,7 +50,7 @@ fn a_sound_machine_is_ready() {
     let diagnosis = diagnose(&sound());
     assert_eq!(diagnosis.grade, Grade::Good);
     assert_eq!(diagnosis.verdict, "ready to drive a robot");
-    assert_eq!(diagnosis.findings.len(), 11);
+    assert_eq!(diagnosis.findings.len(), 12);
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn the_same_is_said_to_people_and_to_programs() {
 #[test]
 fn this_machine_can_be_examined_and_is_left_as_it_was() {
     let diagnosis = examine(&Question::default());
-    assert_eq!(diagnosis.findings.len(), 11);
+    assert_eq!(diagnosis.findings.len(), 12);
     assert!(diagnosis.findings.iter().any(|finding| finding.found.contains("of 200 wakes")));
     let status = std::fs::read_to_string("/proc/self/status").expect("a status");
     let locked = status.lines().find(|line| line.starts_with("VmLck")).expect("a line");
@@ -215,4 +219,27 @@ fn doctor_to_look_at() {
         ..Question::default()
     };
     println!("{}", examine(&question).table(120));
+}
+
+#[test]
+fn a_gpu_that_is_asked_for_and_not_there_is_bad() {
+    let found = finding("accelerators", |facts| facts.engine = Provider::Tensorrt);
+    assert_eq!(found.grade, Grade::Bad);
+    assert!(found.found.contains("no GPU") && found.found.contains("tensorrt"), "{}", found.found);
+    let found = finding("accelerators", |facts| {
+        facts.engine = Provider::Compiled;
+        facts.gpus = vec!["NVIDIA L4".to_owned()];
+    });
+    assert_eq!(found.grade, Grade::Bad);
+    assert!(found.found.contains("no TensorRT"), "{}", found.found);
+    let found = finding("accelerators", |facts| {
+        facts.gpus = vec!["NVIDIA L4".to_owned()];
+        facts.tensorrt = vec!["/lib/libnvinfer.so.10.13.2".into()];
+    });
+    assert_eq!(found.grade, Grade::Good);
+    assert!(
+        found.found.contains("NVIDIA L4") && found.found.contains("10.13.2"),
+        "{}",
+        found.found
+    );
 }

@@ -45,16 +45,16 @@ pub enum HeadError {
         /// What to do.
         remedy: String,
     },
-    /// The ONNX file is not the one that the manifest was written for.
+    /// The ONNX file, or one of its tokens, is not the one that the manifest was written for.
     #[error(
         "{}: sha256 = {wanted}, but {} has {found}: restore the file, or export the head again with its manifest",
-        file.display(), onnx.display()
+        file.display(), found_in.display()
     )]
     WrongDigest {
         /// The manifest.
         file: PathBuf,
-        /// The ONNX file.
-        onnx: PathBuf,
+        /// The file.
+        found_in: PathBuf,
         /// The manifest's digest.
         wanted: String,
         /// The file's digest.
@@ -66,7 +66,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: String,
         /// What the network has.
@@ -82,7 +82,7 @@ pub enum HeadError {
         /// The manifest.
         file: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// What was expected.
         wanted: Vec<i64>,
         /// What the network has.
@@ -137,8 +137,16 @@ pub enum HeadError {
         /// Which step, which arm, and why.
         what: String,
     },
+    /// The head answered with tokens that are no actions.
+    #[error("{}: output.tokens: {what}: this chunk is not followed", file.display())]
+    Tokens {
+        /// The manifest.
+        file: PathBuf,
+        /// Which token, and why.
+        what: String,
+    },
     /// What the head was shown is not finite, or not this robot's.
-    #[error("{}: input.features: {what}: the robot's state or the decision is not usable", file.display())]
+    #[error("{}: inputs: {what}: the robot's state or the decision is not usable", file.display())]
     BadObservation {
         /// The manifest.
         file: PathBuf,
@@ -175,6 +183,7 @@ impl HeadError {
             Self::Golden { .. } => "golden_mismatch",
             Self::NonFinite { .. } => "non_finite_output",
             Self::Refused { .. } => "pose_refused",
+            Self::Tokens { .. } => "tokens_refused",
             Self::BadObservation { .. } => "bad_observation",
             Self::OtherRobot { .. } => "other_robot",
         }

@@ -2,16 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use motion::{Plan, Seam};
-use serde::Deserialize;
+use motion::{HeadDigest, Plan};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{HeadError, file};
 use crate::{
-    action::Columns,
-    observation::{Feature, FeatureName},
+    action::{Columns, Tokens},
+    inference::Element,
+    observation::{
+        Feature, FeatureName,
+        prefix::{Align, Rows},
+        tool::{Joints, ToolOf},
+    },
 };
 
 mod check;
+mod engine;
+mod record;
+mod schedule;
+
+pub use engine::EngineRule;
+pub use record::{Evaluation, Provenance, Stratum};
+pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -39,76 +52,75 @@ pub struct Manifest {
     pub timing: Timing,
     /// How its chunks are joined.
     pub seam: SeamRule,
-    /// What it sees.
-    pub input: Input,
+    /// What corrects it, if anything does.
+    pub correction: Option<CorrectionTable>,
+    /// What it sees: its input tensors.
+    pub inputs: Vec<Input>,
     /// What it answers.
     pub output: Output,
+    /// Where it wants to run.
+    #[serde(default)]
+    pub engine: EngineRule,
     /// Observations and the actions that follow from them, to prove the engine with.
     #[serde(default)]
     pub golden: Vec<Golden>,
     /// Where it comes from.
     pub provenance: Option<Provenance>,
+    /// How well it did.
+    pub evaluation: Option<Evaluation>,
     #[serde(skip)]
     path: PathBuf,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    digest: String,
 }
 
-/// When a head is asked and how long it may take.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Timing {
-    /// The loop's period that it was trained for, ms.
-    pub period_ms: f64,
-    /// Steps of each chunk.
-    pub chunk_steps: u32,
-    /// Steps that are executed before the next chunk is wanted.
-    pub execute_steps: u32,
-    /// Whether the loop waits for it.
-    pub mode: Mode,
-    /// Ticks ahead of need at which a prefetched chunk is asked for.
-    #[serde(default)]
-    pub prefetch_ticks: u32,
-    /// How long it may take, ms.
-    pub deadline_ms: f64,
-}
-
-/// Whether the loop waits for a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// The chunk is wanted in the tick that asks.
-    Inline,
-    /// It is asked for some ticks ahead.
-    Prefetch,
-}
-
-/// How chunks are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SeamRule {
-    /// The method.
-    pub method: SeamMethod,
-    /// Ticks that a fade takes.
-    pub ticks: Option<u32>,
-}
-
-/// The methods of [`motion::Seam`], by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SeamMethod {
-    /// The new chunk counts at once.
-    Cut,
-    /// The difference fades out.
-    Fade,
-}
-
-/// What a head sees.
+/// One input tensor, of `f32`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network, the batch of 1 included; absent: `[1, numbers]`.
+    pub shape: Option<Vec<usize>>,
     /// What stands in it, in order.
     pub features: Vec<FeatureRule>,
+}
+
+impl Input {
+    /// How many numbers it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.features.iter().map(FeatureRule::len).sum()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its shape in the network.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, self.len()])
+    }
+
+    /// Its features, for [`crate::observation::Packer::compile`].
+    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
+        self.features.iter().map(|feature| Feature {
+            name: feature.name,
+            items: feature.items(),
+            tool: feature
+                .arm
+                .as_deref()
+                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
+            rows: feature.rows(),
+            mean: &feature.mean,
+            std: &feature.std,
+            clip: feature.clip.unwrap_or(f64::INFINITY),
+        })
+    }
 }
 
 /// One feature and its normalisation.
@@ -117,33 +129,82 @@ pub struct Input {
 pub struct FeatureRule {
     /// What it is made of.
     pub name: FeatureName,
-    /// The joints, unless it is the decision.
+    /// The joints, unless it is the decision or a tool's position.
     pub joints: Option<Vec<String>>,
     /// The parameters, if it is the decision.
     pub params: Option<Vec<String>>,
+    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
+    pub axes: Option<Vec<String>>,
+    /// The arm whose tool it is: the `name` of one of the robot's.
+    pub arm: Option<String>,
+    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
+    pub of: Option<Joints>,
+    /// The rows of a prefix.
+    pub steps: Option<u32>,
+    /// Which tick they begin or end with; absent: `end`.
+    pub align: Option<Align>,
     /// Taken away from each number.
     pub mean: Vec<f64>,
     /// What each is divided by.
     pub std: Vec<f64>,
-    /// The bound of the result.
-    pub clip: f64,
+    /// The bound of the result; absent: none, as in LeRobot and openpi, but it has to be finite.
+    pub clip: Option<f64>,
 }
 
 impl FeatureRule {
-    /// The key under which the items stand: `joints` or `params`.
+    /// The key under which the items stand: `joints`, `params` or `axes`; empty for one number that stands for itself.
     #[must_use]
     pub const fn items_key(&self) -> &'static str {
         match self.name {
             FeatureName::Decision => "params",
+            FeatureName::ToolPosition => "axes",
+            FeatureName::Delay | FeatureName::ChunkStep => "",
             _ => "joints",
         }
     }
 
-    /// The joints or parameters.
+    /// How many numbers it is.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.width() * self.rows().steps
+    }
+
+    /// Whether it is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers a row of it is.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        if self.name.is_one_number() { 1 } else { self.items().len() }
+    }
+
+    /// Its rows: one, unless it is a prefix.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        let steps = self.steps.unwrap_or(1) as usize;
+        Rows { steps, align: self.align.unwrap_or_default() }
+    }
+
+    /// The names of its numbers, for errors: `joint_position.shoulder`, `prefix[1].shoulder`, `delay`.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let name = self.name.as_str();
+        (0..self.rows().steps).flat_map(move |row| {
+            let one = self.name.is_one_number().then(|| name.to_owned());
+            let row = self.steps.map_or(String::new(), |_| format!("[{row}]"));
+            one.into_iter()
+                .chain(self.items().iter().map(move |item| format!("{name}{row}.{item}")))
+        })
+    }
+
+    /// The joints, parameters or axes.
     #[must_use]
     pub fn items(&self) -> &[String] {
         let items = match self.name {
             FeatureName::Decision => &self.params,
+            FeatureName::ToolPosition => &self.axes,
             _ => &self.joints,
         };
         items.as_deref().unwrap_or_default()
@@ -156,11 +217,27 @@ impl FeatureRule {
 pub struct Output {
     /// The tensor's name in the network.
     pub tensor: String,
+    /// Its shape in the network; absent: `[1, chunk_steps, columns]`. A tensor of more steps than `chunk_steps` is cut.
+    pub shape: Option<Vec<usize>>,
+    /// How its tokens become the numbers of the columns; absent: it has numbers.
+    pub tokens: Option<Tokens>,
     /// What its columns mean, in order.
     pub columns: Vec<Columns>,
 }
 
 impl Output {
+    /// Its shape in the network, for chunks of so many steps.
+    #[must_use]
+    pub fn shape(&self, chunk_steps: u32) -> Vec<usize> {
+        self.shape.clone().unwrap_or_else(|| vec![1, chunk_steps as usize, self.width()])
+    }
+
+    /// What the network answers with.
+    #[must_use]
+    pub const fn element(&self) -> Element {
+        if self.tokens.is_some() { Element::I64 } else { Element::F32 }
+    }
+
     /// How many columns the tensor has.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -181,25 +258,11 @@ impl Output {
 pub struct Golden {
     /// Raw numbers, SI, in the order of the features.
     pub observation: Vec<f64>,
-    /// Values of the output's columns, SI, one row for each step. Poses stand here as the head tells them: what joints
-    /// they need depends on where the arm is, and is not what an engine can get wrong.
+    /// Values of the output's columns, SI, one row for each step. Poses, displacements and grippers stand here as the head
+    /// tells them: what joints they need depends on where these are, and is not what an engine can get wrong.
     pub action: Vec<Vec<f64>>,
     /// How far another engine's values may be away.
     pub tolerance: f64,
-}
-
-/// Where a head comes from; told, never judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Provenance {
-    /// The data that it learnt from.
-    pub dataset: Option<String>,
-    /// The command that made it.
-    pub command: Option<String>,
-    /// How well it did.
-    pub evaluation: Option<String>,
-    /// Under which terms it may be used.
-    pub licence: Option<String>,
 }
 
 impl Manifest {
@@ -208,20 +271,27 @@ impl Manifest {
     /// # Errors
     /// If it cannot be read, is no manifest, or a value makes no sense.
     pub fn load(path: &Path) -> Result<Self, HeadError> {
-        let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
-            file: path.to_path_buf(),
-            key: "manifest",
-            value: path.display().to_string(),
-            source,
-            remedy: "name the head's .toml file",
-        })?;
-        let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
-        let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
-        let mut manifest: Self =
-            toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+        let manifest = Self::unproved(path)?;
+        manifest.check_goldens()?;
+        Ok(manifest)
+    }
+
+    /// The same of a manifest that has no golden vectors yet.
+    pub(super) fn unproved(path: &Path) -> Result<Self, HeadError> {
+        let (mut manifest, digest): (Self, String) = read(path)?;
         manifest.path = path.to_path_buf();
+        manifest.digest = digest;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// A sound manifest as it is written, key by key: for whoever shows it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn as_written(path: &Path) -> Result<Value, HeadError> {
+        Self::load(path)?;
+        read(path).map(|(content, _)| content)
     }
 
     /// The file that it was read from.
@@ -230,35 +300,44 @@ impl Manifest {
         &self.path
     }
 
+    /// SHA-256 of the manifest's file and of the network's, which is read again and has to be the one that is meant.
+    ///
+    /// # Errors
+    /// A network that cannot be read, or is another one.
+    pub fn digests(&self) -> Result<[String; 2], HeadError> {
+        file::Network::read(self)?;
+        Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
+    }
+
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(&self.onnx)
+        self.beside(&self.onnx)
     }
 
-    /// The features, for [`crate::observation::Packer::compile`].
-    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
-        self.input.features.iter().map(|feature| Feature {
-            name: feature.name,
-            items: feature.items(),
-            mean: &feature.mean,
-            std: &feature.std,
-            clip: feature.clip,
-        })
+    /// A file that is named relative to the manifest.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
-    /// How many numbers the head sees.
+    /// How many numbers the head sees, in all its tensors.
     #[must_use]
     pub fn input_len(&self) -> usize {
-        self.input.features.iter().map(|feature| feature.items().len()).sum()
+        self.inputs.iter().map(Input::len).sum()
+    }
+
+    /// Whether the head sees this.
+    #[must_use]
+    pub fn sees(&self, name: FeatureName) -> bool {
+        self.inputs.iter().flat_map(|input| &input.features).any(|feature| feature.name == name)
     }
 
     /// The name of one of those numbers, for errors: `joint_position.shoulder`.
     #[must_use]
     pub fn input_name(&self, index: usize) -> String {
-        let mut names = self.input.features.iter().flat_map(|feature| {
-            feature.items().iter().map(|item| format!("{}.{item}", feature.name.as_str()))
-        });
+        let features = self.inputs.iter().flat_map(|input| &input.features);
+        let mut names = features.flat_map(FeatureRule::names);
         names.nth(index).unwrap_or_else(|| format!("input {index}"))
     }
 
@@ -270,18 +349,34 @@ impl Manifest {
 
     /// What the law has to know to follow this head, for at most `ticks_max` ticks.
     #[must_use]
-    pub fn plan(&self, ticks_max: u64) -> Plan {
+    pub fn plan(&self, digest: HeadDigest, ticks_max: u64) -> Plan {
         Plan {
             execute: self.timing.execute_steps,
+            head: digest,
+            first_step: self.timing.first_step(),
+            correction: None,
             lead: self.timing.prefetch_ticks,
             deadline_ns: ns(self.timing.deadline_ms),
-            seam: match self.seam.method {
-                SeamMethod::Cut => Seam::Cut,
-                SeamMethod::Fade => Seam::Fade { ticks: self.seam.ticks.unwrap_or_default() },
-            },
+            seam: self.seam.seam(),
             ticks_max,
         }
     }
+}
+
+/// A manifest's file as something that TOML can be made into.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), HeadError> {
+    let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
+        file: path.to_path_buf(),
+        key: "manifest",
+        value: path.display().to_string(),
+        source,
+        remedy: "name the head's .toml file",
+    })?;
+    let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
+    let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
+    let content =
+        toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
+    Ok((content, file::sha256(&bytes)))
 }
 
 fn ns(ms: f64) -> u64 {

@@ -10,35 +10,35 @@ use motion::{ChunkId, Joints, Nanos, Seam, State};
 use super::*;
 use crate::{action::tool_test::gantry, inference};
 
-const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
+pub(super) const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
 
 /// A robot without an arm. Its limits are looked at by none of these heads.
-fn body(name: &str, joints: &[&str]) -> Body {
+pub(super) fn body(name: &str, joints: &[&str]) -> Body {
     let joints: Vec<String> = joints.iter().map(|joint| (*joint).to_owned()).collect();
     Body { name: name.to_owned(), joints, limits: Vec::new(), arms: Vec::new() }
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/heads").join(name)
 }
 
-fn engine() -> &'static Engine {
+pub(super) fn engine() -> &'static Engine {
     let library = inference::find_library().expect("run `make setup` first");
     Engine::start(&library).expect("the engine starts")
 }
 
-fn load(path: &Path) -> Result<Head, HeadError> {
+pub(super) fn load(path: &Path) -> Result<Head, HeadError> {
     Head::load(path, &body("toy", &ROBOT), engine())
 }
 
 /// A sound head in a folder of its own, its manifest changed; both texts have to be there for the test to mean anything.
-struct Changed {
+pub(super) struct Changed {
     folder: tempfile::TempDir,
     name: &'static str,
 }
 
 impl Changed {
-    fn new(from: &str, to: &str) -> Self {
+    pub(super) fn new(from: &str, to: &str) -> Self {
         Self::of("good", from, to)
     }
 
@@ -52,20 +52,30 @@ impl Changed {
         Self { folder, name }
     }
 
-    fn path(&self) -> PathBuf {
+    /// Changes the manifest further.
+    pub(super) fn also(&self, changes: &[(&str, &str)]) {
+        let mut manifest = fs::read_to_string(self.path()).expect("a manifest");
+        for (from, to) in changes {
+            assert!(manifest.contains(from), "`{from}` is not in the manifest");
+            manifest = manifest.replacen(from, to, 1);
+        }
+        fs::write(self.path(), manifest).expect("a file");
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join(self.name).with_extension("toml")
     }
 }
 
 /// The manifest so changed is refused with this code, in words that contain all of these.
 #[track_caller]
-fn refused(from: &str, to: &str, code: &str, words: &[&str]) {
+pub(super) fn refused(from: &str, to: &str, code: &str, words: &[&str]) {
     let changed = Changed::new(from, to);
     says(&load(&changed.path()).expect_err(to), code, words);
 }
 
 #[track_caller]
-fn says(error: &HeadError, code: &str, words: &[&str]) {
+pub(super) fn says(error: &HeadError, code: &str, words: &[&str]) {
     assert_eq!(error.code(), code, "{error}");
     let text = error.to_string();
     for word in words.iter().copied().chain([".toml"]) {
@@ -73,20 +83,12 @@ fn says(error: &HeadError, code: &str, words: &[&str]) {
     }
 }
 
-fn ask(raw: &[f64]) -> (Ask, Params) {
+pub(super) fn ask(raw: &[f64]) -> (Ask, Params) {
     let mut state = State::blank(3);
     state.position = Joints::from_slice(&raw[..3]).expect("three joints");
     let mut last_command = Joints::zeros(3);
     (last_command[2], last_command[0]) = (raw[3], raw[4]);
-    let ask = Ask {
-        run: RunId(7),
-        tick: TickIndex(42),
-        at: Nanos(0),
-        state,
-        last_command,
-        last_velocity: Joints::zeros(3),
-        last_acceleration: Joints::zeros(3),
-    };
+    let ask = Ask::standing(RunId(7), TickIndex(42), Nanos(0), state, last_command);
     let params = Params {
         target_x: raw[5],
         target_y: raw[6],
@@ -96,7 +98,7 @@ fn ask(raw: &[f64]) -> (Ask, Params) {
     (ask, params)
 }
 
-fn blank_chunk() -> Chunk {
+pub(super) fn blank_chunk() -> Chunk {
     Chunk::empty(ChunkId(9), RunId(0), HeadDigest(0), TickIndex(0), 0)
 }
 
@@ -111,7 +113,7 @@ fn a_sound_head_loads_and_proves_itself() {
     assert!(proof.median_run <= proof.slowest_run);
     assert_eq!(format!("{:016x}", head.digest().0), head.manifest().sha256[..16]);
     assert_eq!(head.manifest().period_ns(), 50_000_000);
-    let plan = head.manifest().plan(100);
+    let plan = head.manifest().plan(head.digest(), 100);
     assert_eq!((plan.execute, plan.lead, plan.deadline_ns), (3, 0, 10_000_000));
     assert_eq!((plan.seam, plan.ticks_max), (Seam::Fade { ticks: 2 }, 100));
 }
@@ -242,22 +244,60 @@ fn a_value_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         ("ticks = 2", "ticks = 0", &["seam.ticks"]),
         ("ticks = 2", "", &["seam.ticks"]),
         ("method = \"fade\"", "method = \"cut\"", &["seam.ticks", "leave it out"]),
-        ("tensor = \"observation\"", "tensor = \"\"", &["input.tensor"]),
-        ("mean = [0.0, 1.2, 0.02]", "mean = [0.0, 1.2]", &["input.features[0].mean", "3 joints"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, 0.0, 0.01]", &["input.features[0].std", "above 0"]),
-        ("std = [0.8, 0.5, 0.01]", "std = [0.8, inf, 0.01]", &["input.features[0].std[1]", "inf"]),
-        ("clip = 5.0", "clip = 0.0", &["input.features[0].clip"]),
-        ("clip = 5.0", "clip = inf", &["input.features[0].clip"]),
-        ("[\"gripper\", \"base\"]", "[\"base\", \"base\"]", &["input.features[1].joints", "once"]),
-        ("name = \"previous_action\"", "name = \"joint_position\"", &["input.features[1].joints"]),
-        ("params = [", "joints = [\"base\"]\nparams = [", &["input.features[2].joints"]),
-        ("\"target_y\"", "\"target_w\"", &["input.features[2].params", "target_w", "speed_hint"]),
+        ("tensor = \"observation\"", "tensor = \"\"", &["inputs[0].tensor"]),
+        (
+            "mean = [0.0, 1.2, 0.02]",
+            "mean = [0.0, 1.2]",
+            &["inputs[0].features[0].mean", "3 joints"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, 0.0, 0.01]",
+            &["inputs[0].features[0].std", "above 0"],
+        ),
+        (
+            "std = [0.8, 0.5, 0.01]",
+            "std = [0.8, inf, 0.01]",
+            &["inputs[0].features[0].std[1]", "inf"],
+        ),
+        ("clip = 5.0", "clip = 0.0", &["inputs[0].features[0].clip"]),
+        ("clip = 5.0", "clip = inf", &["inputs[0].features[0].clip"]),
+        (
+            "[\"gripper\", \"base\"]",
+            "[\"base\", \"base\"]",
+            &["inputs[0].features[1].joints", "once"],
+        ),
+        (
+            "name = \"previous_action\"",
+            "name = \"joint_position\"",
+            &["inputs[0].features[1].joints"],
+        ),
+        ("params = [", "joints = [\"base\"]\nparams = [", &["inputs[0].features[2].joints"]),
+        (
+            "\"target_y\"",
+            "\"target_w\"",
+            &["inputs[0].features[2].params", "target_w", "speed_hint"],
+        ),
         ("[\"gripper\", \"base\"]", "[\"gripper\", \"wrist\"]", &["features[1].joints", "wrist"]),
+        ("\"previous_action\"", "\"previous_action\"\narm = \"arm\"", &["features[1].arm", "arm"]),
+        ("\"previous_action\"", "\"previous_action\"\nof = \"measured\"", &["features[1].of"]),
+        ("\"previous_action\"", "\"tool_position\"", &["features[1].joints", "axes"]),
+        (
+            "\"previous_action\"\njoints = [\"gripper\", \"base\"]",
+            "\"tool_position\"\naxes = [\"x\", \"w\"]\narm = \"leg\"",
+            &["features[1].axes", "w", "\"z\""],
+        ),
+        (
+            "\"previous_action\"\njoints = [\"gripper\", \"base\"]",
+            "\"tool_position\"\naxes = [\"x\", \"y\"]\narm = \"leg\"",
+            &["features[1].arm", "leg", "has the arms"],
+        ),
         ("\"shoulder\"]\nmin", "\"base\"]\nmin", &["output.columns[0].joints", "once"]),
         ("\"shoulder\"]\nmin", "\"wrist\"]\nmin", &["output.columns[0].joints", "wrist", "base"]),
         ("min = [0.0, -2.5, -0.5]", "min = []", &["output.columns[0].min", "3 columns"]),
         ("min = [0.0, -2.5", "min = [0.0, 2.5", &["output.columns[0].min[1]", "2.5", "below"]),
         ("max = [0.035, 2.5", "max = [0.035, nan", &["output.columns[0].max[1]", "NaN"]),
+        ("[provenance]", "[provenance]\ndataset = \"\"", &["provenance.dataset", "leave it out"]),
         ("tolerance = 1e-5", "tolerance = 0.0", &["golden[0].tolerance"]),
         ("tolerance = 1e-5", "tolerance = 0.5", &["golden[0].tolerance", "0.5", "0.01"]),
         ("observation = [0.1, ", "observation = [", &["golden[0].observation", "8 numbers"]),
@@ -283,7 +323,7 @@ fn a_prefetched_head_is_asked_ahead() {
     let to = "mode = \"prefetch\"\nprefetch_ticks = 2";
     let changed = Changed::new("mode = \"inline\"", to);
     let manifest = Manifest::load(&changed.path()).expect("it is sound");
-    assert_eq!(manifest.plan(1).lead, 2);
+    assert_eq!(manifest.plan(HeadDigest(0), 1).lead, 2);
 }
 
 #[test]
@@ -316,10 +356,9 @@ fn a_golden_action_that_this_engine_does_not_give_is_refused_where_it_differs() 
 #[test]
 fn a_network_of_another_kind_is_refused() {
     for (name, code, words) in [
-        ("double.toml", "wrong_tensor", &["input.tensor", "f32", "f64"][..]),
+        ("double.toml", "wrong_tensor", &["inputs[0].tensor", "f32", "f64"][..]),
         ("other_name.toml", "wrong_tensor", &["output.tensor", "`action`", "`actions`"]),
         ("long.toml", "wrong_shape", &["output.tensor", "[1, 4, 3]", "[1, 5, 3]"]),
-        ("free_batch.toml", "wrong_shape", &["input.tensor", "[1, 8]", "[-1, 8]"]),
         ("nan.toml", "non_finite_output", &["NaN"]),
         ("external.toml", "engine", &["external.onnx"]),
     ] {
@@ -329,6 +368,12 @@ fn a_network_of_another_kind_is_refused() {
             assert!(error.to_string().contains(word), "no `{word}` in: {error}");
         }
     }
+}
+
+#[test]
+fn a_network_with_a_free_batch_is_run_with_one() {
+    let head = load(&fixture("free_batch.toml")).expect("one is a batch");
+    assert!(head.proof().goldens > 0);
 }
 
 #[test]
@@ -353,15 +398,8 @@ fn load_tool(changed: Option<&Changed>) -> Result<Head, HeadError> {
 fn gantry_ask(raw: &[f64], commanded: &[f64]) -> (Ask, Params) {
     let mut state = State::blank(7);
     state.position[..4].copy_from_slice(&raw[..4]);
-    let ask = Ask {
-        run: RunId(7),
-        tick: TickIndex(42),
-        at: Nanos(0),
-        state,
-        last_command: Joints::from_slice(commanded).expect("seven joints"),
-        last_velocity: Joints::zeros(7),
-        last_acceleration: Joints::zeros(7),
-    };
+    let commanded = Joints::from_slice(commanded).expect("seven joints");
+    let ask = Ask::standing(RunId(7), TickIndex(42), Nanos(0), state, commanded);
     (ask, Params { target_x: raw[4], target_y: raw[5], ..Params::default() })
 }
 
@@ -481,4 +519,22 @@ fn a_pose_in_a_manifest_that_makes_no_sense_is_refused_with_key_value_and_remedy
         let changed = Changed::of("tool", from, to);
         says(&load_tool(Some(&changed)).expect_err(to), code, words);
     }
+}
+
+#[test]
+fn where_a_head_runs_is_its_manifests_word_and_then_the_configurations() {
+    use crate::inference::{Placement, Precision, Provider};
+
+    let head = load(&fixture("good.toml")).expect("it is sound");
+    assert!(head.runs_on().starts_with("dense layers, fp32"), "{}", head.runs_on());
+    let onnx = Placement { provider: Provider::OnnxRuntime, ..Placement::default() };
+    let toy = body("toy", &ROBOT);
+    let head = Head::load(&fixture("good.toml"), &toy, engine().placed(onnx)).expect("it is sound");
+    assert_eq!((head.runs_on(), head.fell_back()), ("ONNX Runtime, CPU", None));
+    let changed = Changed::new("[seam]", "[engine]\nprovider = \"cuda\"\n\n[seam]");
+    says(&load(&changed.path()).expect_err("no GPU"), "engine", &["engine = \"cuda\"", "fallback"]);
+    let int8 = Placement { precision: Precision::Int8, ..Placement::default() };
+    let changed = Changed::new("[seam]", "[engine]\nprecision = \"fp32\"\n\n[seam]");
+    let head = Head::load(&changed.path(), &toy, engine().placed(int8)).expect("it is sound");
+    assert!(head.runs_on().contains("fp32"), "{}", head.runs_on());
 }

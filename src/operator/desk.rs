@@ -14,7 +14,7 @@ use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, St
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Command, JointNames, Present, Running, motions::Jogging, words};
+use super::{Answer, Command, Errand, JointNames, Present, Running, motions::Jogging, words};
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
     observation::Params,
@@ -37,7 +37,7 @@ pub struct DeskParts {
     /// Where `home` goes.
     pub home: Joints,
     /// The skills that decisions may choose.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The loop's clock.
     pub clock: Clock,
     /// The way down to the loop.
@@ -46,6 +46,8 @@ pub struct DeskParts {
     pub switch: StopSwitch,
     /// The way to the thinker.
     pub assignments: mpsc::Sender<Assignment>,
+    /// The way to whoever keeps the registry.
+    pub errands: mpsc::Sender<Errand>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
 }
@@ -68,12 +70,13 @@ pub struct Desk {
 struct Inner {
     planner: Arc<Planner>,
     home: Joints,
-    registry: Registry,
+    registry: Mutex<Arc<Registry>>,
     clock: Clock,
     switch: StopSwitch,
     present: watch::Receiver<Option<Arc<Present>>>,
     commander: Mutex<Commander>,
     assignments: Mutex<mpsc::Sender<Assignment>>,
+    errands: Mutex<mpsc::Sender<Errand>>,
     clerk: Mutex<Clerk>,
     pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
@@ -97,12 +100,13 @@ impl Desk {
                 planner: parts.planner,
                 jogging: Mutex::default(),
                 home: parts.home,
-                registry: parts.registry,
+                registry: Mutex::new(parts.registry),
                 clock: parts.clock,
                 switch: parts.switch,
                 present: parts.present,
                 commander: Mutex::new(parts.commander),
                 assignments: Mutex::new(parts.assignments),
+                errands: Mutex::new(parts.errands),
                 clerk: Mutex::default(),
                 pending: Mutex::default(),
                 runs: Mutex::default(),
@@ -135,8 +139,12 @@ impl Desk {
         &self.inner.planner
     }
 
-    pub(super) fn registry(&self) -> &Registry {
+    pub(super) fn shelf(&self) -> &Mutex<Arc<Registry>> {
         &self.inner.registry
+    }
+
+    pub(super) fn errands(&self) -> &Mutex<mpsc::Sender<Errand>> {
+        &self.inner.errands
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -167,7 +175,7 @@ impl Desk {
         };
         self.inner.switch.raise(source);
         let state_seq = self.present().map_or(0, |present| present.tick.tick.0 + 1);
-        Answer { accepted: true, reason: None, state_seq }
+        Answer { accepted: true, reason: None, changed: Vec::new(), state_seq }
     }
 
     /// Who pulled an e-stop.
@@ -189,6 +197,7 @@ impl Desk {
             Command::Goto { goal, speed } => self.go_to(&goal, speed, who).await,
             Command::Jog { jog, ttl_ms } => self.jog(jog, ttl_ms, who).await,
             Command::Skill { name, params } => self.run_skill(&name, params, who).await,
+            Command::Registry(act) => return self.change_registry(act, who).await,
         };
         self.answer(settled)
     }
@@ -210,26 +219,34 @@ impl Desk {
             period_ns: self.period_ns(),
         };
         let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
-        let skill = self.skill(&decision.skill, decision.params)?;
+        let chosen = self.skill(&decision.skill, decision.params)?;
         let superseded = present.run.as_ref().map(|running| running.run);
         let running = Running {
             run: self.id(),
-            skill: decision.skill.clone(),
+            skill: chosen.name.clone(),
             params: decision.params,
+            policy: Some(chosen.means.name.clone()),
             decision_id: Some(decision.decision_id.clone()),
             source: decision.source.clone(),
         };
         let expires = Nanos(observed_ns).after(decision.ttl_ms.saturating_mul(1_000_000));
         let run = running.run;
-        let settled = self.begin(skill, running, expires).await?;
+        let settled = self.begin(chosen.skill, running, expires).await?;
         settled.outcome.map_err(|refusal| self.words(refusal))?;
         lock(&self.inner.clerk).remember(decision, observed_ns);
+        self.catch_up(&chosen.name, &chosen.means).await;
         Ok((run, superseded))
     }
 
     async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
-        let skill = self.skill(name, params)?;
-        self.begin_for(skill, name, params, who).await
+        let chosen = self.skill(name, params)?;
+        let policy = Some(chosen.means.name.clone());
+        let running = Running { policy, ..self.running_for(&chosen.name, params, who) };
+        let settled = self.begin_now(chosen.skill, running).await?;
+        if settled.outcome.is_ok() {
+            self.catch_up(&chosen.name, &chosen.means).await;
+        }
+        Ok(settled)
     }
 
     pub(super) async fn begin_for(
@@ -245,7 +262,7 @@ impl Desk {
     /// A run of an operator's own, with a number of its own.
     pub(super) fn running_for(&self, name: &str, params: Params, who: &str) -> Running {
         let (skill, source) = (name.to_owned(), who.to_owned());
-        Running { run: self.id(), skill, params, decision_id: None, source }
+        Running { run: self.id(), skill, params, policy: None, decision_id: None, source }
     }
 
     pub(super) async fn begin_now(
@@ -257,7 +274,6 @@ impl Desk {
         self.begin(skill, running, expires).await
     }
 
-    /// Hands the skill to the thinker first: it must be there when the loop asks.
     async fn begin(
         &self,
         skill: Box<dyn Skill>,
@@ -265,15 +281,26 @@ impl Desk {
         expires: Nanos,
     ) -> Result<Settled, String> {
         let run = Run { id: RunId(running.run), plan: skill.plan(), expires };
-        lock(&self.inner.assignments)
-            .send(Assignment { run: run.id, skill })
-            .map_err(|_| "the skills' thread has ended: restart the daemon".to_owned())?;
+        self.assign(run.id, skill)?;
         lock(&self.inner.runs).insert(run.id, running);
         let settled = self.order(What::Begin(run)).await;
         if !settled.as_ref().is_ok_and(|settled| settled.outcome.is_ok()) {
             lock(&self.inner.runs).remove(&run.id);
         }
         settled
+    }
+
+    /// Hands a skill to the thinker: it must be there when the loop asks.
+    pub(super) fn assign(&self, run: RunId, skill: Box<dyn Skill>) -> Result<(), String> {
+        let sent = lock(&self.inner.assignments).send(Assignment { run, skill });
+        sent.map_err(|_| "the skills' thread has ended: restart the daemon".to_owned())
+    }
+
+    /// A run of a skill that is known by another policy from now on; `false` if it is over.
+    pub(super) fn rename_policy(&self, run: RunId, policy: &str) -> bool {
+        let mut runs = lock(&self.inner.runs);
+        let running = runs.get_mut(&run);
+        running.map(|running| running.policy = Some(policy.to_owned())).is_some()
     }
 
     /// The flag is lowered first, and only if the law has taken it in: a stop that comes in between stays.
@@ -286,7 +313,7 @@ impl Desk {
         self.order(What::ClearFault).await
     }
 
-    async fn order(&self, what: What) -> Result<Settled, String> {
+    pub(super) async fn order(&self, what: What) -> Result<Settled, String> {
         let id = OrderId(self.id());
         let epoch = self.present().map_or(Epoch(0), |present| present.tick.epoch);
         let (sender, receiver) = oneshot::channel();
@@ -325,16 +352,14 @@ impl Desk {
 
     fn answer(&self, settled: Result<Settled, String>) -> Answer {
         let seq = || self.present().map_or(0, |present| present.tick.tick.0);
-        match settled {
-            Err(reason) => Answer { accepted: false, reason: Some(reason), state_seq: seq() },
-            Ok(Settled { outcome, seq }) => {
-                let reason = outcome.err().map(|refusal| self.words(refusal));
-                Answer { accepted: reason.is_none(), reason, state_seq: seq }
-            }
-        }
+        let (reason, state_seq) = match settled {
+            Err(reason) => (Some(reason), seq()),
+            Ok(Settled { outcome, seq }) => (outcome.err().map(|refusal| self.words(refusal)), seq),
+        };
+        Answer { accepted: reason.is_none(), reason, changed: Vec::new(), state_seq }
     }
 
-    fn words(&self, refusal: Refusal) -> String {
+    pub(super) fn words(&self, refusal: Refusal) -> String {
         words::refusal(refusal, self.joints())
     }
 

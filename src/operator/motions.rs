@@ -13,7 +13,7 @@ use crate::{
         follow::Follow,
         jog::{Jogged, Wish},
         planned::Planned,
-        registry::Recipe,
+        registry::{Means, Recipe},
     },
 };
 
@@ -21,6 +21,15 @@ use crate::{
 pub(super) struct Jogging {
     run: RunId,
     wish: Arc<Wish>,
+}
+
+/// A skill that is ready to be begun.
+pub(super) struct Chosen {
+    /// Its proper name.
+    pub(super) name: String,
+    /// What carries it out.
+    pub(super) means: Arc<Means>,
+    pub(super) skill: Box<dyn Skill>,
 }
 
 impl Desk {
@@ -94,13 +103,23 @@ impl Desk {
         Ok(settled)
     }
 
-    /// A skill at work on `params`, planned from where the robot is.
-    pub(super) fn skill(&self, name: &str, params: Params) -> Result<Box<dyn Skill>, String> {
-        match self.registry().recipe(name, params)? {
+    /// A skill by its name or an alias, at work on `params`.
+    pub(super) fn skill(&self, name: &str, params: Params) -> Result<Chosen, String> {
+        let registry = self.registry();
+        let (name, recipe) = registry.recipe(name, params)?;
+        let means = registry.skill(name).map(|(_, skill)| Arc::clone(&skill.active));
+        let means = means.ok_or("the registry has no policy for it")?;
+        Ok(Chosen { name: name.to_owned(), means, skill: self.prepare(recipe, params)? })
+    }
+
+    /// What a recipe says, planned from where the robot is.
+    fn prepare(&self, recipe: Recipe, params: Params) -> Result<Box<dyn Skill>, String> {
+        match recipe {
             Recipe::Policy(policy) => Ok(Box::new(policy)),
             Recipe::Reach(settings) => {
                 let now = stands(&*self.seen()?);
-                let point_m = [params.target_x, params.target_y, params.target_z];
+                let z_m = params.target_z + settings.height_m;
+                let point_m = [params.target_x, params.target_y, z_m];
                 let speed = params.speed_hint;
                 let goal = self.planner().reach(&now, point_m, &settings, speed)?;
                 Ok(Box::new(Planned::new(Arc::clone(self.planner()), goal, speed)))

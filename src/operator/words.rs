@@ -2,7 +2,7 @@
 
 use motion::{Ending, Fault, Mode, Refusal};
 
-use super::{Command, Goal, Jog, Route};
+use super::{Command, Goal, Jog, RegistryAct, Route};
 
 /// A mode's name on the wire.
 #[must_use]
@@ -45,6 +45,14 @@ pub fn command(command: &Command) -> String {
             "jog the tool {:?} m/s, {:?} rad/s in {:?} for {ttl_ms} ms",
             tool.linear_m_s, tool.angular_rad_s, tool.frame
         ),
+        Command::Registry(RegistryAct::Reload { file: None }) => "reload the registry".into(),
+        Command::Registry(RegistryAct::Reload { file: Some(file) }) => {
+            format!("reload the registry from {}", file.display())
+        }
+        Command::Registry(RegistryAct::Promote { skill }) => {
+            format!("promote the shadow of {skill}")
+        }
+        Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
         plain => format!("{plain:?}"),
     }
 }

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_hand_leans_outward_and_closes_level() {
-        let settings = ReachSettings { arm: None, lean_min_rad: 0.0, lean_max_rad: 0.8 };
+        let settings = ReachSettings { lean_max_rad: 0.8, ..ReachSettings::default() };
         let point = [0.3, 0.3, 0.1];
         let poses = poses(point, &settings);
         assert_eq!(poses.len(), 2 * LEANS);

@@ -1,6 +1,6 @@
 //! A motion that was worked out set-point by set-point: straight and circular tool paths.
 
-use motion::{Ask, Chunk, Joints, MAX_STEPS, Plan, Seam, TickIndex};
+use motion::{Ask, Chunk, Joints, MAX_STEPS, Plan, TickIndex};
 
 use super::{
     Skill,
@@ -28,7 +28,7 @@ impl Follow {
 impl Skill for Follow {
     fn plan(&self) -> Plan {
         let (deadline_ns, ticks_max) = (DEADLINE_NS, TICKS_MAX);
-        Plan { execute: EXECUTE, lead: 0, deadline_ns, seam: Seam::Cut, ticks_max }
+        Plan { deadline_ns, ticks_max, ..Plan::plain(self.digest(), EXECUTE) }
     }
 
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {

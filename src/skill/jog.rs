@@ -10,7 +10,7 @@ use arm::{
     Axes, Servo, Wish as Follow,
     nalgebra::{Vector3, Vector6},
 };
-use motion::{Ask, Chunk, Joints, Nanos, Plan, Robot, Seam};
+use motion::{Ask, Chunk, Joints, Nanos, Plan, Robot};
 
 use super::{
     Skill,
@@ -90,7 +90,7 @@ impl Skill for Jogged {
     fn plan(&self) -> Plan {
         // One step a tick, made from what was commanded last: a chunk of more would go on after the hand let go.
         let (deadline_ns, ticks_max) = (DEADLINE_NS, TICKS_MAX);
-        Plan { execute: 1, lead: 0, deadline_ns, seam: Seam::Cut, ticks_max }
+        Plan { deadline_ns, ticks_max, ..Plan::plain(self.digest(), 1) }
     }
 
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use motion::{Ask, Chunk, Joints, MAX_STEPS, Plan, Seam, TickIndex};
+use motion::{Ask, Chunk, Joints, MAX_STEPS, Plan, TickIndex};
 
 use super::Skill;
 use crate::planning::{
@@ -37,7 +37,7 @@ impl Planned {
 impl Skill for Planned {
     fn plan(&self) -> Plan {
         let (deadline_ns, ticks_max) = (DEADLINE_NS, TICKS_MAX);
-        Plan { execute: EXECUTE, lead: 0, deadline_ns, seam: Seam::Cut, ticks_max }
+        Plan { deadline_ns, ticks_max, ..Plan::plain(self.digest(), EXECUTE) }
     }
 
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {

@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use motion::{Ask, Chunk, HeadDigest, Plan};
+use motion::{Ask, Chunk, FirstStep, HeadDigest, Plan, Seam};
 
-use super::Skill;
+use super::{
+    Skill,
+    correction::{Corrects, Residual},
+    registry::Shadow,
+};
 use crate::{head::Head, observation::Params};
 
 /// A head at work on one decision. The head outlives it: the next decision uses the same session, still warm.
@@ -13,6 +17,8 @@ pub struct Policy {
     params: Params,
     plan: Plan,
     digest: HeadDigest,
+    shadow: Option<Arc<Shadow>>,
+    rolls: bool,
 }
 
 impl Policy {
@@ -21,15 +27,49 @@ impl Policy {
     pub fn new(head: Arc<Mutex<Head>>, params: Params, ticks_max: u64) -> Self {
         let (plan, digest) = {
             let head = head.lock().unwrap_or_else(PoisonError::into_inner);
-            (head.manifest().plan(ticks_max), head.digest())
+            (head.plan(ticks_max), head.digest())
         };
-        Self { head, params, plan, digest }
+        Self { head, params, plan, digest, rolls: false, shadow: None }
+    }
+
+    /// The same, with another head that is shown what it answers.
+    #[must_use]
+    pub fn beside(mut self, shadow: Option<Arc<Shadow>>) -> Self {
+        self.shadow = shadow;
+        self
     }
 
     /// The same, with another number of steps executed of each chunk.
     #[must_use]
     pub fn executing(mut self, steps: u32) -> Self {
         self.plan.execute = steps;
+        self
+    }
+}
+
+impl Policy {
+    /// The same, its chunks joined in another way. All but [`Seam::Prefix`] take a chunk as one of the tick that it saw.
+    #[must_use]
+    pub const fn joined(mut self, seam: Seam) -> Self {
+        if !matches!(seam, Seam::Prefix { .. }) {
+            self.plan.first_step = FirstStep::Observation;
+        }
+        self.plan.seam = seam;
+        self
+    }
+
+    /// The same, asked so many ticks ahead.
+    #[must_use]
+    pub const fn led(mut self, ticks: u32) -> Self {
+        self.plan.lead = ticks;
+        self
+    }
+
+    /// The same, its observations rolled forward to the take-over.
+    #[must_use]
+    pub const fn rolled(mut self) -> Self {
+        self.plan.first_step = FirstStep::TakeOver;
+        self.rolls = true;
         self
     }
 }
@@ -43,8 +83,25 @@ impl Skill for Policy {
         self.digest
     }
 
+    fn corrector(&self) -> Option<Box<dyn Corrects>> {
+        self.plan.correction?;
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).corrector()?;
+        Some(Box::new(Residual::new(head, self.params)))
+    }
+
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        head.infer(ask, &self.params, chunk).map_err(|error| error.to_string())
+        let rolled = self.rolls.then(|| head.roll_forward(ask));
+        head.infer(rolled.as_ref().unwrap_or(ask), &self.params, chunk)
+            .map_err(|error| error.to_string())
+    }
+
+    fn answered(&mut self, ask: &Ask, chunk: &Chunk) {
+        if let Some(shadow) = &self.shadow {
+            shadow.look(ask, &self.params, chunk);
+        }
     }
 }
+
+#[cfg(test)]
+mod refused_test;

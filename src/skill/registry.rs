@@ -1,35 +1,95 @@
-//! Which skills there are, and what they may be asked to do.
+//! Which skills there are, what carries each of them out, and what they may be asked to do.
+//!
+//! ```text
+//!   models/policy_registry.json ──file──► entries ──load──► heads, proved and warm ──► Registry ──recipe──► a Policy
+//! ```
+//!
+//! A [`Registry`] does not change. What changes while the daemon runs is which one counts: the next decision takes the
+//! newest, and a run that goes on keeps what it was made of until it is handed over.
+
+mod file;
+mod json;
+mod live;
+mod load;
+mod pin;
+pub mod report;
+mod shadow;
+mod validate;
 
 use std::{
     collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
-use super::policy::Policy;
-use crate::{
-    config::{ReachSettings, SkillSettings},
-    head::Head,
-    observation::Params,
+pub use file::{
+    Bounds, CanaryRules, EvaluationRecord, PolicyEntry, RegistryFile, RobotEntry, SCHEMA, Scripted,
+    ShadowRules, SkillEntry, Status,
 };
+pub use load::{LoadError, Loader};
+pub use pin::{Change, pin, record};
+pub use shadow::{Criterion, JointUnits, Shadow, ShadowReport, Unit};
+pub use validate::{Bench, Finding, PolicyReport, Report, Word, validate};
 
-/// Skill name to what runs it.
-#[derive(Default)]
+use super::policy::Policy;
+use crate::{config::ReachSettings, head::Head, observation::Params};
+
+/// What one robot can do.
+#[derive(Clone, Default)]
 pub struct Registry {
-    entries: BTreeMap<String, Entry>,
+    file: PathBuf,
+    skills: BTreeMap<String, Arc<Skill>>,
+    aliases: BTreeMap<String, String>,
 }
 
-struct Entry {
-    means: Means,
-    settings: SkillSettings,
-    ticks_max: u64,
+/// A skill of this robot.
+#[derive(Clone)]
+pub struct Skill {
+    /// As the file says it.
+    pub entry: RobotEntry,
+    /// The longest run.
+    pub ticks_max: u64,
+    /// What decisions run.
+    pub active: Arc<Means>,
+    /// What they run where there is nothing better.
+    pub fallback: Option<Arc<Means>>,
+    /// What is compared with it.
+    pub shadow: Option<Arc<Shadow>>,
+    /// The trial that the active policy is on.
+    pub trial: Option<Trial>,
 }
 
-enum Means {
+/// A new active policy has to go without a trip for some runs.
+#[derive(Clone)]
+pub struct Trial {
+    /// So many.
+    pub runs_left: u32,
+    /// What is gone back to after a trip.
+    pub before: Arc<Means>,
+}
+
+/// What carries a skill out, ready to.
+pub struct Means {
+    /// Its policy's name.
+    pub name: String,
+    /// Its manifest, if it is a head.
+    pub manifest: PathBuf,
+    /// SHA-256 of manifest and network; empty if it is no head.
+    pub digests: [String; 2],
+    /// How it does it.
+    pub way: Way,
+}
+
+/// How a skill is carried out.
+pub enum Way {
+    /// By a head.
     Head(Arc<Mutex<Head>>),
+    /// By a motion to the target.
     Reach(ReachSettings),
 }
 
 /// What a skill is made of, for one decision.
+#[expect(clippy::large_enum_variant, reason = "made for one decision and used up at once")]
 pub enum Recipe {
     /// A head at work.
     Policy(Policy),
@@ -38,51 +98,56 @@ pub enum Recipe {
 }
 
 impl Registry {
-    /// Adds a skill that runs a head.
-    pub fn add(&mut self, settings: SkillSettings, head: Head, period_s: f64) {
-        self.insert(settings, Means::Head(Arc::new(Mutex::new(head))), period_s);
+    /// The file that it was read from; empty if there is none.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
-    /// Adds a skill that takes the tool to its target.
-    pub fn add_reach(&mut self, settings: SkillSettings, reach: ReachSettings, period_s: f64) {
-        self.insert(settings, Means::Reach(reach), period_s);
-    }
-
-    fn insert(&mut self, settings: SkillSettings, means: Means, period_s: f64) {
-        let ticks_max = (settings.duration_max_s / period_s).round() as u64;
-        self.entries.insert(settings.name.clone(), Entry { means, settings, ticks_max });
-    }
-
-    /// Names of the skills.
+    /// Names of the skills, without their aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(String::as_str)
+        self.skills.keys().map(String::as_str)
+    }
+
+    /// The aliases of a skill.
+    pub fn aliases(&self, skill: &str) -> impl Iterator<Item = &str> {
+        let pairs = self.aliases.iter().filter(move |(_, of)| *of == skill);
+        pairs.map(|(alias, _)| alias.as_str())
+    }
+
+    /// A skill and its proper name, by that or by an alias.
+    #[must_use]
+    pub fn skill(&self, name: &str) -> Option<(&str, &Arc<Skill>)> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        self.skills.get_key_value(name).map(|(name, skill)| (name.as_str(), skill))
     }
 
     /// The head that a skill runs, if it runs one.
     #[must_use]
     pub fn head(&self, name: &str) -> Option<&Arc<Mutex<Head>>> {
-        match &self.entries.get(name)?.means {
-            Means::Head(head) => Some(head),
-            Means::Reach(_) => None,
-        }
+        self.skill(name)?.1.active.head()
     }
 
-    /// What a skill is made of, to work on `params`.
+    /// What a skill is made of, to work on `params`; and its proper name.
     ///
     /// # Errors
     /// An unknown skill, or parameters out of its bounds.
-    pub fn recipe(&self, name: &str, params: Params) -> Result<Recipe, String> {
-        let Some(entry) = self.entries.get(name) else {
-            let known: Vec<&str> = self.names().collect();
-            return Err(format!("skill {name:?} is unknown; this robot has {}", known.join(", ")));
-        };
-        check(&entry.settings, &params)?;
-        Ok(match &entry.means {
-            Means::Head(head) => {
-                Recipe::Policy(Policy::new(Arc::clone(head), params, entry.ticks_max))
+    pub fn recipe(&self, name: &str, params: Params) -> Result<(&str, Recipe), String> {
+        let Some((name, skill)) = self.skill(name) else { return Err(self.unknown(name)) };
+        skill.entry.bounds.check(name, &params)?;
+        let recipe = match &skill.active.way {
+            Way::Head(head) => {
+                let policy = Policy::new(Arc::clone(head), params, skill.ticks_max);
+                Recipe::Policy(policy.beside(skill.shadow.clone()))
             }
-            Means::Reach(settings) => Recipe::Reach(settings.clone()),
-        })
+            Way::Reach(settings) => Recipe::Reach(settings.clone()),
+        };
+        Ok((name, recipe))
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known: Vec<&str> = self.names().collect();
+        format!("skill {name:?} is unknown; this robot has {}", known.join(", "))
     }
 
     /// The policy of a skill that runs a head.
@@ -91,29 +156,19 @@ impl Registry {
     /// As [`Registry::recipe`]; and a skill without a head.
     pub fn policy(&self, name: &str, params: Params) -> Result<Policy, String> {
         match self.recipe(name, params)? {
-            Recipe::Policy(policy) => Ok(policy),
-            Recipe::Reach(_) => Err(format!("skill {name:?} runs no head")),
+            (_, Recipe::Policy(policy)) => Ok(policy),
+            (name, Recipe::Reach(_)) => Err(format!("skill {name:?} runs no head")),
         }
     }
 }
 
-fn check(settings: &SkillSettings, params: &Params) -> Result<(), String> {
-    let target = [params.target_x, params.target_y, params.target_z];
-    let names = ["target_x", "target_y", "target_z"];
-    let bounds = settings.target_min_m.iter().zip(&settings.target_max_m);
-    for ((value, name), (min, max)) in target.iter().zip(names).zip(bounds) {
-        if !(min..=max).contains(&value) {
-            return Err(format!(
-                "{name} = {value} m is out of reach of {:?}: {min} to {max} m",
-                settings.name
-            ));
+impl Means {
+    /// Its head, if it has one.
+    #[must_use]
+    pub const fn head(&self) -> Option<&Arc<Mutex<Head>>> {
+        match &self.way {
+            Way::Head(head) => Some(head),
+            Way::Reach(_) => None,
         }
     }
-    if !(params.speed_hint > 0.0 && params.speed_hint <= 1.0) {
-        return Err(format!("speed_hint = {} is not in (0, 1]", params.speed_hint));
-    }
-    if !(params.radius > 0.0 && params.radius <= 0.1) {
-        return Err(format!("radius = {} m is not in (0, 0.1]", params.radius));
-    }
-    Ok(())
 }

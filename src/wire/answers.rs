@@ -14,6 +14,9 @@ pub struct CommandAnswer {
     pub accepted: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// What is new because of it; left out where the command says it all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// The tick whose state already shows its effect; none before the first tick.
     pub state_seq: Option<u64>,
 }
@@ -39,14 +42,15 @@ pub struct DecisionAnswer {
 
 impl CommandAnswer {
     pub(super) fn refused(reason: String, state_seq: Option<u64>) -> Self {
-        Self { v: VERSION, accepted: false, reason: Some(reason), state_seq }
+        let (reason, changed) = (Some(reason), Vec::new());
+        Self { v: VERSION, accepted: false, reason, changed, state_seq }
     }
 }
 
 impl From<Answer> for CommandAnswer {
     fn from(answer: Answer) -> Self {
-        let Answer { accepted, reason, state_seq } = answer;
-        Self { v: VERSION, accepted, reason, state_seq: Some(state_seq) }
+        let Answer { accepted, reason, changed, state_seq } = answer;
+        Self { v: VERSION, accepted, reason, changed, state_seq: Some(state_seq) }
     }
 }
 

@@ -74,8 +74,8 @@ pub(super) mod samples {
     use std::collections::BTreeMap;
 
     use motion::{
-        ChunkId, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits, MAX_JOINTS, Mode,
-        Nanos, RunId, Source, State, Tick, TickIndex,
+        ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits,
+        MAX_JOINTS, Mode, Nanos, RunId, Source, State, Tick, TickIndex,
     };
 
     use crate::{
@@ -87,6 +87,10 @@ pub(super) mod samples {
     pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","confidence":0.97,"instruction":"eat the berry","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
 
     pub(in crate::wire) const SKILL: &str = r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
+
+    pub(in crate::wire) const REGISTRY: &str = r#"{"file":"models/policy_registry.json","skills":{"pick_up":{"aliases":["grab"],"runs":"piper_pick_up","duration_max_s":15.0,"bounds":{"target_x_m":[0.15,0.55],"target_y_m":[-0.25,0.25],"target_z_m":[0.0,0.05],"radius_m":[0.001,0.1],"speed_hint":[0.01,1.0]},"policies":[{"name":"piper_pick_up","status":"active","lane":"reflex","resident":true,"manifest_sha256":"3ceae50f...","onnx_sha256":"d17719e5...","evaluation":{"episodes":200,"successes":200,"conditions":"...","command":"reflexd eval --skill pick_up"}}],"trial":null}},"shadows":[]}"#;
+
+    pub(in crate::wire) const SHADOW: &str = r#"{"v":1,"shadows":[{"skill":"pick_up","active":"piper_pick_up","shadow":"piper_pick_up_2","budget_ms":5.0,"runs":12,"chunks":131,"skipped":0,"refused":0,"last_refusal":null,"latency_us":[58,171,402],"joints":["joint1","joint2"],"rms_rad_or_m":[0.0021,0.0034],"max_rad_or_m":[0.011,0.017],"criteria":[{"name":"chunks","needed":"at least 100","found":"131","holds":true}]}]}"#;
 
     fn shape() -> Shape {
         let limits = JointLimits {
@@ -114,6 +118,7 @@ pub(super) mod samples {
                 speed_hint: 1.0,
                 object_is_berry: true,
             },
+            policy: Some("piper_pick_up".into()),
             decision_id: decision_id.map(Into::into),
             source: "router".into(),
         };
@@ -142,6 +147,7 @@ pub(super) mod samples {
                     head: HeadDigest(0x3f2a_91c0_77de_0b15),
                     step: 3,
                 },
+                corrected: Corrected::NotWanted,
                 events: Events::default(),
             },
             run: Some(run(7, Some("router-42"))),

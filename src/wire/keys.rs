@@ -153,6 +153,16 @@ pub const TABLE: &[Key] = &[
         example: || samples::SKILL.into(),
     },
     Key {
+        name: "cmd/registry",
+        kind: Kind::Command,
+        schema: "reflex.registry_act.v1",
+        what: "Changes which policies carry out the skills. `act` is `reload` (of `file`, a path on the daemon's machine; \
+               of the present one, if left out), or, of a `skill`, `promote` (its shadow) or `rollback`. The answer's \
+               `changed` tells what is new. A run that goes on is handed over at its next seam; a bad registry is \
+               refused, and the old one goes on ([registry.md](registry.md)).",
+        example: || r#"{"act":"reload","operator":"ada"}"#.into(),
+    },
+    Key {
         name: "decision",
         kind: Kind::Decision,
         schema: "reflex.decision.v1",
@@ -220,11 +230,19 @@ pub const TABLE: &[Key] = &[
         example: samples::timing,
     },
     Key {
+        name: "diag/shadow",
+        kind: Kind::Present,
+        schema: "reflex.shadow.v1",
+        what: "What has been seen of the heads that run beside active ones: how far their set-points were from the active \
+               head's, joint by joint, and what has to hold before they may be promoted. Twice a second.",
+        example: || samples::SHADOW.into(),
+    },
+    Key {
         name: "event/*",
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault` and `chunk`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk` and `registry`.",
         example: samples::event,
     },
     Key {
@@ -275,9 +293,10 @@ pub const TABLE: &[Key] = &[
     Key {
         name: "info/registry",
         kind: Kind::Info,
-        schema: "reflex.registry.v1",
-        what: "The skills, by every name that they answer to.",
-        example: || r#"{"pick_up":{"head":"piper_pick_up"}}"#.into(),
+        schema: "reflex.skills.v1",
+        what: "The skills of this robot: their aliases, the bounds of their parameters, the policy that each runs, and \
+               every other one with its status, its digests and how it was evaluated ([registry.md](registry.md)).",
+        example: || samples::REGISTRY.into(),
     },
     Key {
         name: "alive",

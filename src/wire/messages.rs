@@ -1,6 +1,6 @@
 //! What comes in, read strictly.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -8,7 +8,7 @@ use super::{poses, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
-    operator::{Command, Question},
+    operator::{Command, Question, RegistryAct},
 };
 
 /// The largest payload that is read. Everything that is meant for these keys is far smaller.
@@ -151,6 +151,45 @@ struct Skill {
     params: Option<ParamsMessage>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registry {
+    #[serde(rename = "v", default)]
+    _v: Option<u64>,
+    #[serde(default)]
+    operator: Option<String>,
+    act: Act,
+    #[serde(default)]
+    file: Option<PathBuf>,
+    #[serde(default)]
+    skill: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Act {
+    Reload,
+    Promote,
+    Rollback,
+}
+
+fn registry(payload: &[u8]) -> Result<(Command, Option<String>), BadMessage> {
+    let Registry { operator, act, file, skill, .. } = read(payload)?;
+    let of_reload = matches!(act, Act::Reload);
+    must(of_reload || file.is_none(), "file", &"given", "left out, unless the act is reload")?;
+    let shown = skill.as_deref().unwrap_or("absent").to_owned();
+    let act = match (act, skill) {
+        (Act::Reload, None) => RegistryAct::Reload { file },
+        (Act::Promote, Some(skill)) => RegistryAct::Promote { skill: id("skill", skill)? },
+        (Act::Rollback, Some(skill)) => RegistryAct::Rollback { skill: id("skill", skill)? },
+        _ => {
+            let fits = "named for promote and rollback, left out for reload";
+            return Err(BadMessage::Value { field: "skill", value: short(&shown), must: fits });
+        }
+    };
+    Ok((Command::Registry(act), operator))
+}
+
 /// Reads the payload of `cmd/<verb>`.
 pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
     let (command, operator) = match verb {
@@ -158,6 +197,7 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
             let Home { operator, speed, .. } = read(payload)?;
             (Command::Home { speed: fraction("speed", speed)? }, operator)
         }
+        "registry" => registry(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,
         "skill" => {

@@ -83,6 +83,14 @@ impl Service {
         self.put_newest("diag/timing", state::version(timing))
     }
 
+    /// Tells what has been seen of the shadows; twice a second is enough.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_shadows(&self, shadows: &Value) -> Result<(), WireError> {
+        self.put_newest("diag/shadow", state::version(shadows))
+    }
+
     /// Adds a line to the audit trail; `kind` is the last part of its key.
     ///
     /// # Errors
@@ -220,7 +228,7 @@ fn urgency(key: &Key) -> (Priority, bool) {
     match (key.kind, key.name) {
         (Kind::Stream, "state/chunk") => (Priority::Data, false),
         (Kind::Stream, _) => (Priority::RealTime, true),
-        (_, "diag/timing" | "sim/objects") => (Priority::DataLow, false),
+        (_, "diag/timing" | "diag/shadow" | "sim/objects") => (Priority::DataLow, false),
         (Kind::Present, _) => (Priority::InteractiveHigh, true),
         _ => (Priority::DataHigh, false),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use motion::{Drive, Fault, Joints, Limits, Mode, Source};
+use motion::{Corrected, Drive, Fault, Joints, Limits, Mode, Source};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -45,8 +45,26 @@ pub struct TimingMessage {
     pub ticks: u64,
     /// Periods that were skipped.
     pub skipped: u64,
-    /// Chunks that came after the tick that wanted them.
+    /// Chunks that came after the tick that wanted them: inline ones that missed their deadline.
     pub late_chunks: u64,
+    /// Chunks that came into use.
+    pub chunks: u64,
+    /// Of these, those that came more ticks after their observation than they were asked ahead.
+    pub chunks_behind: u64,
+    /// The delay of the last one: ticks from its observation to its first use.
+    pub delay_ticks: u32,
+    /// The longest delay so far.
+    pub delay_max_ticks: u32,
+    /// Chunks that were refused; `event/run` says each time why.
+    pub chunks_refused: u64,
+    /// Ticks in which a correction was wanted.
+    pub corrections_wanted: u64,
+    /// Of these, those in which none came in time.
+    pub corrections_missed: u64,
+    /// Those in which it was not of this tick, run or head, or not usable.
+    pub corrections_refused: u64,
+    /// Those in which it was cut to its bound.
+    pub corrections_bounded: u64,
     /// Reports that found the ring to the asynchronous side full.
     pub reports_dropped: u64,
     /// Messages that were not understood, or came when there was no room for them.
@@ -161,6 +179,14 @@ fn chunk(present: &Present) -> Value {
         "chunk": of.as_ref().map(|of| of.0),
         "head_sha256_head": of.as_ref().map(|of| of.1.as_str()),
         "step": of.as_ref().map(|of| of.2),
+        "correction": match present.tick.corrected {
+            Corrected::NotWanted => None,
+            Corrected::Added => Some("added"),
+            Corrected::Bounded => Some("bounded"),
+            Corrected::Missed => Some("missed"),
+            Corrected::Foreign => Some("foreign"),
+            Corrected::Unusable => Some("unusable"),
+        },
     })
 }
 
@@ -217,6 +243,7 @@ fn running(run: &Running) -> Value {
     json!({
         "run": run.run,
         "skill": run.skill,
+        "policy": run.policy,
         "params": params(&run.params),
         "decision_id": run.decision_id,
         "source": run.source,

@@ -10,14 +10,21 @@ fn look(berry_m: [f64; 3]) -> Image {
     let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
     let scene = reflexd::daemon::scene(&settings.robot_settings).expect("shipped scene");
     let (mut world, mut spectator) = Mujoco::new(&scene);
-    world.place("berry", berry_m).expect("a berry");
+    world.place("berry", berry_m, 0.0).expect("a berry");
     let robot = settings.robot_settings.build(0.05).expect("shipped limits");
     let mut law = motion::Controller::new(robot);
     let mut state = motion::State::blank(robot.joints());
     let now = motion::Nanos(0);
     world.read(now, &mut state);
-    let inputs =
-        motion::Inputs { now, state: &state, stop: None, early: false, orders: &[], replies: &[] };
+    let inputs = motion::Inputs {
+        now,
+        state: &state,
+        stop: None,
+        early: false,
+        orders: &[],
+        replies: &[],
+        correction: None,
+    };
     world.write(now, &law.tick(&inputs).0);
     assert!(spectator.look(), "the world was seen");
     let camera = spectator.camera("top", (160, 120), Renderer::Rays).expect("shipped camera");

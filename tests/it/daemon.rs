@@ -42,28 +42,15 @@ fn config(body: Body) -> String {
         r#"
 robot = "{robot}"
 backend = "{body}"
+registry = "{registry}"
 
 [loop]
 period_ms = 50
 lock_memory = false
-
-[[skills]]
-name = "pick_up"
-head = "{head}"
-duration_max_s = 15.0
-target_min_m = [0.15, -0.25, 0.0]
-target_max_m = [0.55, 0.25, 0.05]
-
-[[skills]]
-name = "reach"
-duration_max_s = 15.0
-target_min_m = [-0.7, -0.7, 0.0]
-target_max_m = [0.7, 0.7, 0.8]
-reach = {{ lean_min_rad = 0.0, lean_max_rad = 1.2 }}
 "#,
         robot = here("config/robots/piper.toml").display(),
         body = body.name(),
-        head = here("models/heads/piper_pick_up.toml").display(),
+        registry = here("models/policy_registry.json").display(),
     )
 }
 

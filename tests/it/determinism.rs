@@ -3,7 +3,7 @@
 use reflexd::{
     config::Settings,
     daemon,
-    evaluation::{Episode, Evaluation, Tally, Task},
+    evaluation::{Conditions, Episode, Evaluation, Tally, Tasks},
 };
 use serde_json::Value;
 
@@ -11,18 +11,25 @@ use crate::rig::here;
 
 /// Loads everything anew, so that nothing of an earlier evaluation can leak into the next.
 fn evaluate(seed: u64, episodes: u64, execute: Option<u32>) -> Tally {
+    evaluate_in("clean", seed, episodes, execute)
+}
+
+fn evaluate_in(stratum: &str, seed: u64, episodes: u64, execute: Option<u32>) -> Tally {
     let settings = Settings::load(&here("config/daemon.toml")).expect("shipped");
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
     let robot = &settings.robot_settings;
     let scene = daemon::scene(robot).expect("shipped scene");
     let file = &robot.mujoco.as_ref().expect("a scene").scene;
+    let tasks = Tasks::load(file).expect("shipped tasks");
+    let strata = tasks.strata(&[stratum.to_owned()]).expect("a shipped stratum");
     let evaluation = Evaluation {
         robot: daemon::guarded(robot, period_s).expect("shipped limits").0,
         scene: &scene,
         registry: &daemon::registry(&settings, period_s).expect("shipped heads"),
         skill: "pick_up",
-        task: &Task::load(file, "pick_up").expect("shipped task"),
-        execute,
+        tasks: &tasks,
+        stratum: strata[0],
+        conditions: Conditions { execute, ..Conditions::default() },
     };
     evaluation.run(seed, episodes, |_| ()).expect("a skill that fits its task")
 }
@@ -30,7 +37,8 @@ fn evaluate(seed: u64, episodes: u64, execute: Option<u32>) -> Tally {
 /// All of an episode, to the bit: equal floats may differ in the sign of a zero.
 fn bits(episode: &Episode) -> Vec<u64> {
     let numbers = episode.object_m.iter().chain(&episode.final_joints);
-    numbers.chain([&episode.time_s, &episode.lift_max_m]).map(|value| value.to_bits()).collect()
+    let figure = episode.figure_m.as_ref();
+    numbers.chain([&episode.time_s]).chain(figure).map(|value| value.to_bits()).collect()
 }
 
 #[test]
@@ -45,6 +53,19 @@ fn the_same_seed_is_the_same_episode_to_the_bit() {
     assert_ne!(first.object_m, second.object_m, "another seed puts the berry elsewhere");
     assert_ne!(first.final_joints, second.final_joints, "and ends elsewhere");
     assert_eq!(first.final_joints.len(), 7, "the fingerprint is there");
+}
+
+#[test]
+fn trouble_repeats_to_the_bit_and_is_felt() {
+    let seed = 20_261_122;
+    let clean = evaluate(seed, 1, None);
+    for stratum in ["noise", "latency", "body", "target", "push"] {
+        let (one, other) =
+            (evaluate_in(stratum, seed, 1, None), evaluate_in(stratum, seed, 1, None));
+        assert_eq!(bits(&one.episodes[0]), bits(&other.episodes[0]), "{stratum}, seed {seed}");
+        assert_eq!(one.episodes[0].object_m, clean.episodes[0].object_m, "the same episode");
+        assert_ne!(bits(&one.episodes[0]), bits(&clean.episodes[0]), "{stratum} changes nothing");
+    }
 }
 
 #[test]

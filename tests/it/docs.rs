@@ -6,19 +6,33 @@ use std::{
     process::{Command, Stdio},
 };
 
-use reflexd::{action::Rotation, config::Settings, head::Output, wire::TABLE};
+use reflexd::{
+    action::{Normalisation, Rotation},
+    config::Settings,
+    head::Output,
+    wire::TABLE,
+};
 use serde_json::Value;
 
 use crate::rig::here;
 
-const PAGES: [&str; 8] = [
+mod keys;
+
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "docs/actions.md",
     "docs/configuration.md",
+    "docs/engines.md",
+    "docs/evaluation.md",
     "docs/failsafe.md",
+    "docs/import.md",
     "docs/kinematics.md",
     "docs/manifest.md",
+    "docs/manifest_keys.md",
+    "docs/registry.md",
+    "docs/scheduling.md",
     "docs/zenoh.md",
 ];
 
@@ -152,11 +166,66 @@ fn manifest_md_has_every_key() {
     let fields = names(&manifest, "pub struct Manifest", "impl Manifest", "    pub ");
     let fields = fields.into_iter().filter(|name| !["const", "fn"].contains(name));
     every_one_is_quoted(fields, "docs/manifest.md");
-    let evaluation = read("src/evaluation.rs");
+    let engine = read("src/head/manifest/engine.rs");
     every_one_is_quoted(
-        names(&evaluation, "pub struct Task", "\n}", "    pub "),
+        names(&engine, "pub struct EngineRule", "\n}", "    pub "),
         "docs/manifest.md",
     );
+    let record = read("src/head/manifest/record.rs");
+    for table in ["Provenance", "Evaluation", "Stratum"] {
+        let table = format!("pub struct {table}");
+        every_one_is_quoted(names(&record, &table, "\n}", "    pub "), "docs/manifest.md");
+    }
+    let schedule = read("src/head/manifest/schedule.rs");
+    for table in ["Timing", "SeamRule", "CorrectionTable"] {
+        let table = format!("pub struct {table}");
+        every_one_is_quoted(names(&schedule, &table, "\n}", "    pub "), "docs/manifest.md");
+    }
+}
+
+#[test]
+fn evaluation_md_has_every_key_and_every_kind() {
+    let page = "docs/evaluation.md";
+    let task = read("src/evaluation/task.rs");
+    for table in ["Tasks", "Object", "Task", "Distractors", "Stratum", "Sigma", "Push"] {
+        let table = format!("pub struct {table} ");
+        let keys = names(&task, &table, "\n}", "    pub ").into_iter();
+        // Where it was read from is no key.
+        every_one_is_quoted(keys.filter(|key| *key != "file"), page);
+    }
+    every_one_is_quoted(names(&task, "pub enum Goal ", "\n}", "        "), page);
+    let kinds = names(&task, "pub enum Goal ", "\n}", "    ");
+    let kinds: Vec<String> = kinds.into_iter().map(str::to_lowercase).collect();
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    every_one_is_quoted(kinds.iter().map(String::as_str), page);
+}
+
+#[test]
+fn registry_md_has_every_key_and_no_other() {
+    let source = read("src/skill/registry/file.rs");
+    let mut keys: Vec<String> =
+        ["RegistryFile", "SkillEntry", "RobotEntry", "Bounds", "CanaryRules"]
+            .into_iter()
+            .chain(["PolicyEntry", "EvaluationRecord", "ShadowRules"])
+            .flat_map(|what| names(&source, &format!("pub struct {what} "), "\n}", "    pub "))
+            .map(str::to_owned)
+            .collect();
+    for what in ["pub enum Status", "pub enum Scripted"] {
+        keys.extend(names(&source, what, "\n}", "    ").into_iter().map(snake));
+    }
+    let settings = read("src/config.rs");
+    let reach = names(&settings, "pub struct ReachSettings", "\n}", "    pub ");
+    keys.extend(reach.into_iter().map(str::to_owned));
+    let keys: BTreeSet<String> =
+        keys.iter().filter_map(|key| Some(key.split('(').next()?.to_owned())).collect();
+    every_one_is_quoted(keys.iter().map(String::as_str), "docs/registry.md");
+    let page = read("docs/registry.md");
+    let format = page.split_once("## The file").expect("its format").1;
+    let format = format.split_once("\n## ").expect("more than its format").0;
+    for line in format.lines().filter(|line| line.starts_with("| `")) {
+        let key = quoted(line).next().unwrap_or_default();
+        assert!(keys.contains(key), "docs/registry.md tells of {key}, which is no key");
+    }
 }
 
 /// `RelativeTo` as it is written in a file: `relative_to`.
@@ -212,6 +281,79 @@ fn the_output_of_manifest_md_is_one() {
     let output: Output = toml::from_str(example).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(output.width(), 7);
     assert_eq!((output.column_name(0), output.column_name(6)), ("arm.x".into(), "gripper".into()));
+}
+
+/// The rows of a page's table that begins with this head, cell by cell.
+fn rows(page: &str, head: &str) -> Vec<Vec<String>> {
+    let table = page.split_once(head).unwrap_or_else(|| panic!("no table {head:?}")).1;
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.map(cells).collect()
+}
+
+#[test]
+fn actions_md_has_every_method_and_codec_and_what_they_compute() {
+    let page = read("docs/actions.md");
+    let methods = rows(&page, "| `method` | `a`, `b` |");
+    for row in &methods {
+        let method = quoted(&row[1]).next().unwrap_or_default();
+        let keys: Vec<&str> = quoted(&row[2]).collect();
+        let text = format!("method = \"{method}\"\n{} = [1.0]\n{} = [4.0]", keys[0], keys[1]);
+        let normalisation: Normalisation =
+            toml::from_str(&text).unwrap_or_else(|error| panic!("{method}: {error}"));
+        let scale = normalisation.scales(1).expect("of one column")[0];
+        let told: f64 = row[5].parse().unwrap_or_else(|_| panic!("{method}: {}", row[5]));
+        assert!((scale.decode(0.5) - told).abs() < 1e-12, "{method}: {}", scale.decode(0.5));
+    }
+    let source = read("src/action/normalisation.rs");
+    let known = names(&source, "pub enum Normalisation", "\n}", "    ");
+    assert_eq!(methods.len(), known.len(), "{known:?}");
+
+    let codecs = rows(&page, "| `codec` | keys |");
+    let source = read("src/action/tokens.rs");
+    let known = names(&source, "pub enum Tokens", "\n}", "    ");
+    let known: Vec<&str> = known.iter().filter_map(|name| name.split('(').next()).collect();
+    assert_eq!(codecs.len(), known.len(), "{known:?}");
+    for (row, codec) in codecs.iter().zip(known) {
+        assert_eq!(quoted(&row[1]).next(), Some(snake(codec).as_str()));
+        let what = format!("pub struct {codec} ");
+        if source.contains(&format!("{what}{{}}")) {
+            continue;
+        }
+        let keys: Vec<&str> = quoted(&row[2]).collect();
+        assert_eq!(keys, names(&source, &what, "\n}", "    pub "), "{codec}");
+    }
+    every_one_is_quoted(
+        names(&source, "pub struct LanguageIds", "\n}", "    pub "),
+        "docs/actions.md",
+    );
+
+    let representations = rows(&page, "| `representation` | columns |");
+    let source = read("src/action/columns.rs");
+    let known = names(&source, "pub enum Columns", "\n}", "    ");
+    let known: Vec<String> =
+        known.iter().filter_map(|name| name.split('(').next()).map(snake).collect();
+    let told: Vec<&str> = representations.iter().filter_map(|row| quoted(&row[1]).next()).collect();
+    assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), known.len());
+    assert!(known.iter().all(|known| told.contains(&known.as_str())), "{known:?}");
+}
+
+#[test]
+fn the_outputs_of_actions_md_are_outputs() {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        output: Output,
+    }
+    let page = read("docs/actions.md");
+    let widths: Vec<usize> = blocks(&page, "toml")
+        .into_iter()
+        .map(|example| {
+            let part: Part = toml::from_str(example).unwrap_or_else(|error| panic!("{error}"));
+            part.output.width()
+        })
+        .collect();
+    assert_eq!(widths, [4, 32, 7, 7, 7]);
 }
 
 #[test]

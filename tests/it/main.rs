@@ -14,6 +14,7 @@ mod degenerate;
 mod descriptions;
 mod punctual;
 mod reasons;
+mod scheduling;
 #[cfg(feature = "mujoco")]
 mod twins;
 
@@ -26,9 +27,17 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod guard;
+mod heads;
 mod ik;
+mod importing;
 mod python;
+mod registry;
+mod reload;
 mod shipped;
+#[cfg(feature = "mujoco")]
+mod skills;
 mod starts;
 mod story;
 mod tool;
+#[cfg(feature = "mujoco")]
+mod trouble;

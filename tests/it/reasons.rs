@@ -1,7 +1,8 @@
 //! A refusal names the mode that refused, whatever mode the tick then ends in.
 
 use motion::{
-    Controller, Epoch, Event, Mode, Nanos, Order, OrderId, Plan, Refusal, Run, RunId, Seam, What,
+    Controller, Epoch, Event, HeadDigest, Mode, Nanos, Order, OrderId, Plan, Refusal, Run, RunId,
+    What,
 };
 use reflex::{Clock, Loop, backend::loopback::Loopback, ports};
 use reflexd::operator::words;
@@ -14,7 +15,7 @@ fn who_is_refused_while_the_robot_stops_is_told_to_wait() {
     let backend = Box::new(Loopback::new(joints(&[0.0; 2]), robot.period_s()));
     let (ports, mut commander, _thinker, mut listener, _switch) = ports();
     let mut turns = Loop::new(Clock::lockstep(), backend, Controller::new(robot), ports);
-    let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Cut, ticks_max: 400 };
+    let plan = Plan::plain(HeadDigest(0), 4);
     let run = Run { id: RunId(1), plan, expires: Nanos(u64::MAX) };
     let mut order =
         |id, what| commander.send(Order { id: OrderId(id), epoch: Epoch(u64::MAX), what });

@@ -41,7 +41,7 @@ fn robot(file: &Path) -> Settings {
 fn every_configuration_loads_and_every_robot_can_be_built() {
     for file in shipped("config", "toml") {
         let settings = Settings::load(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert!(!settings.daemon.skills.is_empty(), "{}: it can do something", file.display());
+        assert!(settings.daemon.registry.is_some(), "{}: it can do something", file.display());
     }
     for file in shipped("config/robots", "toml") {
         let settings = robot(&file);
@@ -78,14 +78,15 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
 #[cfg(feature = "mujoco")]
 #[test]
 fn every_scene_loads_and_has_a_task() {
-    use reflexd::{daemon, evaluation::Task};
+    use reflexd::{daemon, evaluation::Tasks};
 
     let mut loaded = Vec::new();
     for file in shipped("config/robots", "toml") {
         let settings = robot(&file);
         let Some(mujoco) = &settings.robot_settings.mujoco else { continue };
         daemon::scene(&settings.robot_settings).unwrap_or_else(|error| panic!("{error}"));
-        Task::load(&mujoco.scene, "pick_up").unwrap_or_else(|error| panic!("{error}"));
+        let tasks = Tasks::load(&mujoco.scene).unwrap_or_else(|error| panic!("{error}"));
+        tasks.of("pick_up").expect("a task");
         loaded.push(mujoco.scene.canonicalize().expect("it was loaded"));
     }
     for scene in shipped("models/scenes", "xml") {
@@ -121,7 +122,8 @@ fn config_prints_what_was_understood() {
     assert_eq!(understood["robot_settings"]["name"], "piper");
     assert_eq!(understood["loop"]["period_ms"], 50);
     assert_eq!(understood["robot_settings"]["joints"].as_array().map(Vec::len), Some(7));
-    assert_eq!(understood["skills"][0]["name"], "pick_up");
+    let registry = understood["registry"].as_str().expect("a path");
+    assert!(registry.ends_with("models/policy_registry.json"), "{registry}");
 }
 
 #[test]

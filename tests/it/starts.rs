@@ -20,6 +20,7 @@ const ROBOT: &str = "config/robots/piper.toml";
 const URDF: &str = "urdf/piper.urdf";
 #[cfg(feature = "mujoco")]
 const SCENE: &str = "models/scenes/piper_berry.xml";
+const REGISTRY: &str = "models/policy_registry.json";
 const HEAD: &str = "models/heads/piper_pick_up.toml";
 const ONNX: &str = "models/heads/piper_pick_up.onnx";
 
@@ -34,7 +35,7 @@ struct Tree(TempDir);
 impl Tree {
     fn copy() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["config", "config/robots", "urdf", "models/scenes", "models/heads"] {
+        for name in ["config", "config/robots", "urdf", "models", "models/scenes", "models/heads"] {
             fs::create_dir_all(folder.path().join(name)).expect("a temporary folder");
             for entry in fs::read_dir(here(name)).expect("a shipped folder") {
                 let path = entry.expect("readable").path();
@@ -107,7 +108,6 @@ fn a_broken_daemon_file_stops_the_start() {
     );
     spoiled(DAEMON, "period_ms = 50", "period_ms = \"fast\"", &["period_ms", "fast", "u32", see]);
     spoiled(DAEMON, "period_ms = 50", "period_ms = 0", &["loop.period_ms = 0", "1 to 1000"]);
-    spoiled(DAEMON, "period_ms = 50", "period_ms = 20", &["skills.pick_up.head", "20", "50 ms"]);
     spoiled(
         DAEMON,
         "backend = \"loopback\"",
@@ -121,34 +121,80 @@ fn a_broken_daemon_file_stops_the_start() {
         &["loop.fifo_priority = 99", "1 to 98"],
     );
     spoiled(DAEMON, "[loop]", "[loop", &["line", see]);
-    spoiled(
-        DAEMON,
-        "duration_max_s = 15.0",
-        "duration_max_s = nan",
-        &["duration_max_s = NaN", "more than 0"],
-    );
-    spoiled(
-        DAEMON,
-        "target_min_m = [0.15",
-        "target_min_m = [0.95",
-        &["target_min_m = [0.95", "below"],
-    );
-    spoiled(
-        DAEMON,
-        "reach = {",
-        "head = \"x.toml\"\nreach = {",
-        &["skills.reach", "head and reach", "either"],
-    );
-    spoiled(DAEMON, "reach = {", "# reach = {", &["skills.reach", "neither", "[skills.reach]"]);
-    spoiled(
-        DAEMON,
-        "lean_min_rad = 0.0",
-        "lean_min_rad = 1.5",
-        &["skills.reach.reach.lean_min_rad", "the least first"],
-    );
     let missing = Tree::copy();
     missing.remove(DAEMON);
     missing.must_fail(CONFIG, &[], &["daemon.toml", "No such file", "check the path"]);
+}
+
+#[test]
+fn a_broken_registry_stops_the_start() {
+    let see = "docs/registry.md";
+    let bad = |from: &str, to: &str, says: &[&str]| spoiled(REGISTRY, from, to, says);
+    bad("{", "", &["line", see]);
+    bad(
+        "\"aliases\":",
+        "\"colour\": 1,\n  \"aliases\":",
+        &["colour", "unknown field", "line", see],
+    );
+    bad("\"aliases\":", "\"schema\": \"x\",\n  \"aliases\":", &["\"schema\" stands twice", see]);
+    bad("registry.v1", "registry.v9", &["schema", "registry.v9", "reflex.registry.v1"]);
+    bad(
+        "\"duration_max_s\": 15.0",
+        "\"duration_max_s\": -1",
+        &["duration_max_s = -1", "more than 0"],
+    );
+    bad("[0.15, 0.55]", "[0.95, 0.55]", &["pick_up", "bounds.target_x_m = [0.95", "least first"]);
+    bad(
+        "\"grab\": \"pick_up\"",
+        "\"grab\": \"lift\"",
+        &["aliases.grab", "no such skill", "pick_up"],
+    );
+    bad("\"grab\": \"pick_up\"", "\"grab\": \"go_to\"", &["aliases.grab", "alias, too", "walk_to"]);
+    bad("\"grab\":", "\"reach\":", &["aliases.reach", "a skill has this name"]);
+    bad("\"scripted\":", "\"head\": \"x.toml\", \"scripted\":", &["head and scripted", "either"]);
+    bad("\"head\": \"heads/piper_pick_up.toml\",", "", &["policies.piper_pick_up", "neither"]);
+    bad(
+        "\"lean_min_rad\": 0.0",
+        "\"lean_min_rad\": 1.5",
+        &["policies.reach.scripted.reach.lean_min_rad", "the least first"],
+    );
+    bad("\"status\": \"active\"", "\"status\": \"shadow\"", &["shadow", "absent", "budget"]);
+    bad("\"status\": \"active\"", "\"status\": \"fallback\"", &["none is active"]);
+    let record = r#"{ "episodes": 200, "successes": 201, "conditions": "", "command": "", "onnx_sha256": "" }"#;
+    let old = format!(
+        r#""policies": [ {{ "name": "old", "status": "preserved", "lane": "lora", "head": "x", "evaluation": {record} }},"#
+    );
+    bad("\"policies\": [", &old, &["policies.old.evaluation.successes = (201, 200)"]);
+    bad("\"manifest_sha256\": \"", "\"manifest_sha256\": \"g", &["manifest_sha256", "64"]);
+    let digest = Sha256::digest(fs::read(here(HEAD)).expect("shipped"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let zeros = "0".repeat(64);
+    bad(&digest, &zeros, &["manifest_sha256", &zeros, &digest, "reflexd registry pin"]);
+
+    let slow = Tree::copy();
+    slow.replace(DAEMON, "period_ms = 50", "period_ms = 20");
+    slow.must_fail(CONFIG, &[], &["policy_registry.json", "20", "50 ms", "period_ms"]);
+    let edited = Tree::copy();
+    edited.replace(HEAD, "deadline_ms = 10.0", "deadline_ms = 9.0");
+    edited.must_fail(CONFIG, &[], &["policy_registry.json", "manifest_sha256", "pin"]);
+    let missing = Tree::copy();
+    missing.remove(REGISTRY);
+    missing.must_fail(CONFIG, &[], &["policy_registry.json", "No such file", "check the path"]);
+}
+
+#[test]
+fn a_refused_head_is_replaced_by_its_fallback_and_a_preserved_one_may_be_elsewhere() {
+    let tree = Tree::copy();
+    let more = r#""policies": [
+            { "name": "old", "status": "preserved", "lane": "lora", "head": "heads/gone.toml" },
+            { "name": "over", "status": "fallback", "lane": "planned", "scripted": { "reach": {} } },"#;
+    tree.replace(REGISTRY, "\"policies\": [", more);
+    tree.remove(ONNX);
+    let Tree(folder) = tree;
+    let config = folder.path().join(DAEMON);
+    let daemon = Daemon::start_with(&config, folder);
+    let told = daemon.says("info/registry");
+    assert_eq!(told["skills"]["pick_up"]["runs"], "over", "{told}");
 }
 
 #[test]
@@ -286,12 +332,12 @@ fn a_broken_scene_stops_the_start() {
 #[test]
 fn a_broken_head_stops_the_start() {
     spoiled(HEAD, "[timing]", "colour = \"red\"\n[timing]", &["colour", "unknown field", "remedy"]);
-    spoiled(HEAD, "chunk_steps = 10", "chunk_steps = 11", &["golden[0].action", "10", "11"]);
+    spoiled(HEAD, "chunk_steps = 16", "chunk_steps = 17", &["golden[0].action", "16", "17"]);
     spoiled(
         HEAD,
-        "0.1310584",
-        "0.2310584",
-        &["golden[0].action[0]", "joint1", "0.2310584", "export"],
+        "-0.5520942",
+        "-0.6520942",
+        &["golden[0].action[0]", "joint1", "-0.6520942", "export"],
     );
     spoiled(HEAD, "robot = \"piper\"", "robot = \"panda\"", &["robot = \"panda\"", "piper"]);
     spoiled(

@@ -2,7 +2,7 @@
 
 use crate::{
     joints::{Joints, MAX_JOINTS},
-    seam::RunId,
+    seam::{Ask, RunId},
     time::TickIndex,
 };
 
@@ -17,7 +17,7 @@ pub struct ChunkId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeadDigest(pub u64);
 
-/// Joint set-points for consecutive ticks. Step `k` is meant for tick `observed + k`.
+/// Joint set-points for consecutive ticks. Step `k` is meant for tick `first + k`, and for no other.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk {
     /// Its number.
@@ -28,6 +28,8 @@ pub struct Chunk {
     pub head: HeadDigest,
     /// The tick whose state it saw.
     pub observed: TickIndex,
+    /// The tick that step 0 is meant for: `observed`, or the tick at which it was told to take over.
+    pub first: TickIndex,
     /// The motion ends with this chunk: its last step is the goal, and no underrun.
     pub ends: bool,
     joints: usize,
@@ -36,7 +38,15 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// A chunk without steps yet, for a robot of `joints` joints.
+    /// A chunk without steps yet that answers an ask, as that ask wants it.
+    #[must_use]
+    pub const fn answering(id: ChunkId, head: HeadDigest, ask: &Ask) -> Self {
+        let mut chunk = Self::empty(id, ask.run, head, ask.tick, ask.last_command.count());
+        chunk.first = ask.first;
+        chunk
+    }
+
+    /// A chunk without steps yet, for a robot of `joints` joints; its steps count from the observation.
     #[must_use]
     pub const fn empty(
         id: ChunkId,
@@ -51,6 +61,7 @@ impl Chunk {
             run,
             head,
             observed,
+            first: observed,
             ends: false,
             joints,
             len: 0,
@@ -90,6 +101,22 @@ impl Chunk {
     #[must_use]
     pub fn step(&self, k: usize) -> Option<Joints> {
         (k < self.len).then(|| Joints::from_slice(&self.steps[k][..self.joints])).flatten()
+    }
+
+    /// Which step is meant for tick `now`; beyond the last one too, `None` before the first.
+    #[must_use]
+    pub fn step_at(&self, now: TickIndex) -> Option<usize> {
+        (now >= self.first).then(|| usize::try_from(now.since(self.first)).unwrap_or(usize::MAX))
+    }
+
+    /// The tick after the last step's.
+    pub(crate) const fn end(&self) -> TickIndex {
+        TickIndex(self.first.0.saturating_add(self.len as u64))
+    }
+
+    /// The values of step `k`, to be blended.
+    pub(crate) fn step_mut(&mut self, k: usize) -> Option<&mut [f64]> {
+        self.steps[..self.len].get_mut(k).map(|step| &mut step[..self.joints])
     }
 
     /// Whether every value of every step is finite.

@@ -1,12 +1,15 @@
 //! The law itself: state and orders in, command and report out.
 
 use crate::{
-    chunk::Chunk,
+    chunk::{Chunk, HeadDigest},
+    correction::{Corrected, Correction},
+    course::Course,
     joints::Joints,
     mode::{Ending, Fault, Mode, StopSource},
+    plan::{ChunkRefusal, FirstStep, Source},
     robot::Robot,
     safety::{Command, Filter, LimitedBy, Limits, Passed, Watchdog},
-    schedule::{Due, Schedule, Source},
+    schedule::{Adopted, Due, Schedule, Taken},
     seam::{Ask, Epoch, Event, Events, Order, Refusal, Reply, Run, RunId, Tick, What},
     state::State,
     time::{Nanos, TickIndex},
@@ -29,6 +32,8 @@ pub struct Inputs<'a> {
     pub orders: &'a [Order],
     /// Answers to asks, oldest first.
     pub replies: &'a [Reply],
+    /// The correction of this tick, if one came.
+    pub correction: Option<&'a Correction>,
 }
 
 /// The law of one robot. [`Controller::tick`] is a pure function of its inputs and of the ticks before.
@@ -44,6 +49,8 @@ pub struct Controller {
     filter: Filter,
     watchdog: Watchdog,
     schedule: Option<Schedule>,
+    /// What was commanded last, for heads that want to know.
+    sent: Course,
     /// Ticks in a row in which the guard let a run go nowhere.
     barred_ticks: u32,
     /// The pair that last made this run brake, and when.
@@ -53,9 +60,10 @@ pub struct Controller {
 impl Controller {
     /// A controller that has seen nothing yet.
     #[must_use]
-    pub const fn new(robot: Robot) -> Self {
+    pub fn new(robot: Robot) -> Self {
         Self {
             filter: Filter::new(robot.joints()),
+            sent: Course::standing(&Joints::zeros(robot.joints())),
             robot,
             mode: Mode::Booting,
             driven: false,
@@ -80,6 +88,12 @@ impl Controller {
         self.mode
     }
 
+    /// The number of the coming tick.
+    #[must_use]
+    pub const fn now(&self) -> TickIndex {
+        self.tick
+    }
+
     /// How long the loop may wait for the chunk that the next tick asks for; zero if it need not wait.
     #[must_use]
     pub fn patience_ns(&self) -> u64 {
@@ -96,15 +110,47 @@ impl Controller {
         let run = self.mode.run()?;
         let schedule = self.schedule.as_mut().filter(|schedule| schedule.wants(self.tick))?;
         schedule.asked(self.tick);
-        Some(Ask {
-            run,
-            tick: self.tick,
-            at: now,
-            state: *state,
-            last_command: self.filter.position(),
-            last_velocity: self.filter.velocity(),
-            last_acceleration: self.filter.acceleration(),
-        })
+        let plan = *schedule.plan();
+        let mut ask = observe(run, self.tick, now, state, &self.filter, &self.sent);
+        ask.head = plan.head;
+        if plan.tells() {
+            ask.delay = plan.lead;
+            schedule.foresee(self.tick, &self.filter, &self.robot, &mut ask.course);
+        }
+        if plan.first_step == FirstStep::TakeOver {
+            ask.first.0 += u64::from(plan.lead);
+        }
+        Some(ask)
+    }
+
+    /// What the coming tick's correction is to be made from, and how long the loop may wait for it, in nanoseconds.
+    /// `replies` are those that the tick will get: what they change of the set-point that is due is in the ask.
+    #[must_use]
+    pub fn ask_correction(
+        &self,
+        now: Nanos,
+        state: &State,
+        replies: &[Reply],
+    ) -> Option<(Ask, u64)> {
+        let run = self.mode.run()?;
+        let rule = self.schedule.as_ref()?.plan().correction?;
+        let mut schedule = self.schedule?;
+        for reply in replies {
+            if let Reply::Chunk(chunk) = reply {
+                let _ = schedule.take(chunk, self.tick, &self.robot);
+            }
+        }
+        schedule.turn(self.tick, &self.robot);
+        match schedule.due(self.tick, &self.filter, &self.robot) {
+            Due::Target(wish, Source::Chunk { step, .. }) => {
+                let mut ask = observe(run, self.tick, now, state, &self.filter, &self.sent);
+                ask.head = schedule.plan().head;
+                ask.step = step;
+                ask.course.push(&wish);
+                Some((ask, rule.deadline_ns))
+            }
+            _ => None,
+        }
     }
 
     /// One tick: what is commanded now, and what happened.
@@ -123,7 +169,8 @@ impl Controller {
         for reply in inputs.replies {
             self.receive(reply, &mut events);
         }
-        let (command, step) = if inputs.early { self.stay() } else { self.act(&mut events) };
+        let (command, step) =
+            if inputs.early { self.stay() } else { self.act(inputs.correction, &mut events) };
         let tick = Tick {
             tick: self.tick,
             at: inputs.now,
@@ -136,9 +183,13 @@ impl Controller {
             limited_by: step.limited_by,
             barred: step.barred,
             source: step.source,
+            corrected: step.corrected,
             events,
         };
         self.tick.0 += 1;
+        if !inputs.early {
+            self.sent.send(command.position());
+        }
         (command, tick)
     }
 
@@ -156,6 +207,7 @@ impl Controller {
     fn boot(&mut self, good: bool, state: &State) {
         if self.mode == Mode::Booting && good {
             self.filter.anchor(&state.position);
+            self.sent = Course::standing(&state.position);
             self.mode = Mode::Disarmed;
         }
     }
@@ -200,6 +252,7 @@ impl Controller {
         match order.what {
             What::Arm => self.arm(order.epoch, inputs.state),
             What::Begin(run) => self.begin(run, order.epoch, inputs.now, events),
+            What::HandOver(run) => self.hand_over(run, order.epoch, inputs.now),
             What::Hold => self.stop(false, events),
             What::Disarm => self.stop(true, events),
             What::End(run) => self.end(run, events),
@@ -213,6 +266,7 @@ impl Controller {
             Mode::Disarmed => {
                 let pose = self.standing(state)?;
                 self.filter.anchor(&pose);
+                self.sent = Course::standing(&pose);
                 self.watchdog = Watchdog::new();
                 self.mode = Mode::Holding;
                 self.driven = true;
@@ -265,6 +319,22 @@ impl Controller {
         }
     }
 
+    fn hand_over(&mut self, run: Run, epoch: Epoch, now: Nanos) -> Result<(), Refusal> {
+        match &mut self.schedule {
+            Some(schedule) if self.mode.run() == Some(run.id) => {
+                if epoch < self.epoch {
+                    return Err(Refusal::Stale);
+                }
+                if now > run.expires {
+                    return Err(Refusal::Expired);
+                }
+                schedule.hand_over(run.plan, self.tick);
+                Ok(())
+            }
+            _ => Err(Refusal::NoSuchRun),
+        }
+    }
+
     fn stop(&mut self, disarm: bool, events: &mut Events) -> Result<(), Refusal> {
         match self.mode {
             Mode::Moving { .. } | Mode::Holding => {
@@ -313,7 +383,7 @@ impl Controller {
                 if self.mode.run() == Some(*run)
                     && let Some(schedule) = &mut self.schedule
                 {
-                    schedule.declined(*observed);
+                    schedule.answered(*observed);
                     events.push(Event::NoChunk);
                 }
             }
@@ -324,10 +394,14 @@ impl Controller {
         let Some(schedule) = &mut self.schedule else {
             return;
         };
-        events.push(match schedule.adopt(chunk, self.tick, &self.robot) {
-            Ok(delay) => Event::Adopted { chunk: chunk.id, delay },
-            Err(why) => Event::ChunkRefused { chunk: chunk.id, why },
-        });
+        match schedule.take(chunk, self.tick, &self.robot) {
+            Ok(Taken::InUse(adopted)) => tell(adopted, events),
+            Ok(Taken::Waits { instead_of: None }) => {}
+            Ok(Taken::Waits { instead_of: Some(chunk) }) => {
+                events.push(Event::ChunkRefused { chunk, why: ChunkRefusal::Superseded });
+            }
+            Err(why) => events.push(Event::ChunkRefused { chunk: chunk.id, why }),
+        }
     }
 
     fn stay(&self) -> (Command, Step) {
@@ -335,29 +409,44 @@ impl Controller {
         (command, Step::rest(&self.filter, Source::Rest))
     }
 
-    fn act(&mut self, events: &mut Events) -> (Command, Step) {
-        if matches!(self.mode, Mode::Moving { .. }) {
-            self.follow(events)
-        } else {
-            self.brake(Source::Rest)
+    fn act(&mut self, correction: Option<&Correction>, events: &mut Events) -> (Command, Step) {
+        match self.mode {
+            Mode::Moving { run } => self.follow(run, correction, events),
+            _ => self.brake(Source::Rest),
         }
     }
 
-    fn follow(&mut self, events: &mut Events) -> (Command, Step) {
-        let (last, velocity) = (self.filter.position(), self.filter.velocity());
+    fn follow(
+        &mut self,
+        run: RunId,
+        correction: Option<&Correction>,
+        events: &mut Events,
+    ) -> (Command, Step) {
         let Some(schedule) = &mut self.schedule else {
             return self.brake(Source::Rest);
         };
-        let due = if schedule.is_over(self.tick) {
+        if schedule.is_over(self.tick) {
             return self.finish(Ending::TimeUp, events);
-        } else {
-            schedule.due(self.tick, &last, &velocity, &self.robot)
-        };
+        }
+        if let Some(adopted) = schedule.turn(self.tick, &self.robot) {
+            tell(adopted, events);
+        }
+        let due = schedule.due(self.tick, &self.filter, &self.robot);
         if schedule.just_ran_dry() {
             events.push(Event::RanDry);
         }
+        let rule = schedule.plan().correction;
         match due {
-            Due::Target(wish, source) => self.pass(&wish, source, events),
+            Due::Target(mut wish, source) => {
+                let corrected = match (rule, source) {
+                    (Some(rule), Source::Chunk { .. }) => {
+                        rule.add(correction, run, self.tick, &self.robot, &mut wish)
+                    }
+                    _ => Corrected::NotWanted,
+                };
+                let (command, step) = self.pass(&wish, source, events);
+                (command, Step { corrected, ..step })
+            }
             Due::Brake(source) => self.brake(source),
             // A last step that was barred was not reached.
             Due::Done if self.barred_ticks > 0 => self.finish(Ending::Workspace, events),
@@ -386,7 +475,10 @@ impl Controller {
             self.end_run(Ending::Workspace, events);
             self.mode = Mode::Holding;
         }
-        (command, Step { requested: *wish, limited_by, barred, source })
+        (
+            command,
+            Step { requested: *wish, limited_by, barred, source, corrected: Corrected::NotWanted },
+        )
     }
 
     fn refuse(
@@ -431,6 +523,7 @@ struct Step {
     limited_by: LimitedBy,
     barred: Option<Pair>,
     source: Source,
+    corrected: Corrected,
 }
 
 impl Step {
@@ -440,6 +533,36 @@ impl Step {
             limited_by: [Limits::default(); crate::joints::MAX_JOINTS],
             barred: None,
             source,
+            corrected: Corrected::NotWanted,
         }
+    }
+}
+
+fn tell(adopted: Adopted, events: &mut Events) {
+    let Adopted { chunk, delay, late } = adopted;
+    events.push(Event::Adopted { chunk, delay, late });
+}
+
+fn observe(
+    run: RunId,
+    tick: TickIndex,
+    at: Nanos,
+    state: &State,
+    filter: &Filter,
+    sent: &Course,
+) -> Ask {
+    Ask {
+        run,
+        head: HeadDigest::default(),
+        tick,
+        at,
+        state: *state,
+        last_command: filter.position(),
+        last_velocity: filter.velocity(),
+        last_acceleration: filter.acceleration(),
+        delay: 0,
+        first: tick,
+        step: 0,
+        course: *sent,
     }
 }

@@ -32,6 +32,11 @@ impl Joints {
         })
     }
 
+    /// How many joints there are; `len` where a constant is needed.
+    pub(crate) const fn count(&self) -> usize {
+        self.len
+    }
+
     /// Whether every value is finite.
     #[must_use]
     pub fn is_finite(&self) -> bool {

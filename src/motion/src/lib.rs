@@ -18,6 +18,9 @@ mod robot;
 mod state;
 
 mod chunk;
+mod correction;
+mod course;
+mod plan;
 mod schedule;
 
 mod safety;
@@ -29,11 +32,13 @@ mod controller;
 
 pub use chunk::{Chunk, ChunkId, HeadDigest, MAX_STEPS};
 pub use controller::{Controller, Inputs};
+pub use correction::{Corrected, Correction, CorrectionRule};
+pub use course::{Course, MAX_AHEAD, MAX_BACK};
 pub use joints::{Joints, MAX_JOINTS};
 pub use mode::{Ending, Fault, Mode, StopSource};
+pub use plan::{ChunkRefusal, FirstStep, Plan, Seam, Source};
 pub use robot::{JointLimits, LimitError, Robot, Rules};
 pub use safety::{Command, Drive, Foresight, LimitedBy, Limits};
-pub use schedule::{ChunkRefusal, Plan, Seam, Source};
 pub use seam::{
     Ask, Epoch, Event, Events, MAX_EVENTS, Order, OrderId, Refusal, Reply, Run, RunId, Tick, What,
 };

@@ -181,6 +181,20 @@ impl Filter {
         self.command()
     }
 
+    /// Goes on as [`Self::pass`] and [`Self::brake`] would, the guard left out: for looking ahead, commands nothing.
+    pub(crate) fn foresee(&mut self, wish: Option<&Joints>, robot: &Robot) {
+        for (joint, (motion, limits)) in self.motion.iter_mut().zip(robot.limits()).enumerate() {
+            let to = wish.and_then(|wish| wish.get(joint)).filter(|to| to.is_finite());
+            *motion = match to {
+                Some(to) => motion.toward(*to, limits, robot.period_s()).0,
+                None => motion.braked(limits, robot.period_s()),
+            };
+            if to.is_none() {
+                motion.asked = motion.position;
+            }
+        }
+    }
+
     /// No command.
     pub(crate) fn idle(&self) -> Command {
         Command { drive: Drive::Off, position: self.position() }

@@ -5,82 +5,24 @@
 //!                        ▲                            │                       │
 //!                        └──────────── chunk ─────────┴───────────────────────┘
 //! ```
+//!
+//! Every chunk says which tick its first step is for, and step `now - first` is what runs, or nothing of it: a late one
+//! starts in the middle, an early one waits for its tick.
 
 use crate::{
-    chunk::{Chunk, ChunkId, HeadDigest},
+    chunk::{Chunk, ChunkId},
+    course::{Course, MAX_AHEAD},
     joints::Joints,
+    plan::{ChunkRefusal, Plan, Seam, Source},
     robot::Robot,
+    safety::Filter,
     seam::RunId,
     time::TickIndex,
 };
 
-/// How a new chunk joins the one before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Seam {
-    /// The new chunk counts from its first tick on.
-    #[default]
-    Cut,
-    /// The difference between the two at the joint is faded out over so many ticks.
-    Fade {
-        /// Ticks until nothing of the old chunk is left.
-        ticks: u32,
-    },
-}
+mod join;
 
-/// How a run's chunks are asked for and used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Steps of each chunk that are executed before the next is wanted.
-    pub execute: u32,
-    /// Ticks ahead of that at which it is asked for; zero asks in the very tick (an inline head).
-    pub lead: u32,
-    /// How long the loop may wait for an inline chunk, in nanoseconds; a later one is adopted late.
-    pub deadline_ns: u64,
-    /// How chunks are joined.
-    pub seam: Seam,
-    /// The run ends after so many ticks.
-    pub ticks_max: u64,
-}
-
-/// Where a set-point came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// Nothing is followed: the robot stands or brakes.
-    #[default]
-    Rest,
-    /// A run has begun, its first chunk has not come.
-    Waiting,
-    /// A chunk's step.
-    Chunk {
-        /// Which chunk.
-        chunk: ChunkId,
-        /// The head that made it.
-        head: HeadDigest,
-        /// Which step.
-        step: u32,
-    },
-    /// The chunk is used up: its last speed goes on.
-    Extrapolated,
-    /// Used up for longer: braking to rest.
-    Dry,
-}
-
-/// Why a chunk was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChunkRefusal {
-    /// It belongs to a run that is not followed.
-    OtherRun,
-    /// It does not have the robot's joints, or has no steps.
-    Shape,
-    /// A value is NaN or infinite.
-    NotFinite,
-    /// It observed a tick that has not been.
-    FromTheFuture,
-    /// All its steps are in the past.
-    TooLate,
-    /// A newer one is already in use.
-    Superseded,
-}
+use join::Joint;
 
 /// What is due in a tick.
 #[derive(Clone, Copy, Debug)]
@@ -96,17 +38,39 @@ pub(crate) enum Due {
     GivenUp,
 }
 
-/// An ask is repeated if nothing has answered it for so many ticks (a second at 20 Hz).
+/// A chunk that became the one in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Adopted {
+    pub(crate) chunk: ChunkId,
+    /// Ticks between its observation and its first use.
+    pub(crate) delay: u32,
+    /// Ticks by which that is more than it was asked ahead.
+    pub(crate) late: u32,
+}
+
+/// What became of a chunk that is sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is in use.
+    InUse(Adopted),
+    /// It waits for its tick, and this older one no longer does.
+    Waits { instead_of: Option<ChunkId> },
+}
+
+/// An ask is repeated if nothing has answered it for so many ticks (a second at 20 Hz), or once an answer would be of no
+/// use any more.
 const ASK_AGAIN_TICKS: u64 = 20;
 
 /// The chunks of the run being followed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     run: Run,
+    /// The plan before the last hand-over, and its last tick.
+    before: Option<(Plan, TickIndex)>,
     chunk: Option<Chunk>,
-    /// What remains of the old chunk's opinion at the seam, and the tick at which it began to fade.
-    offset: Joints,
-    offset_since: TickIndex,
+    /// Came before its tick.
+    next: Option<Chunk>,
+    joint: Joint,
     asked: Option<TickIndex>,
     dry_ticks: u32,
 }
@@ -123,12 +87,30 @@ impl Schedule {
     pub(crate) const fn begin(id: RunId, plan: Plan, now: TickIndex, joints: usize) -> Self {
         Self {
             run: Run { id, plan, began: now },
+            before: None,
             chunk: None,
-            offset: Joints::zeros(joints),
-            offset_since: now,
+            next: None,
+            joint: Joint::none(joints, now),
             asked: None,
             dry_ticks: 0,
         }
+    }
+
+    /// Goes on by another plan from `now` on. What is in use is used up, and what was asked for before may still come: a
+    /// hand-over loses no chunk.
+    pub(crate) const fn hand_over(&mut self, plan: Plan, now: TickIndex) {
+        self.before = Some((self.run.plan, now));
+        self.run.plan = plan;
+    }
+
+    /// The plan that a chunk was asked for by, if it can have been.
+    fn plan_of(&self, chunk: &Chunk) -> Option<&Plan> {
+        let plan = &self.run.plan;
+        let before = self
+            .before
+            .as_ref()
+            .filter(|(plan, until)| chunk.head == plan.head && chunk.observed <= *until);
+        if chunk.head == plan.head { Some(plan) } else { before.map(|(plan, _)| plan) }
     }
 
     /// The plan by which chunks are asked for.
@@ -143,15 +125,19 @@ impl Schedule {
 
     /// Whether a chunk that observes tick `now` is wanted.
     pub(crate) fn wants(&self, now: TickIndex) -> bool {
-        if self.asked.is_some_and(|asked| now.since(asked) < ASK_AGAIN_TICKS && now > asked) {
+        let lead = u64::from(self.run.plan.lead);
+        let useful = self.chunk.as_ref().map_or(u64::MAX, |chunk| chunk.len() as u64 + lead);
+        let again = ASK_AGAIN_TICKS.min(useful);
+        if self.asked.is_some_and(|asked| now.since(asked) < again && now > asked) {
             return false;
         }
-        match &self.chunk {
-            None => true,
-            Some(chunk) if chunk.ends => false,
-            Some(chunk) => {
+        match (&self.chunk, &self.next) {
+            (_, Some(_)) => false,
+            (None, None) => true,
+            (Some(chunk), None) if chunk.ends => false,
+            (Some(chunk), None) => {
                 let execute = u64::from(self.run.plan.execute).min(chunk.len() as u64);
-                now.since(chunk.observed) + u64::from(self.run.plan.lead) >= execute
+                now.0.saturating_add(lead) >= chunk.first.0.saturating_add(execute)
             }
         }
     }
@@ -161,61 +147,86 @@ impl Schedule {
         self.asked = Some(now);
     }
 
-    /// Takes note that an ask was answered with nothing.
-    pub(crate) fn declined(&mut self, observed: TickIndex) {
+    /// Takes note that an ask was answered, with nothing if with no chunk.
+    pub(crate) fn answered(&mut self, observed: TickIndex) {
         if self.asked.is_some_and(|asked| asked <= observed) {
             self.asked = None;
         }
     }
 
-    /// Takes a chunk, from tick `now` on.
-    pub(crate) fn adopt(
+    /// Takes a chunk that arrives in tick `now`.
+    pub(crate) fn take(
         &mut self,
         chunk: &Chunk,
         now: TickIndex,
         robot: &Robot,
-    ) -> Result<u32, ChunkRefusal> {
-        self.check(chunk, now, robot)?;
-        self.declined(chunk.observed);
-        let old = self.peek(now);
-        let step = chunk.step(now.since(chunk.observed) as usize);
-        self.offset = Joints::zeros(robot.joints());
-        self.offset_since = now;
-        if let (Seam::Fade { .. }, Some(old), Some(new)) = (self.run.plan.seam, old, step) {
-            for (joint, limits) in robot.limits().iter().enumerate() {
-                if !limits.gripper {
-                    self.offset[joint] = old[joint] - new[joint];
-                }
-            }
+    ) -> Result<Taken, ChunkRefusal> {
+        if chunk.run == self.run.id {
+            self.answered(chunk.observed);
         }
-        self.chunk = Some(*chunk);
+        self.check(chunk, now, robot)?;
+        if self.takes_over(chunk) > now {
+            let instead_of = self.next.replace(*chunk).map(|chunk| chunk.id);
+            return Ok(Taken::Waits { instead_of });
+        }
+        Ok(Taken::InUse(self.adopt(chunk, now, robot)))
+    }
+
+    /// Whether a chunk's turn has come that arrived before it.
+    pub(crate) fn turn(&mut self, now: TickIndex, robot: &Robot) -> Option<Adopted> {
+        let chunk = self.next.filter(|chunk| self.takes_over(chunk) <= now)?;
+        self.next = None;
+        Some(self.adopt(&chunk, now, robot))
+    }
+
+    /// The tick before which a chunk must not be used: somebody was told so.
+    fn takes_over(&self, chunk: &Chunk) -> TickIndex {
+        match self.run.plan.seam {
+            Seam::Prefix { .. } => {
+                let told = chunk.observed.0.saturating_add(u64::from(self.run.plan.lead));
+                chunk.first.max(TickIndex(told))
+            }
+            _ => chunk.first,
+        }
+    }
+
+    fn adopt(&mut self, chunk: &Chunk, now: TickIndex, robot: &Robot) -> Adopted {
+        let old = self.peek(now);
+        self.chunk =
+            Some(self.joint.join(self.chunk.as_ref(), old, chunk, now, self.run.plan.seam, robot));
         self.dry_ticks = 0;
-        Ok(u32::try_from(now.since(chunk.observed)).unwrap_or(u32::MAX))
+        let delay = u32::try_from(now.since(chunk.observed)).unwrap_or(u32::MAX);
+        Adopted { chunk: chunk.id, delay, late: delay.saturating_sub(self.run.plan.lead) }
     }
 
     fn check(&self, chunk: &Chunk, now: TickIndex, robot: &Robot) -> Result<(), ChunkRefusal> {
-        let newest = self.chunk.as_ref().map(|chunk| chunk.observed);
+        let known = || self.chunk.iter().chain(&self.next);
+        let ahead = chunk.first.0.checked_sub(chunk.observed.0);
         if chunk.run != self.run.id {
-            Err(ChunkRefusal::OtherRun)
-        } else if chunk.joints() != robot.joints() || chunk.is_empty() {
+            return Err(ChunkRefusal::OtherRun);
+        }
+        let plan = self.plan_of(chunk).ok_or(ChunkRefusal::OtherHead)?;
+        if chunk.joints() != robot.joints() || chunk.is_empty() || ahead.is_none() {
             Err(ChunkRefusal::Shape)
         } else if !chunk.is_finite() {
             Err(ChunkRefusal::NotFinite)
-        } else if chunk.observed > now {
+        } else if chunk.observed > now || ahead > Some(u64::from(plan.lead)) {
             Err(ChunkRefusal::FromTheFuture)
-        } else if now.since(chunk.observed) >= chunk.len() as u64 {
-            Err(ChunkRefusal::TooLate)
-        } else if newest.is_some_and(|newest| newest >= chunk.observed) {
+        } else if known().any(|known| known.id == chunk.id) {
+            Err(ChunkRefusal::Duplicate)
+        } else if known().any(|known| known.observed >= chunk.observed) {
             Err(ChunkRefusal::Superseded)
+        } else if chunk.end() <= now.max(self.takes_over(chunk)) {
+            Err(ChunkRefusal::TooLate)
         } else {
             Ok(())
         }
     }
 
     /// What the chunk in use says of tick `now`, seam included; one step past its end it is extrapolated.
-    fn peek(&self, now: TickIndex) -> Option<Joints> {
+    pub(crate) fn peek(&self, now: TickIndex) -> Option<Joints> {
         let chunk = self.chunk.as_ref()?;
-        let step = now.since(chunk.observed) as usize;
+        let step = chunk.step_at(now)?;
         let mut target = match chunk.step(step) {
             Some(target) => target,
             None if step == chunk.len() && step >= 2 => {
@@ -227,66 +238,74 @@ impl Schedule {
             }
             None => return None,
         };
-        if let Seam::Fade { ticks } = self.run.plan.seam {
-            let age = now.since(self.offset_since);
-            let ticks = u64::from(ticks);
-            if age < ticks {
-                let left = (ticks - age) as f64 / (ticks + 1) as f64;
-                for (target, offset) in target.iter_mut().zip(self.offset.iter()) {
-                    *target += offset * left;
-                }
-            }
-        }
+        self.joint.fade(now, self.run.plan.seam, &mut target);
         Some(target)
     }
 
     /// What is due in tick `now`, given the last command and its velocity.
-    pub(crate) fn due(
-        &mut self,
+    pub(crate) fn due(&mut self, now: TickIndex, filter: &Filter, robot: &Robot) -> Due {
+        let (due, dry_ticks) = self.look(now, self.dry_ticks, filter, robot);
+        self.dry_ticks = dry_ticks;
+        due
+    }
+
+    /// Writes down what will be sent until a chunk that is asked for in tick `now` takes over, if none comes before.
+    /// The workspace guard is left out: where it steps in, the robot will be behind this, and the next ask says so.
+    pub(crate) fn foresee(
+        &self,
         now: TickIndex,
-        last: &Joints,
-        velocity: &Joints,
+        filter: &Filter,
         robot: &Robot,
-    ) -> Due {
+        course: &mut Course,
+    ) {
+        let (mut filter, mut dry_ticks) = (*filter, self.dry_ticks);
+        for ahead in 0..u64::from(self.run.plan.lead).min(MAX_AHEAD as u64) {
+            let (due, dry) = self.look(TickIndex(now.0 + ahead), dry_ticks, &filter, robot);
+            dry_ticks = dry;
+            filter.foresee(if let Due::Target(wish, _) = &due { Some(wish) } else { None }, robot);
+            course.push(&filter.position());
+        }
+    }
+
+    /// What is due in tick `now` after so many dry ones, and how many it then are.
+    fn look(&self, now: TickIndex, dry: u32, filter: &Filter, robot: &Robot) -> (Due, u32) {
         let Some(chunk) = &self.chunk else {
-            return self.without_chunk(robot);
+            return self.without_chunk(dry, robot);
         };
-        let step = now.since(chunk.observed);
-        if step < chunk.len() as u64 {
-            let source = Source::Chunk {
-                chunk: chunk.id,
-                head: chunk.head,
-                step: u32::try_from(step).unwrap_or(u32::MAX),
-            };
-            return match self.peek(now) {
-                Some(target) => Due::Target(target, source),
-                None => Due::Brake(Source::Dry),
-            };
+        if let Some(step) = chunk.step_at(now)
+            && step < chunk.len()
+        {
+            let step = u32::try_from(step).unwrap_or(u32::MAX);
+            let source = Source::Chunk { chunk: chunk.id, head: chunk.head, step };
+            let due =
+                self.peek(now).map_or(Due::Brake(Source::Dry), |wish| Due::Target(wish, source));
+            return (due, dry);
         }
         if chunk.ends {
-            return Due::Done;
+            return (Due::Done, dry);
         }
-        self.run_dry(last, velocity, robot)
+        self.run_dry(dry, filter, robot)
     }
 
-    fn without_chunk(&mut self, robot: &Robot) -> Due {
-        self.dry_ticks = self.dry_ticks.saturating_add(1);
-        if self.dry_ticks > robot.rules().give_up_ticks {
-            Due::GivenUp
-        } else {
-            Due::Brake(Source::Waiting)
+    fn without_chunk(&self, dry: u32, robot: &Robot) -> (Due, u32) {
+        // The first chunk is there, its tick is not: that is no drought.
+        if self.next.is_some() {
+            return (Due::Brake(Source::Waiting), dry);
         }
+        let dry = dry.saturating_add(1);
+        let given_up = dry > robot.rules().give_up_ticks;
+        (if given_up { Due::GivenUp } else { Due::Brake(Source::Waiting) }, dry)
     }
 
-    fn run_dry(&mut self, last: &Joints, velocity: &Joints, robot: &Robot) -> Due {
-        self.dry_ticks = self.dry_ticks.saturating_add(1);
+    fn run_dry(&self, dry: u32, filter: &Filter, robot: &Robot) -> (Due, u32) {
+        let dry = dry.saturating_add(1);
         let rules = robot.rules();
-        if self.dry_ticks > rules.give_up_ticks {
+        let due = if dry > rules.give_up_ticks && self.next.is_none() {
             Due::GivenUp
-        } else if self.dry_ticks <= rules.extrapolate_ticks {
-            let mut target = *last;
+        } else if dry <= rules.extrapolate_ticks {
+            let mut target = filter.position();
             for ((target, velocity), limits) in
-                target.iter_mut().zip(velocity.iter()).zip(robot.limits())
+                target.iter_mut().zip(filter.velocity().iter()).zip(robot.limits())
             {
                 let ahead = *target + velocity * robot.period_s();
                 *target = ahead.clamp(limits.position_min, limits.position_max);
@@ -294,7 +313,8 @@ impl Schedule {
             Due::Target(target, Source::Extrapolated)
         } else {
             Due::Brake(Source::Dry)
-        }
+        };
+        (due, dry)
     }
 
     /// Whether the schedule ran dry in the last `due`.

@@ -4,11 +4,14 @@
 //! [`Tick`] (what happened). A stop does not queue: it is a flag.
 
 use crate::{
-    chunk::{Chunk, ChunkId},
+    chunk::{Chunk, ChunkId, HeadDigest},
+    correction::Corrected,
+    course::Course,
     joints::Joints,
     mode::{Ending, Mode},
+    plan::{ChunkRefusal, Plan, Source},
+    robot::JointLimits,
     safety::{Drive, LimitedBy},
-    schedule::{ChunkRefusal, Plan, Source},
     state::State,
     time::{Nanos, TickIndex},
     workspace::Pair,
@@ -50,6 +53,9 @@ pub enum What {
     ClearFault,
     /// Follow a run.
     Begin(Run),
+    /// The run that is being followed goes on by another plan, without a break: what is in use is used up, what was asked
+    /// for before is still taken, the next chunk has to be of the new plan's head. Refused if that run is over.
+    HandOver(Run),
     /// The run's skill gave up: come to rest, hold.
     End(RunId),
 }
@@ -70,6 +76,8 @@ pub struct Run {
 pub struct Ask {
     /// The run.
     pub run: RunId,
+    /// The head that is to answer; zero for none.
+    pub head: HeadDigest,
     /// This tick.
     pub tick: TickIndex,
     /// The loop's time.
@@ -82,6 +90,75 @@ pub struct Ask {
     pub last_velocity: Joints,
     /// And its acceleration.
     pub last_acceleration: Joints,
+    /// Ticks from this one to the one in which the answer is to take over; zero for an answer that begins at this tick and
+    /// takes over when it comes.
+    pub delay: u32,
+    /// The tick that step 0 of the answer is meant for.
+    pub first: TickIndex,
+    /// Which step of its chunk is due in this tick; zero unless a correction is asked for.
+    pub step: u32,
+    /// What was sent before this tick, and what will be sent before the answer takes over.
+    pub course: Course,
+}
+
+impl Ask {
+    /// An ask of a robot that stands still at its last command, for an answer in the very tick.
+    #[must_use]
+    pub fn standing(
+        run: RunId,
+        tick: TickIndex,
+        at: Nanos,
+        state: State,
+        last_command: Joints,
+    ) -> Self {
+        Self {
+            run,
+            head: HeadDigest::default(),
+            tick,
+            at,
+            state,
+            last_command,
+            last_velocity: Joints::zeros(last_command.len()),
+            last_acceleration: Joints::zeros(last_command.len()),
+            delay: 0,
+            first: tick,
+            step: 0,
+            course: Course::standing(&last_command),
+        }
+    }
+
+    /// The same as it will be seen in the tick of the take-over, for a head that was trained without delay (VLASH,
+    /// arXiv 2512.01031).
+    ///
+    /// The delay that it tells is none. The last command and its velocity are those of the tick before the take-over. Each measured position moves by as much
+    /// as its command does meanwhile, `q + c(t + d - 1) - c(t - 1)`, so that the lag of the drives stays what it is, and never
+    /// out of the joint's limits; each measured velocity changes by as much as the command's. With no delay, or
+    /// rolled already, nothing changes. What it cannot know is contact: a gripper that closes on something meanwhile is seen as closed.
+    #[must_use]
+    pub fn rolled_forward(&self, limits: &[JointLimits], period_s: f64) -> Self {
+        let ahead = self.course.ahead() as i64;
+        let mut rolled = *self;
+        if ahead == 0 {
+            return rolled;
+        }
+        let joints = limits.len().min(self.last_command.len()).min(self.state.position.len());
+        for (joint, limits) in limits.iter().enumerate().take(joints.min(self.state.velocity.len()))
+        {
+            let command = |offset| self.course.at(offset, joint).unwrap_or_default();
+            let speed = |offset| (command(offset) - command(offset - 1)) / period_s;
+            rolled.last_command[joint] = command(ahead - 1);
+            rolled.last_velocity[joint] = speed(ahead - 1);
+            rolled.last_acceleration[joint] = (speed(ahead - 1) - speed(ahead - 2)) / period_s;
+            let (low, high) = (limits.position_min, limits.position_max);
+            let position = &mut rolled.state.position[joint];
+            let moved = *position + command(ahead - 1) - command(-1);
+            *position = moved.max(low.min(*position)).min(high.max(*position));
+            rolled.state.velocity[joint] += speed(ahead - 1) - speed(-1);
+        }
+        rolled.course.advance();
+        rolled.delay = 0;
+        rolled
+    }
 }
 
 /// The answer to an [`Ask`].
@@ -130,8 +207,10 @@ pub enum Event {
     Adopted {
         /// Which chunk.
         chunk: ChunkId,
-        /// Ticks between its observation and its adoption.
+        /// Ticks between its observation and its first use.
         delay: u32,
+        /// Ticks by which that is more than it was asked ahead: a lead that is too short shows here.
+        late: u32,
     },
     /// A chunk was not taken.
     ChunkRefused {
@@ -220,6 +299,8 @@ pub struct Tick {
     pub barred: Option<Pair>,
     /// Where the requested set-point came from.
     pub source: Source,
+    /// What became of its correction.
+    pub corrected: Corrected,
     /// What else happened.
     pub events: Events,
 }

@@ -2,7 +2,7 @@
 
 mod bench;
 
-use bench::{Bench, DT, JOINTS, PERIOD_NS, joints, robot};
+use bench::{Bench, DT, HEAD, JOINTS, PERIOD_NS, joints, robot};
 use motion::{
     Drive, Ending, Epoch, Event, Fault, Health, Joints, Limits, Mode, Nanos, Plan, Refusal, Run,
     RunId, Seam, Source, State, StopSource, Tick, TickIndex, What,
@@ -180,8 +180,7 @@ fn nothing_queued_before_a_stop_runs_after_it() {
     for _ in 0..3 {
         bench.tick();
     }
-    let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam: Seam::Cut, ticks_max: 99 };
-    let late = Run { id: RunId(2), plan, expires: Nanos(u64::MAX) };
+    let late = Run { id: RunId(2), plan: Plan::plain(HEAD, 4), expires: Nanos(u64::MAX) };
     let id = bench.order_of(What::Begin(late), before);
     bench.chunk(1, 3, &[[0.01, 0.0, 0.0]; 4], false);
     let (_, tick) = bench.tick();

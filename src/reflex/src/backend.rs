@@ -3,6 +3,7 @@
 pub mod loopback;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
+pub mod noisy;
 
 use motion::{Command, Nanos, State};
 

@@ -4,7 +4,7 @@
 
 use motion::{
     Chunk, ChunkId, Controller, Drive, Epoch, HeadDigest, Health, Joints, Mode, Nanos, Order,
-    OrderId, Plan, Reply, Robot, Run, RunId, Seam, What,
+    OrderId, Plan, Reply, Robot, Run, RunId, What,
 };
 
 use crate::{Backend, Clock, Commander, Listener, Loop, Report, Thinker, ports};
@@ -94,8 +94,7 @@ fn follows(
     goal: &Joints,
     expected: &Expected,
 ) -> Result<(), String> {
-    let plan =
-        Plan { execute: 40, lead: 0, deadline_ns: 1_000_000, seam: Seam::Cut, ticks_max: 1_000 };
+    let plan = Plan { deadline_ns: 1_000_000, ticks_max: 1_000, ..Plan::plain(HeadDigest(0), 40) };
     let run = Run { id: RunId(1), plan, expires: Nanos(u64::MAX) };
     rig.send(What::Begin(run))?;
     let observed = motion::TickIndex(rig.turn()?.tick.tick.0 + 1);

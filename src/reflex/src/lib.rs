@@ -6,11 +6,16 @@
 pub mod backend;
 pub mod clock;
 pub mod conformance;
+pub mod delivery;
+pub mod draw;
 pub mod ports;
 pub mod realtime;
 pub mod thread;
 
 pub use backend::Backend;
 pub use clock::Clock;
-pub use ports::{Commander, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports};
+pub use delivery::Delivery;
+pub use ports::{
+    Commander, Corrector, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports,
+};
 pub use thread::{Loop, Summary};

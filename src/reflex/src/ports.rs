@@ -1,8 +1,9 @@
-//! The seam's plumbing: four bounded rings and a stop flag, each ring with one writer and one reader.
+//! The seam's plumbing: six bounded rings and a stop flag, each ring with one writer and one reader.
 //!
 //! ```text
 //!   Commander ──orders──►┌──────┐──reports──► Listener
 //!   Thinker ───replies──►│ loop │──asks─────► Thinker
+//!   Corrector ─replies──►│      │──asks─────► Corrector
 //!   StopSwitch ───flag──►└──────┘
 //! ```
 //!
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use motion::{Ask, Order, Reply, StopSource, Tick};
+use motion::{Ask, Correction, Order, Reply, StopSource, Tick};
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Producer, Split},
@@ -30,6 +31,8 @@ const ORDERS: usize = 64;
 const REPLIES: usize = 4;
 /// Asks that may wait; only the newest counts.
 const ASKS: usize = 4;
+/// Corrections, and asks for them, that may wait: each is good for one tick.
+const CORRECTIONS: usize = 2;
 /// Reports that may wait: 25 s at 20 Hz, for a process that was stopped in a debugger.
 const REPORTS: usize = 512;
 
@@ -55,6 +58,8 @@ pub struct Timing {
     pub skipped: u64,
     /// Chunks that were not there by their deadline.
     pub late_chunks: u64,
+    /// Corrections that were not there by theirs.
+    pub late_corrections: u64,
     /// Reports that found the ring full.
     pub reports_dropped: u64,
     /// Asks that found the ring full.
@@ -71,6 +76,7 @@ struct Shared {
     quit: AtomicBool,
     loop_bell: Bell,
     thinker_bell: Bell,
+    corrector_bell: Bell,
     listener_bell: Bell,
 }
 
@@ -78,7 +84,9 @@ struct Shared {
 pub struct Ports {
     pub(crate) orders: HeapCons<Order>,
     pub(crate) replies: HeapCons<Reply>,
+    pub(crate) corrections: HeapCons<Correction>,
     asks: HeapProd<Ask>,
+    correction_asks: HeapProd<Ask>,
     reports: HeapProd<Report>,
     shared: Arc<Shared>,
 }
@@ -92,6 +100,14 @@ pub struct Commander {
 pub struct Thinker {
     asks: HeapCons<Ask>,
     replies: HeapProd<Reply>,
+    corrector: Option<Corrector>,
+    shared: Arc<Shared>,
+}
+
+/// Receives asks for corrections, sends them. Beside the thinker, which may be busy with a large head for many ticks.
+pub struct Corrector {
+    asks: HeapCons<Ask>,
+    corrections: HeapProd<Correction>,
     shared: Arc<Shared>,
 }
 
@@ -118,11 +134,19 @@ pub fn ports() -> (Ports, Commander, Thinker, Listener, StopSwitch) {
     let (orders_in, orders) = HeapRb::new(ORDERS).split();
     let (replies_in, replies) = HeapRb::new(REPLIES).split();
     let (asks, asks_out) = HeapRb::new(ASKS).split();
+    let (corrections_in, corrections) = HeapRb::new(CORRECTIONS).split();
+    let (correction_asks, correction_asks_out) = HeapRb::new(CORRECTIONS).split();
     let (reports, reports_out) = HeapRb::new(REPORTS).split();
+    let corrector = Some(Corrector {
+        asks: correction_asks_out,
+        corrections: corrections_in,
+        shared: Arc::clone(&shared),
+    });
+    let loop_shared = Arc::clone(&shared);
     (
-        Ports { orders, replies, asks, reports, shared: Arc::clone(&shared) },
+        Ports { orders, replies, corrections, asks, correction_asks, reports, shared: loop_shared },
         Commander { orders: orders_in },
-        Thinker { asks: asks_out, replies: replies_in, shared: Arc::clone(&shared) },
+        Thinker { asks: asks_out, replies: replies_in, corrector, shared: Arc::clone(&shared) },
         Listener { reports: reports_out, shared: Arc::clone(&shared) },
         StopSwitch { shared },
     )
@@ -154,6 +178,12 @@ impl Ports {
         sent
     }
 
+    pub(crate) fn ask_correction(&mut self, ask: Ask) {
+        // A full ring is a corrector that is behind: the tick goes on uncorrected, and that is counted.
+        let _ = self.correction_asks.try_push(ask);
+        self.shared.corrector_bell.ring();
+    }
+
     pub(crate) fn report(&mut self, report: Report) -> bool {
         let sent = self.reports.try_push(report).is_ok();
         self.shared.listener_bell.ring();
@@ -172,16 +202,12 @@ impl Commander {
 impl Thinker {
     /// The newest ask, waiting for one at most so long. Older ones are forgotten: their tick has gone by.
     pub fn next(&mut self, at_most: Duration) -> Option<Ask> {
-        let seen = self.shared.thinker_bell.rung();
-        if let Some(ask) = self.newest() {
-            return Some(ask);
-        }
-        self.shared.thinker_bell.wait(seen, at_most);
-        self.newest()
+        newest(&mut self.asks, &self.shared.thinker_bell, at_most)
     }
 
-    fn newest(&mut self) -> Option<Ask> {
-        self.asks.pop_iter().last()
+    /// The corrector's ends, for a thread beside this one; they can be taken once.
+    pub fn corrector(&mut self) -> Option<Corrector> {
+        self.corrector.take()
     }
 
     /// Answers; `false` if the loop has not taken the last answers yet.
@@ -196,6 +222,35 @@ impl Thinker {
     pub fn quits(&self) -> bool {
         self.shared.quit.load(Ordering::Acquire)
     }
+}
+
+impl Corrector {
+    /// As [`Thinker::next`].
+    pub fn next(&mut self, at_most: Duration) -> Option<Ask> {
+        newest(&mut self.asks, &self.shared.corrector_bell, at_most)
+    }
+
+    /// Answers; `false` if the loop has not taken the last answers yet.
+    pub fn reply(&mut self, correction: Correction) -> bool {
+        let sent = self.corrections.try_push(correction).is_ok();
+        self.shared.loop_bell.ring();
+        sent
+    }
+
+    /// Whether the loop is to end.
+    #[must_use]
+    pub fn quits(&self) -> bool {
+        self.shared.quit.load(Ordering::Acquire)
+    }
+}
+
+fn newest(asks: &mut HeapCons<Ask>, bell: &Bell, at_most: Duration) -> Option<Ask> {
+    let seen = bell.rung();
+    if let Some(ask) = asks.pop_iter().last() {
+        return Some(ask);
+    }
+    bell.wait(seen, at_most);
+    asks.pop_iter().last()
 }
 
 impl Listener {
@@ -248,6 +303,7 @@ impl StopSwitch {
         self.shared.quit.store(true, Ordering::Release);
         self.shared.loop_bell.ring();
         self.shared.thinker_bell.ring();
+        self.shared.corrector_bell.ring();
         self.shared.listener_bell.ring();
     }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use motion::{Ask, Controller, Inputs, Nanos, Order, Reply, RunId, State, TickIndex};
+use motion::{Ask, Controller, Correction, Inputs, Nanos, Order, Reply, RunId, State, TickIndex};
 use ringbuf::traits::Consumer;
 
 use crate::{
     backend::Backend,
     clock::Clock,
+    delivery::{Delivery, Post},
     ports::{Ports, Raised, Report, Timing},
 };
 
@@ -29,6 +30,7 @@ pub struct Loop {
     state: State,
     orders: Vec<Order>,
     replies: Vec<Reply>,
+    post: Option<Post>,
     stop_seen: Option<Raised>,
     timing: Timing,
 }
@@ -55,9 +57,18 @@ impl Loop {
             state,
             orders: Vec::with_capacity(ORDERS_A_TICK),
             replies: Vec::with_capacity(REPLIES_A_TICK),
+            post: None,
             stop_seen: None,
             timing: Timing::default(),
         }
+    }
+
+    /// The same, with answers that reach the law late: for lockstep, where no head takes any time. At the real pace
+    /// answers take what they take, and this changes nothing.
+    #[must_use]
+    pub fn delivering(mut self, delivery: Delivery) -> Self {
+        self.post = self.clock.is_virtual().then(|| Post::new(delivery));
+        self
     }
 
     /// Turns until it is told to quit.
@@ -75,9 +86,12 @@ impl Loop {
         self.backend.read(start, &mut self.state);
         self.orders.clear();
         self.replies.clear();
+        let mut correction = None;
         if !self.timing.early {
             self.take_orders();
             self.take_replies(start);
+            self.deliver();
+            correction = self.take_correction(start);
         }
         let stop = self.ports.stop();
         self.stop_seen = stop.map(|(seen, _)| seen);
@@ -88,6 +102,7 @@ impl Loop {
             early: self.timing.early,
             orders: &self.orders,
             replies: &self.replies,
+            correction: correction.as_ref(),
         });
         if let Some(seen) = self.stop_seen {
             self.ports.latch(seen);
@@ -150,13 +165,11 @@ impl Loop {
         if !self.ports.ask(ask) {
             self.timing.asks_dropped += 1;
         }
-        let lockstep = self.clock.is_virtual();
-        if !lockstep && patience_ns == 0 {
+        if !self.clock.is_virtual() && patience_ns == 0 {
             self.pop_replies();
             return;
         }
-        let patience_ns = if lockstep { LOCKSTEP_PATIENCE.as_nanos() as u64 } else { patience_ns };
-        let until = crate::clock::monotonic_now().after(patience_ns);
+        let until = self.until(patience_ns);
         loop {
             let seen = self.ports.bell().rung();
             self.pop_replies();
@@ -171,9 +184,58 @@ impl Loop {
         }
     }
 
+    /// Asks for the tick's correction, if its run wants one, and waits for it as long as its plan allows.
+    fn take_correction(&mut self, start: Nanos) -> Option<Correction> {
+        let Some((ask, deadline_ns)) = self.law.ask_correction(start, &self.state, &self.replies)
+        else {
+            // Nobody waits for what may still come; it must not stand in the way of what will be asked for.
+            self.ports.corrections.clear();
+            return None;
+        };
+        self.ports.ask_correction(ask);
+        let until = self.until(deadline_ns);
+        loop {
+            let seen = self.ports.bell().rung();
+            // What came for an earlier tick was late, and is good for nothing.
+            if let Some(correction) =
+                self.ports.corrections.pop_iter().find(|correction| correction.tick == ask.tick)
+            {
+                return Some(correction);
+            }
+            if self.must_go() {
+                return None;
+            }
+            if crate::clock::monotonic_now() >= until {
+                self.timing.late_corrections += 1;
+                return None;
+            }
+            self.ports.bell().wait_until(seen, until);
+        }
+    }
+
+    /// The end of a wait, by CLOCK_MONOTONIC: virtual time waits for everybody.
+    fn until(&self, patience_ns: u64) -> Nanos {
+        let lockstep = LOCKSTEP_PATIENCE.as_nanos() as u64;
+        let patience_ns = if self.clock.is_virtual() { lockstep } else { patience_ns };
+        crate::clock::monotonic_now().after(patience_ns)
+    }
+
     fn pop_replies(&mut self) {
         while self.replies.len() < REPLIES_A_TICK
             && let Some(reply) = self.ports.replies.try_pop()
+        {
+            self.replies.push(reply);
+        }
+    }
+
+    /// Sends what has come off on its way, and takes what arrives in this tick instead.
+    fn deliver(&mut self) {
+        let Some(post) = &mut self.post else { return };
+        for reply in self.replies.drain(..) {
+            post.send(answers(&reply).1, reply);
+        }
+        while self.replies.len() < REPLIES_A_TICK
+            && let Some(reply) = post.due(self.law.now())
         {
             self.replies.push(reply);
         }

@@ -117,8 +117,8 @@ fn looking_around_commands_nothing() {
         answer["reason"].as_str().is_some_and(|reason| reason.contains("selector")),
         "{answer}"
     );
-    // Eleven keys of the first, and one each.
-    eventually("all are counted", || street.house.diary().refused.len() == 14);
+    // Twelve keys of the first, and one each.
+    eventually("all are counted", || street.house.diary().refused.len() == 15);
     let diary = street.house.diary();
     assert!(
         diary.commands.is_empty() && diary.decisions.is_empty() && diary.stops.is_empty(),

@@ -11,8 +11,8 @@ use std::{
 };
 
 use motion::{
-    Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source, State,
-    Tick, TickIndex,
+    Corrected, Drive, Epoch, Events, JointLimits, Joints, Limits, MAX_JOINTS, Mode, Nanos, Source,
+    State, Tick, TickIndex,
 };
 use reflexd::{
     decision::{Decision, Verdict},
@@ -57,12 +57,12 @@ impl House for FakeHouse {
             pending::<()>().await;
         }
         let reason = refused.then(|| "there is nothing to clear".into());
-        Answer { accepted: !refused, reason, state_seq: 7 }
+        Answer { accepted: !refused, reason, changed: Vec::new(), state_seq: 7 }
     }
 
     fn estop(&self, who: &str) -> Answer {
         self.diary().stops.push(who.into());
-        Answer { accepted: true, reason: None, state_seq: 7 }
+        Answer { accepted: true, reason: None, changed: Vec::new(), state_seq: 7 }
     }
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
@@ -113,6 +113,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             limited_by,
             barred: None,
             source: Source::Rest,
+            corrected: Corrected::NotWanted,
             events: Events::default(),
         },
         run: None,

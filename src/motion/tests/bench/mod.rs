@@ -3,14 +3,15 @@
 #![allow(dead_code, reason = "each test has use for a part of it")]
 
 use motion::{
-    Chunk, ChunkId, Command, Controller, Drive, Epoch, HeadDigest, Inputs, JointLimits, Joints,
-    Mode, Nanos, Order, OrderId, Plan, Reply, Robot, Rules, Run, RunId, Seam, State, StopSource,
-    Tick, TickIndex, What,
+    Ask, Chunk, ChunkId, Command, Controller, Correction, Drive, Epoch, HeadDigest, Inputs,
+    JointLimits, Joints, Mode, Nanos, Order, OrderId, Plan, Reply, Robot, Rules, Run, RunId, Seam,
+    State, StopSource, Tick, TickIndex, What,
 };
 
 pub(crate) const DT: f64 = 0.05;
 pub(crate) const PERIOD_NS: u64 = 50_000_000;
 pub(crate) const JOINTS: usize = 3;
+pub(crate) const HEAD: HeadDigest = HeadDigest(7);
 
 pub(crate) fn limits(velocity_max: f64, acceleration_max: f64, jerk_max: f64) -> JointLimits {
     JointLimits {
@@ -44,6 +45,8 @@ pub(crate) struct Bench {
     pub(crate) stop: Option<StopSource>,
     pub(crate) early: bool,
     pub(crate) sent: u64,
+    pub(crate) chunks: u64,
+    pub(crate) correction: Option<Correction>,
 }
 
 impl Bench {
@@ -61,6 +64,8 @@ impl Bench {
             stop: None,
             early: false,
             sent: 0,
+            chunks: 0,
+            correction: None,
         }
     }
 
@@ -88,23 +93,27 @@ impl Bench {
     }
 
     pub(crate) fn begin(&mut self, run: u64, seam: Seam) {
-        let plan = Plan { execute: 4, lead: 0, deadline_ns: 0, seam, ticks_max: 10_000 };
+        self.follow(run, Plan { seam, ..Plan::plain(HEAD, 4) });
+    }
+
+    pub(crate) fn follow(&mut self, run: u64, plan: Plan) {
         self.order(What::Begin(Run { id: RunId(run), plan, expires: Nanos(u64::MAX) }));
     }
 
     pub(crate) fn chunk(&mut self, run: u64, observed: u64, steps: &[[f64; JOINTS]], ends: bool) {
-        let mut chunk = Chunk::empty(
-            ChunkId(self.sent),
-            RunId(run),
-            HeadDigest(7),
-            TickIndex(observed),
-            JOINTS,
-        );
+        self.chunks += 1;
+        let mut chunk =
+            Chunk::empty(ChunkId(self.chunks), RunId(run), HEAD, TickIndex(observed), JOINTS);
         for step in steps {
             assert!(chunk.push(step));
         }
         chunk.ends = ends;
         self.replies.push(Reply::Chunk(chunk));
+    }
+
+    pub(crate) fn ask(&mut self) -> Option<Ask> {
+        self.state.sampled_at = self.now;
+        self.law.ask(self.now, &self.state)
     }
 
     pub(crate) fn tick(&mut self) -> (Command, Tick) {
@@ -122,6 +131,7 @@ impl Bench {
             early: self.early,
             orders: &orders,
             replies: &replies,
+            correction: self.correction.as_ref(),
         });
         self.now = self.now.after(PERIOD_NS);
         if command.drive() == Drive::On {

@@ -4,6 +4,7 @@
 //! realtime (paced by the loop) are one and the same code, and a skipped tick is physics that went on without one.
 
 mod camera;
+mod disturb;
 mod spectator;
 
 use std::{path::Path, sync::Arc};
@@ -14,6 +15,7 @@ use ringbuf::{HeapProd, traits::Producer};
 
 use super::Backend;
 pub use camera::{Camera, Image, Renderer};
+pub use disturb::Push;
 pub use spectator::{Snapshot, Spectator};
 
 /// A read never advances physics by more than this: after a long freeze the world is behind, not the loop.
@@ -137,6 +139,17 @@ impl Scene {
         Ok((data.site_xpos()[id], data.site_xmat()[id]))
     }
 
+    /// The robot's joints at the keyframe.
+    #[must_use]
+    pub fn home(&self) -> Joints {
+        let coordinates = &self.model.key_qpos()[self.keyframe * self.model.ffi().nq as usize..];
+        let mut home = Joints::zeros(self.joints.len());
+        for (value, map) in home.iter_mut().zip(&self.joints) {
+            *value = coordinates[map.qpos] * map.scale;
+        }
+        home
+    }
+
     /// Seconds of one physics step.
     #[must_use]
     pub fn time_step_s(&self) -> f64 {
@@ -151,6 +164,7 @@ pub struct Mujoco {
     step_ns: u64,
     origin: Option<Nanos>,
     steps: u64,
+    pushed: Option<disturb::Pushed>,
     snapshots: HeapProd<Snapshot>,
 }
 
@@ -169,19 +183,27 @@ impl Mujoco {
             data,
             origin: None,
             steps: 0,
+            pushed: None,
             snapshots,
         };
         (world, spectator)
     }
 
-    /// Puts a free body somewhere, before the loop starts.
+    /// Puts a free body somewhere, turned about the vertical, before the loop starts.
     ///
     /// # Errors
     /// A body that the model does not have, or that is not free.
-    pub fn place(&mut self, body: &str, position_m: [f64; 3]) -> Result<(), SceneError> {
+    pub fn place(
+        &mut self,
+        body: &str,
+        position_m: [f64; 3],
+        yaw_rad: f64,
+    ) -> Result<(), SceneError> {
         let address = spectator::free_joint(&self.scene.model, body)
             .ok_or_else(|| SceneError::Missing { kind: "free body", name: body.into() })?;
+        let quaternion = [(yaw_rad / 2.0).cos(), 0.0, 0.0, (yaw_rad / 2.0).sin()];
         self.data.qpos_mut()[address..address + 3].copy_from_slice(&position_m);
+        self.data.qpos_mut()[address + 3..address + 7].copy_from_slice(&quaternion);
         self.data.forward();
         Ok(())
     }
@@ -199,7 +221,8 @@ impl Mujoco {
         let origin = *self.origin.get_or_insert(now);
         let due = now.since(origin) / self.step_ns;
         let steps = due.saturating_sub(self.steps).min(CATCH_UP_MAX_NS / self.step_ns);
-        for _ in 0..steps {
+        for step in due - steps..due {
+            self.apply_push(step);
             self.data.step();
         }
         self.steps = due;

@@ -94,6 +94,17 @@ impl Spectator {
         self.objects().find_map(|(object, position)| (object == name).then_some(position))
     }
 
+    /// Where a site of the model is, metres in the world's frame.
+    ///
+    /// # Errors
+    /// A site that the model does not have.
+    pub fn site(&mut self, name: &str) -> Result<[f64; 3], SceneError> {
+        let missing = || SceneError::Missing { kind: "site", name: name.into() };
+        let id = self.data.model().name_to_id(MjtObjBase::mjOBJ_SITE, name).ok_or_else(missing)?;
+        self.data.kinematics();
+        Ok(self.data.site_xpos()[id])
+    }
+
     /// A camera of the scene.
     ///
     /// # Errors

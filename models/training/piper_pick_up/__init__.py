@@ -1,1 +1,0 @@
-"""Trains the head `piper_pick_up`: scripted expert -> episodes -> imitation -> ONNX."""

@@ -1,0 +1,50 @@
+//! Settings to skills: the registry, read and loaded for this robot.
+
+use std::path::Path;
+
+use super::DaemonError;
+use crate::{
+    action::Body,
+    config::{JointSettings, Settings},
+    head::Head,
+    skill::registry::{LoadError, Loader, Registry, RegistryFile, Unit},
+};
+
+/// Loads and proves the heads of all skills.
+///
+/// # Errors
+/// The first head that is not as it should be and has no fallback; the registry; or the engine.
+pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
+    let Some(file) = &settings.daemon.registry else { return Ok(Registry::default()) };
+    let (registry, refused) = read(settings, file, period_s, &Registry::default())?;
+    for why in refused {
+        tracing::error!("done without: {why}");
+    }
+    for name in registry.names() {
+        let means = registry.skill(name).map(|(_, skill)| skill.active.name.as_str());
+        tracing::info!(skill = name, policy = means, "ready");
+    }
+    Ok(registry)
+}
+
+/// Loads what a registry's file has for this robot; heads that are resident `before` are not loaded again.
+pub(super) fn read(
+    settings: &Settings,
+    file: &Path,
+    period_s: f64,
+    before: &Registry,
+) -> Result<(Registry, Vec<LoadError>), DaemonError> {
+    let body = Body::load(&settings.robot_settings)?;
+    let load = |manifest: &Path| {
+        let engine = super::engine(settings)?;
+        Ok(Head::load(manifest, &body, engine)?)
+    };
+    let unit = |joint: &JointSettings| match joint {
+        JointSettings::Revolute(joint) => (joint.name.clone(), Unit::Rad),
+        JointSettings::Prismatic(joint) => (joint.name.clone(), Unit::M),
+    };
+    let robot = &settings.robot_settings;
+    let joints = robot.joints.iter().map(unit).collect();
+    let loader = Loader { robot: &robot.name, period_s, joints, load: &load };
+    Ok(loader.load(&RegistryFile::load(file)?, before)?)
+}
