@@ -52,7 +52,7 @@ setup-tensorrt: ## fetch TensorRT-RTX, to build engines with on any x86-64 machi
 build: setup ## build the daemon and the client
 	$(CARGO) build $(FLAGS)
 
-train: build ## train the shipped head again (about half an hour on 2 cores)
+train: build ## train the shipped heads again (under an hour on 2 cores)
 	@$(MAKE) -C models/training train
 
 evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
