@@ -246,6 +246,7 @@ fn world(c: &mut Criterion) {
         scene: &scene,
         registry: &registry,
         skill: "pick_up",
+        task: "pick_up",
         tasks: &tasks,
         stratum: &Stratum::default(),
         conditions: Conditions::default(),

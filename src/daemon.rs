@@ -27,7 +27,7 @@ use tokio::sync::{mpsc as channel, watch};
 use keeper::Keeper;
 
 pub use house::Reception;
-pub use skills::registry;
+pub use skills::{registry, registry_of};
 #[cfg(feature = "mujoco")]
 pub use world::scene;
 

@@ -37,11 +37,11 @@ mod tally;
 mod task;
 
 pub use conditions::{Conditions, Joining, NoJoining};
-use draw::Layout;
+use draw::{Layout, Placed};
 pub use judge::{Case, Judge, Seen, Verdict};
 use tally::Watch;
 pub use tally::{Smoothness, median, wilson_95};
-pub use task::{Distractors, Goal, Object, Push, Range, SCHEMA, Sigma, Stratum, Task, Tasks};
+pub use task::{Distractors, Goal, Object, Off, Push, Range, SCHEMA, Sigma, Stratum, Task, Tasks};
 
 /// What is evaluated, and under which conditions.
 #[derive(Clone)]
@@ -54,6 +54,8 @@ pub struct Evaluation<'a> {
     pub registry: &'a Registry,
     /// Which of them.
     pub skill: &'a str,
+    /// The task that it is given: mostly the one of its own name.
+    pub task: &'a str,
     /// What an episode is.
     pub tasks: &'a Tasks,
     /// The trouble.
@@ -186,7 +188,7 @@ impl Evaluation<'_> {
     /// A skill or scene that does not fit the task.
     pub fn watched(&self, seed: u64, onlooker: Onlooker<'_>) -> Result<Episode, String> {
         let layout = self.layout(seed)?;
-        let (world, mut spectator) = self.world(&layout)?;
+        let (world, spectator) = self.world(&layout)?;
         let (ports, commander, thinker, listener, switch) = ports();
         let law = Controller::new(self.robot);
         let delivery = self.delivery(seed);
@@ -195,8 +197,9 @@ impl Evaluation<'_> {
         let skill = Box::new(self.policy(layout.params)?);
         let plan = skill.plan();
         sender.send(Assignment { run: RUN, skill }).map_err(|error| error.to_string())?;
-        let case = self.case(&layout, &mut spectator)?;
+        let case = self.case(&layout)?;
         let mut stage = Stage {
+            site: case.goal.site().map(str::to_owned),
             judge: Judge::new(case),
             tool: &self.tasks.tool,
             turns,
@@ -204,7 +207,7 @@ impl Evaluation<'_> {
             listener,
             spectator,
             period_s: self.robot.period_s(),
-            time_max_s: self.task()?.time_max_s,
+            ticks: self.ticks()?,
             watch: Watch::new(&self.robot),
             episode: Episode {
                 seed,
@@ -241,7 +244,14 @@ impl Evaluation<'_> {
     }
 
     fn task(&self) -> Result<&Task, String> {
-        self.tasks.of(self.skill).map_err(|error| error.to_string())
+        self.tasks.of(self.task).map_err(|error| error.to_string())
+    }
+
+    /// How long an episode may last.
+    fn ticks(&self) -> Result<u64, String> {
+        let task = self.task()?;
+        let ticks = (task.time_max_s / self.robot.period_s()).round() as u64;
+        Ok(task.ticks_max.map_or(ticks, |most| ticks.min(u64::from(most))))
     }
 
     fn layout(&self, seed: u64) -> Result<Layout, String> {
@@ -251,13 +261,19 @@ impl Evaluation<'_> {
     /// The world as it is laid out, behind sensors as good as the stratum has them.
     fn world(&self, layout: &Layout) -> Result<(Box<dyn Backend>, Spectator), String> {
         let words = |error: reflex::backend::mujoco::SceneError| error.to_string();
-        let is_changed = layout.friction != 1.0 || layout.mass != 1.0;
-        let changed = is_changed
-            .then(|| self.scene.changed(layout.friction, (&layout.object, layout.mass)))
-            .transpose()
-            .map_err(words)?;
-        let (mut world, spectator) = Mujoco::new(changed.as_ref().unwrap_or(self.scene));
-        for thing in &layout.things {
+        let mut scene = self.scene.clone();
+        if layout.friction != 1.0 || layout.mass != 1.0 {
+            let weighed = (layout.object.as_str(), layout.mass);
+            let weighed = (!scene.is_still(&layout.object)).then_some(weighed);
+            scene = scene.changed(layout.friction, weighed).map_err(words)?;
+        }
+        let is_still = |thing: &&Placed| self.scene.is_still(&thing.name);
+        for thing in layout.things.iter().filter(is_still) {
+            let [x, y, _] = thing.position_m;
+            scene = scene.with_still(&thing.name, [x, y]).map_err(words)?;
+        }
+        let (mut world, spectator) = Mujoco::new(&scene);
+        for thing in layout.things.iter().filter(|thing| !is_still(thing)) {
             world.place(&thing.name, thing.position_m, thing.yaw_rad).map_err(words)?;
         }
         world.pose(&self.start(layout));
@@ -291,19 +307,13 @@ impl Evaluation<'_> {
         start
     }
 
-    fn case(&self, layout: &Layout, spectator: &mut Spectator) -> Result<Case, String> {
-        let goal = self.task()?.goal.clone();
-        let site_m = match &goal {
-            Goal::Bring { site, .. } => spectator.site(site).map_err(|error| error.to_string())?,
-            _ => [0.0; 3],
-        };
+    fn case(&self, layout: &Layout) -> Result<Case, String> {
         let Params { target_x, target_y, target_z, radius, .. } = layout.params;
         Ok(Case {
-            goal,
+            goal: self.task()?.goal.clone(),
             rest_m: layout.things[0].position_m[2],
             target_m: [target_x, target_y, target_z],
             radius_m: radius,
-            site_m,
         })
     }
 
@@ -323,13 +333,15 @@ const RUN: RunId = RunId(1);
 
 struct Stage<'a> {
     judge: Judge,
+    /// The site that the goal is about.
+    site: Option<String>,
     tool: &'a str,
     turns: Loop,
     commander: Commander,
     listener: Listener,
     spectator: Spectator,
     period_s: f64,
-    time_max_s: f64,
+    ticks: u64,
     watch: Watch,
     episode: Episode,
 }
@@ -343,8 +355,7 @@ impl Stage<'_> {
             }
             self.turn();
         }
-        let ticks = (self.time_max_s / self.period_s).round() as u64;
-        for tick in 1..=ticks {
+        for tick in 1..=self.ticks {
             self.turn();
             self.episode.time_s = tick as f64 * self.period_s;
             let seen = self.seen()?;
@@ -353,7 +364,9 @@ impl Stage<'_> {
                 break;
             }
             match self.judge.look(&seen) {
-                Verdict::Open => {}
+                Verdict::Open => {
+                    self.episode.success = tick == self.ticks && self.judge.ends_well();
+                }
                 Verdict::Success => {
                     self.episode.success = true;
                     break;
@@ -370,11 +383,13 @@ impl Stage<'_> {
     fn seen(&mut self) -> Result<Seen, String> {
         self.spectator.look();
         let object_m = self.spectator.object(&self.episode.object);
+        let site = self.site.as_deref().map_or(Ok([0.0; 3]), |site| self.spectator.site(site));
         Ok(Seen {
             time_s: self.episode.time_s,
             object_m: object_m
                 .ok_or_else(|| format!("{:?} is no free body", self.episode.object))?,
             tool_m: self.spectator.site(self.tool).map_err(|error| error.to_string())?,
+            site_m: site.map_err(|error| error.to_string())?,
         })
     }
 

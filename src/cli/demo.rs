@@ -10,12 +10,14 @@ use std::{
 };
 
 use clap::Args;
+use motion::Joints;
+use reflex::backend::mujoco::Scene;
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigArguments, Exit};
 use crate::{
     config::Settings,
-    evaluation::{Case, Goal, Judge, Object, Seen, Task, Tasks, Verdict},
+    evaluation::{Case, Judge, Object, Seen, Task, Tasks, Verdict},
     picture::{Shot, animation, contact_sheet, decode_jpeg},
     wire::{Client, Watch},
 };
@@ -50,13 +52,12 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
     };
     let tasks = Tasks::load(&mujoco.scene)?;
     let task = tasks.of(&arguments.skill)?;
-    let site_m = match &task.goal {
-        Goal::Bring { site, .. } => {
-            let home = settings.robot_settings.home()?;
-            crate::daemon::scene(&settings.robot_settings)?.site_pose(site, &home).map_err(words)?.0
-        }
-        _ => [0.0; 3],
-    };
+    let site = task.goal.site().map(|site| -> Result<_, CliError> {
+        let scene = crate::daemon::scene(&settings.robot_settings)?;
+        let home = settings.robot_settings.home()?;
+        scene.site_pose(site, &home).map_err(words)?;
+        Ok(Site { scene, name: site, joints: home })
+    });
     std::fs::create_dir_all(&arguments.out).map_err(|error| {
         CliError::Words(format!("--out {}: cannot be made: {error}", arguments.out.display()))
     })?;
@@ -73,7 +74,7 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
         task,
         name: &task.objects[0],
         object: &tasks.objects[&task.objects[0]],
-        site_m,
+        site: site.transpose()?,
         shots: Vec::new(),
         mode: String::new(),
         object_m: [0.0; 3],
@@ -153,13 +154,35 @@ impl Drop for Daemon {
     }
 }
 
+/// The site that a goal is about: where the joints that are told put it.
+struct Site<'a> {
+    scene: Scene,
+    name: &'a str,
+    joints: Joints,
+}
+
+impl Site<'_> {
+    fn take_in(&mut self, message: &Value) {
+        let told = message["position_rad_or_m"].as_array();
+        let values: Option<Vec<f64>> =
+            told.and_then(|values| values.iter().map(Value::as_f64).collect());
+        if let Some(joints) = values.and_then(|values| Joints::from_slice(&values)) {
+            self.joints = joints;
+        }
+    }
+
+    fn at(&self) -> Option<[f64; 3]> {
+        Some(self.scene.site_pose(self.name, &self.joints).ok()?.0)
+    }
+}
+
 struct Show<'a> {
     client: Client,
     task: &'a Task,
     /// What is acted on.
     name: &'a str,
     object: &'a Object,
-    site_m: [f64; 3],
+    site: Option<Site<'a>>,
     objects: Watch,
     pictures: Watch,
     state: Watch,
@@ -196,7 +219,6 @@ impl Show<'_> {
             rest_m: self.object.rest_m,
             target_m: target,
             radius_m: radius,
-            site_m: self.site_m,
         });
         let (began, mut told) = (Instant::now(), Instant::now());
         while began.elapsed().as_secs_f64() < self.task.time_max_s {
@@ -266,13 +288,17 @@ impl Show<'_> {
                 && let Some(mode) = message["mode"].as_str()
             {
                 mode.clone_into(&mut self.mode);
+                if let Some(site) = &mut self.site {
+                    site.take_in(&message);
+                }
             }
             if name == "state/tool"
                 && let (Some(tool_m), Some(at_ns)) =
                     (numbers(&message["position_m"]), message["at_ns"].as_u64())
             {
                 let time_s = at_ns as f64 / 1e9;
-                seen.push(Seen { time_s, object_m: self.object_m, tool_m });
+                let site_m = self.site.as_ref().and_then(Site::at).unwrap_or([f64::NAN; 3]);
+                seen.push(Seen { time_s, object_m: self.object_m, tool_m, site_m });
             }
         }
         seen

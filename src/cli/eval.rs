@@ -18,7 +18,9 @@ use crate::{
     config::Settings,
     daemon,
     evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, Tasks, median},
+    head::Manifest,
     observation::FeatureName,
+    skill::registry::RegistryFile,
 };
 
 mod sheet;
@@ -34,6 +36,15 @@ pub(super) struct EvalArguments {
     /// The skill.
     #[arg(long)]
     skill: String,
+    /// The task of the scene's evaluation file that it is given; absent is the one of its own name.
+    #[arg(long)]
+    task: Option<String>,
+    /// Another scene for the same robot, with its evaluation file beside it.
+    #[arg(long, value_name = "FILE")]
+    scene: Option<PathBuf>,
+    /// The loop's period; absent is the one that the skill's head was made for.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    period_ms: Option<u32>,
     /// Episodes for each row.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     episodes: u64,
@@ -68,18 +79,22 @@ pub(super) struct EvalArguments {
 }
 
 pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exit, CliError> {
-    let settings = Settings::load(&arguments.config.config)?;
-    let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let (robot, _) = daemon::guarded(&settings.robot_settings, period_s)?;
-    let scene = daemon::scene(&settings.robot_settings)?;
-    let registry = daemon::registry(&settings, period_s)?;
-    let Some(mujoco) = &settings.robot_settings.mujoco else {
+    let mut settings = Settings::load(&arguments.config.config)?;
+    let Some(mujoco) = &mut settings.robot_settings.mujoco else {
         return Err(CliError::Words("the robot has no [mujoco] table".into()));
     };
+    if let Some(scene) = &arguments.scene {
+        scene.clone_into(&mut mujoco.scene);
+    }
     let tasks = Tasks::load(&mujoco.scene)?;
+    let period_s = period_s(&settings, arguments)?;
+    let (robot, _) = daemon::guarded(&settings.robot_settings, period_s)?;
+    let scene = daemon::scene(&settings.robot_settings)?;
+    let registry = daemon::registry_of(&settings, period_s, &arguments.skill)?;
     // A task is named as its skill is, not as one of the skill's aliases.
     let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
-    tasks.of(skill)?;
+    let task = arguments.task.as_deref().unwrap_or(skill);
+    tasks.of(task)?;
     let told = registry.head(skill).is_some_and(|head| {
         let head = head.lock().unwrap_or_else(PoisonError::into_inner);
         head.manifest().sees(FeatureName::Prefix)
@@ -104,6 +119,7 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
                 scene: &scene,
                 registry: &registry,
                 skill,
+                task,
                 tasks: &tasks,
                 stratum,
                 conditions,
@@ -130,6 +146,21 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     }
     let enough = |required| tallies.iter().all(|tally| tally.share() >= required);
     Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })
+}
+
+/// The period that is asked for, or else the one that the skill's head was made for.
+fn period_s(settings: &Settings, arguments: &EvalArguments) -> Result<f64, CliError> {
+    if let Some(period_ms) = arguments.period_ms {
+        return Ok(f64::from(period_ms) / 1e3);
+    }
+    let of_loop = f64::from(settings.daemon.loop_.period_ms) / 1e3;
+    let Some(file) = &settings.daemon.registry else { return Ok(of_loop) };
+    let file = RegistryFile::load(file)?;
+    let Some(head) = file.active_head(&arguments.skill, &settings.robot_settings.name) else {
+        return Ok(of_loop);
+    };
+    let manifest = Manifest::load(&head).map_err(daemon::DaemonError::from)?;
+    Ok(manifest.timing.period_ms / 1e3)
 }
 
 /// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.

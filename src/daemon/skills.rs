@@ -16,7 +16,24 @@ use crate::{
 /// The first head that is not as it should be and has no fallback; the registry; or the engine.
 pub fn registry(settings: &Settings, period_s: f64) -> Result<Registry, DaemonError> {
     let Some(file) = &settings.daemon.registry else { return Ok(Registry::default()) };
-    let (registry, refused) = read(settings, file, period_s, &Registry::default())?;
+    told(load(settings, &RegistryFile::load(file)?, period_s, &Registry::default())?)
+}
+
+/// The same of one skill, by its name or an alias: heads of other skills may be made for another period.
+///
+/// # Errors
+/// As [`registry`].
+pub fn registry_of(
+    settings: &Settings,
+    period_s: f64,
+    skill: &str,
+) -> Result<Registry, DaemonError> {
+    let Some(file) = &settings.daemon.registry else { return Ok(Registry::default()) };
+    let file = RegistryFile::load(file)?.only(skill);
+    told(load(settings, &file, period_s, &Registry::default())?)
+}
+
+fn told((registry, refused): (Registry, Vec<LoadError>)) -> Result<Registry, DaemonError> {
     for why in refused {
         tracing::error!("done without: {why}");
     }
@@ -34,6 +51,15 @@ pub(super) fn read(
     period_s: f64,
     before: &Registry,
 ) -> Result<(Registry, Vec<LoadError>), DaemonError> {
+    load(settings, &RegistryFile::load(file)?, period_s, before)
+}
+
+fn load(
+    settings: &Settings,
+    file: &RegistryFile,
+    period_s: f64,
+    before: &Registry,
+) -> Result<(Registry, Vec<LoadError>), DaemonError> {
     let body = Body::load(&settings.robot_settings)?;
     let load = |manifest: &Path| {
         let engine = super::engine(settings)?;
@@ -46,5 +72,5 @@ pub(super) fn read(
     let robot = &settings.robot_settings;
     let joints = robot.joints.iter().map(unit).collect();
     let loader = Loader { robot: &robot.name, period_s, joints, load: &load };
-    Ok(loader.load(&RegistryFile::load(file)?, before)?)
+    Ok(loader.load(file, before)?)
 }

@@ -50,7 +50,11 @@ impl Layout {
         let mut draw = Draw::new(Draw::new(seed).bits());
         let name = &task.objects[pick(&mut draw, task.objects.len())];
         let object = &tasks.objects[name];
-        let [x, y] = [draw.within(task.x_m), draw.within(task.y_m)];
+        let [mut x, mut y] = [draw.within(task.x_m), draw.within(task.y_m)];
+        if let Some(off) = task.off {
+            let (far, angle) = (draw.within(off.distance_m), draw.within(off.angle_rad));
+            (x, y) = (x + far * angle.cos(), y + far * angle.sin());
+        }
         let params = Params {
             target_x: x,
             target_y: y,

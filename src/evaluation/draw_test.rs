@@ -74,6 +74,24 @@ fn draws_fill_their_ranges_and_repeat() {
 }
 
 #[test]
+fn a_target_may_lie_somewhere_round_a_point() {
+    let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/scenes/fireboy_berry.xml");
+    let tasks = Tasks::load(&scene).expect("shipped");
+    let mut angles = 0.0;
+    for seed in 0..SEEDS {
+        let params = drawn(&tasks, "walk_to", "clean", seed).params;
+        let far = params.target_x.hypot(params.target_y);
+        let angle = params.target_y.atan2(params.target_x);
+        assert!((0.34..=0.54).contains(&far) && angle.abs() <= 0.75, "seed {seed}: {params:?}");
+        assert_eq!(params.target_z, 0.0, "seed {seed}");
+        angles += angle / SEEDS as f64;
+    }
+    assert!(angles.abs() < 0.1, "{angles}");
+    let berry = drawn(&tasks, "pick_up", "clean", 1);
+    assert!((berry.params.target_z - 0.295).abs() < 1e-9 && berry.params.object_is_berry);
+}
+
+#[test]
 fn strata_trouble_the_same_episodes() {
     let tasks = shipped();
     let mut frictions = Vec::new();
@@ -138,6 +156,12 @@ fn what_is_wrong_in_the_file_is_refused_with_key_and_remedy() {
         ("time_max_s = 12.0", "time_max_s = 0.0", &["time_max_s"]),
         ("kind = \"lift\"", "kind = \"throw\"", &["throw", "settle"]),
         ("lift_m = 0.08", "lift_m = 0.08, throw_m = 1.0", &["throw_m"]),
+        (
+            "time_max_s = 12.0",
+            "time_max_s = 12.0\noff = { distance_m = [0.5, 0.1], angle_rad = [0.0, 1.0] }",
+            &["tasks.pick_up.off.distance_m", "lower one first"],
+        ),
+        ("time_max_s = 12.0", "time_max_s = 12.0\nticks_max = 0", &["tasks.pick_up.ticks_max"]),
         ("friction = [0.5, 2.0]", "friction = [0.0, 2.0]", &["strata.body.friction"]),
         ("name = \"noise\"", "name = \"clean\"", &["strata.clean.name"]),
         ("delay_ticks", "delay_tocks", &["delay_tocks"]),

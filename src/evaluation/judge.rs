@@ -11,6 +11,8 @@ pub struct Seen {
     pub object_m: [f64; 3],
     /// The tool's point, m.
     pub tool_m: [f64; 3],
+    /// The goal's site, if it has one, m.
+    pub site_m: [f64; 3],
 }
 
 /// What a judge says.
@@ -35,8 +37,6 @@ pub struct Case {
     pub target_m: [f64; 3],
     /// The radius as the skill was told it, m.
     pub radius_m: f64,
-    /// Where the goal's site is, if it has one, m.
-    pub site_m: [f64; 3],
 }
 
 /// The judge of one episode.
@@ -45,6 +45,7 @@ pub struct Judge {
     case: Case,
     /// Since when the goal is met.
     since_s: Option<f64>,
+    first: Option<Seen>,
     before: Option<Seen>,
     figure_m: Option<f64>,
     highest_m: f64,
@@ -66,11 +67,13 @@ impl Judge {
     /// A judge who has seen nothing yet.
     #[must_use]
     pub const fn new(case: Case) -> Self {
-        Self { case, since_s: None, before: None, figure_m: None, highest_m: 0.0, round: None }
+        let (first, before, figure_m) = (None, None, None);
+        Self { case, since_s: None, first, before, figure_m, highest_m: 0.0, round: None }
     }
 
-    /// The figure that decides, m: the greatest lift; the least distance from the site, or from the point above the
-    /// target; the root mean square of the radius error. `None` before there is any.
+    /// The figure that decides, m: the greatest lift; the least distance from the site, from the target or from the point
+    /// above it; the root mean square of the radius error; how far a site is from where it was. `None` before there is
+    /// any.
     #[must_use]
     pub const fn figure_m(&self) -> Option<f64> {
         self.figure_m
@@ -78,6 +81,7 @@ impl Judge {
 
     /// Looks at the next moment.
     pub fn look(&mut self, seen: &Seen) -> Verdict {
+        let first = *self.first.get_or_insert(*seen);
         let verdict = match self.case.goal {
             Goal::Lift { lift_m, hold_s } => {
                 let lift = seen.object_m[2] - self.case.rest_m;
@@ -86,7 +90,7 @@ impl Judge {
             }
             Goal::Bring { within_m, hold_s, lifted_m, .. } => {
                 let lift = seen.object_m[2] - self.case.rest_m;
-                let off = distance(&seen.object_m, &self.case.site_m);
+                let off = distance(&seen.object_m, &seen.site_m);
                 self.figure_m = Some(self.figure_m.map_or(off, |least| least.min(off)));
                 self.highest_m = self.highest_m.max(lift);
                 if self.highest_m >= lifted_m && lift < 0.5 * self.highest_m {
@@ -106,9 +110,28 @@ impl Judge {
             Goal::Circle { above_m, laps, rms_m, begin_m, height_m } => {
                 self.circle(seen, above_m, laps, rms_m, begin_m, height_m)
             }
+            Goal::Arrive { within_m, hold_s, .. } => {
+                let off = apart(&seen.site_m, &self.case.target_m);
+                self.figure_m = Some(self.figure_m.map_or(off, |least| least.min(off)));
+                self.held(off <= within_m, hold_s, seen.time_s)
+            }
+            Goal::Laps { laps, within_m, .. } => self.laps(seen, laps, within_m),
+            Goal::Displace { .. } => {
+                self.figure_m = Some(apart(&seen.site_m, &first.site_m));
+                Verdict::Open
+            }
         };
         self.before = Some(*seen);
         verdict
+    }
+
+    /// When time is up: whether it has succeeded after all, because only the end counts.
+    #[must_use]
+    pub fn ends_well(&self) -> bool {
+        match (&self.case.goal, self.figure_m) {
+            (Goal::Displace { beyond_m, .. }, Some(figure_m)) => figure_m > *beyond_m,
+            _ => false,
+        }
     }
 
     fn held(&mut self, is_met: bool, hold_s: f64, now_s: f64) -> Verdict {
@@ -154,6 +177,35 @@ impl Judge {
         }
         if found_m < rms_m { Verdict::Success } else { Verdict::Failure("strayed from the circle") }
     }
+
+    fn laps(&mut self, seen: &Seen, laps: u32, within_m: f64) -> Verdict {
+        let [x, y, _] = self.case.target_m;
+        let (dx, dy) = (seen.site_m[0] - x, seen.site_m[1] - y);
+        let error_m = dx.hypot(dy) - self.case.radius_m;
+        let angle_rad = dy.atan2(dx);
+        let round = self.round.get_or_insert(Round {
+            angle_rad,
+            wound_rad: 0.0,
+            squares_m2: 0.0,
+            looks: 0,
+        });
+        let turn_rad = shortest(angle_rad - round.angle_rad);
+        round.angle_rad = angle_rad;
+        if error_m.abs() > within_m {
+            return Verdict::Open;
+        }
+        round.wound_rad += turn_rad;
+        round.squares_m2 += error_m * error_m;
+        round.looks += 1;
+        self.figure_m = Some((round.squares_m2 / f64::from(round.looks)).sqrt());
+        let is_done = round.wound_rad.abs() >= f64::from(laps) * std::f64::consts::TAU;
+        if is_done { Verdict::Success } else { Verdict::Open }
+    }
+}
+
+/// How far two points are from each other, seen from above.
+fn apart(a: &[f64; 3], b: &[f64; 3]) -> f64 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
 /// The same angle from -pi to pi.

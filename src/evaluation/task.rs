@@ -25,7 +25,7 @@ pub struct Tasks {
     pub start_spread_rad: f64,
     /// The site that is the tool's point.
     pub tool: String,
-    /// Free bodies, by name.
+    /// Free bodies and still things, by name.
     pub objects: BTreeMap<String, Object>,
     /// What an episode is, by skill.
     pub tasks: BTreeMap<String, Task>,
@@ -36,7 +36,7 @@ pub struct Tasks {
     pub file: PathBuf,
 }
 
-/// A free body.
+/// A free body, or a still thing of the scene.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
@@ -54,12 +54,16 @@ pub struct Object {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
+    /// The skill's default words: what a policy that sees an instruction is told.
+    pub instruction: Option<String>,
     /// What is acted on: one of these, drawn.
     pub objects: Vec<String>,
     /// Where it is put, m.
     pub x_m: Range,
     /// The same, across.
     pub y_m: Range,
+    /// So far from there, and in this direction.
+    pub off: Option<Off>,
     /// Height of the target that is told, m; absent tells the object's centre.
     pub z_m: Option<Range>,
     /// The radius that is told, m; absent tells the object's.
@@ -71,12 +75,24 @@ pub struct Task {
     pub distractors: Option<Distractors>,
     /// An episode that takes longer has failed.
     pub time_max_s: f64,
+    /// And one of more ticks than this, however long they are.
+    pub ticks_max: Option<u32>,
     /// When it has succeeded.
     pub goal: Goal,
 }
 
 const fn brisk() -> Range {
     [1.0, 1.0]
+}
+
+/// From a point to where the object is put, along the floor.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Off {
+    /// How far.
+    pub distance_m: Range,
+    /// Where to: 0 is along x, more is towards y.
+    pub angle_rad: Range,
 }
 
 /// Objects that are to be left alone.
@@ -141,6 +157,45 @@ pub enum Goal {
         /// From then on it has to stay so near to the height, m; and it begins there, too.
         height_m: f64,
     },
+    /// A site comes to the target, seen from above.
+    Arrive {
+        /// Which.
+        site: String,
+        /// How near it has to be, m.
+        within_m: f64,
+        /// For so long on end, s.
+        hold_s: f64,
+    },
+    /// A site runs round the target, seen from above, either way.
+    Laps {
+        /// Which.
+        site: String,
+        /// How often round.
+        laps: u32,
+        /// Only the way counts on which it is so near to the circle of the told radius, m.
+        within_m: f64,
+    },
+    /// A site is somewhere else at the end, seen from above.
+    Displace {
+        /// Which.
+        site: String,
+        /// Further than this from where it was, m.
+        beyond_m: f64,
+    },
+}
+
+impl Goal {
+    /// The site that it is about, if it is about one.
+    #[must_use]
+    pub fn site(&self) -> Option<&str> {
+        match self {
+            Self::Lift { .. } | Self::Settle { .. } | Self::Circle { .. } => None,
+            Self::Bring { site, .. }
+            | Self::Arrive { site, .. }
+            | Self::Laps { site, .. }
+            | Self::Displace { site, .. } => Some(site),
+        }
+    }
 }
 
 /// A condition of evaluation. What is absent is as it should be.
@@ -256,6 +311,8 @@ impl Tasks {
                 ("z_m", task.z_m),
                 ("radius_m", task.radius_m),
                 ("speed_hint", Some(task.speed_hint)),
+                ("off.distance_m", task.off.map(|off| off.distance_m)),
+                ("off.angle_rad", task.off.map(|off| off.angle_rad)),
             ];
             for (name, range) in ranges {
                 if range.is_some_and(|[low, high]| !(low <= high && (high - low).is_finite())) {
@@ -273,6 +330,9 @@ impl Tasks {
             }
             if !(task.time_max_s > 0.0 && task.time_max_s <= 3600.0) {
                 return no(key("time_max_s"), &task.time_max_s, "choose more than 0, at most 3600");
+            }
+            if task.ticks_max == Some(0) {
+                return no(key("ticks_max"), &0, "choose at least 1, or leave it out");
             }
         }
         for stratum in &self.strata {

@@ -27,6 +27,7 @@ fn evaluate_in(stratum: &str, seed: u64, episodes: u64, execute: Option<u32>) ->
         scene: &scene,
         registry: &daemon::registry(&settings, period_s).expect("shipped heads"),
         skill: "pick_up",
+        task: "pick_up",
         tasks: &tasks,
         stratum: strata[0],
         conditions: Conditions { execute, ..Conditions::default() },

@@ -8,6 +8,8 @@ mod tidy;
 
 mod allocation;
 #[cfg(feature = "mujoco")]
+mod body;
+#[cfg(feature = "mujoco")]
 mod camera;
 mod conformance;
 mod degenerate;

@@ -80,19 +80,25 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
 fn every_scene_loads_and_has_a_task() {
     use reflexd::{daemon, evaluation::Tasks};
 
-    let mut loaded = Vec::new();
-    for file in shipped("config/robots", "toml") {
-        let settings = robot(&file);
-        let Some(mujoco) = &settings.robot_settings.mujoco else { continue };
-        daemon::scene(&settings.robot_settings).unwrap_or_else(|error| panic!("{error}"));
-        let tasks = Tasks::load(&mujoco.scene).unwrap_or_else(|error| panic!("{error}"));
-        tasks.of("pick_up").expect("a task");
-        loaded.push(mujoco.scene.canonicalize().expect("it was loaded"));
-    }
+    let robots: Vec<Settings> = shipped("config/robots", "toml").iter().map(|f| robot(f)).collect();
+    let mut used = 0;
     for scene in shipped("models/scenes", "xml") {
-        let scene = scene.canonicalize().expect("it is there");
-        assert!(loaded.contains(&scene), "{}: no shipped robot uses it", scene.display());
+        let stem = scene.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+        let of = |settings: &&Settings| stem.starts_with(&settings.robot_settings.name);
+        let mut robot = robots.iter().find(of).expect(stem).robot_settings.clone();
+        let mujoco = robot.mujoco.as_mut().expect("a robot in MuJoCo");
+        used += usize::from(mujoco.scene.canonicalize().ok() == scene.canonicalize().ok());
+        scene.clone_into(&mut mujoco.scene);
+        let tasks = Tasks::load(&scene).unwrap_or_else(|error| panic!("{error}"));
+        tasks.of("pick_up").expect("a task");
+        let loaded = daemon::scene(&robot).unwrap_or_else(|error| panic!("{error}"));
+        for (name, task) in &tasks.tasks {
+            if let Some(site) = task.goal.site() {
+                loaded.site_pose(site, &loaded.home()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            }
+        }
     }
+    assert_eq!(used, robots.len(), "every robot has a scene of its own");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn every_head_does_what_its_skill_is_for_under_every_condition() {
                 scene: &scene,
                 registry: &registry,
                 skill,
+                task: skill,
                 tasks: &tasks,
                 stratum,
                 conditions: Conditions::default(),

@@ -58,7 +58,7 @@ fn a_push_is_force_times_time_over_mass_and_then_over() {
     // In free fall from 2 m, far from everything: 0.2 N for 0.1 s make 20 g fly at 1 m/s.
     let from_m = [0.3, 0.0, 2.0];
     let flown = |mass: f64, ticks: u32| {
-        let scene = world.scene.changed(1.0, ("berry", mass)).expect("a berry");
+        let scene = world.scene.changed(1.0, Some(("berry", mass))).expect("a berry");
         world.after(&scene, "berry", from_m, push, ticks)[1]
     };
     assert_eq!(flown(1.0, 2), 0.0, "not before its time");
@@ -74,7 +74,8 @@ fn half_the_friction_holds_half_the_force() {
     // The capsule of 20 g on a table with friction 1 holds 0.196 N; 0.15 N along its axis cannot roll it.
     let push = Push { force_n: [0.15, 0.0, 0.0], from_s: 0.5, duration_s: 0.3 };
     let slid = |friction: f64| {
-        let scene = world.scene.changed(friction, ("distractor_3", 1.0)).expect("it is there");
+        let scene =
+            world.scene.changed(friction, Some(("distractor_3", 1.0))).expect("it is there");
         let from_m = [0.35, 0.25, 0.012];
         world.after(&scene, "distractor_3", from_m, push, 40)[0] - from_m[0]
     };
@@ -89,8 +90,13 @@ fn a_changed_scene_leaves_the_other_as_it_was() {
     let world = World::shipped();
     let from_m = [0.3, 0.1, 0.5];
     let before = world.after(&world.scene, "berry", from_m, NONE, 30);
-    let _heavy = world.scene.changed(0.5, ("berry", 2.0)).expect("a berry");
+    let _heavy = world.scene.changed(0.5, Some(("berry", 2.0))).expect("a berry");
     let after = world.after(&world.scene, "berry", from_m, NONE, 30);
     assert_eq!(before.map(f64::to_bits), after.map(f64::to_bits));
-    assert!(world.scene.changed(1.0, ("plum", 1.0)).is_err_and(|e| e.to_string().contains("plum")));
+    assert!(
+        world
+            .scene
+            .changed(1.0, Some(("plum", 1.0)))
+            .is_err_and(|e| e.to_string().contains("plum"))
+    );
 }

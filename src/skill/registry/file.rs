@@ -230,6 +230,26 @@ impl RegistryFile {
         })
     }
 
+    /// The same file with one skill, by its name or an alias, and nothing else; all of it, if it has no such skill.
+    #[must_use]
+    pub fn only(mut self, skill: &str) -> Self {
+        let name = self.aliases.get(skill).map_or(skill, String::as_str).to_owned();
+        if self.skills.contains_key(&name) {
+            self.aliases.retain(|_, of| *of == name);
+            self.skills.retain(|skill, _| *skill == name);
+        }
+        self
+    }
+
+    /// The manifest of the head that a skill runs on a robot, if it runs one.
+    #[must_use]
+    pub fn active_head(&self, skill: &str, robot: &str) -> Option<PathBuf> {
+        let name = self.aliases.get(skill).map_or(skill, String::as_str);
+        let policies = &self.skills.get(name)?.robots.get(robot)?.policies;
+        let active = policies.iter().find(|policy| policy.status == Status::Active)?;
+        active.head.as_ref().map(|head| self.resolve(head))
+    }
+
     fn wrong(&self, key: &str, value: impl std::fmt::Debug, remedy: &str) -> ConfigError {
         ConfigError::value(&self.path, key, value, remedy)
     }

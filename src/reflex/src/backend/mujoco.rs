@@ -3,8 +3,10 @@
 //! Physics advances in `read`, in whole time steps, to the moment that is asked for; so lockstep (virtual time) and
 //! realtime (paced by the loop) are one and the same code, and a skipped tick is physics that went on without one.
 
+mod attach;
 mod camera;
 mod disturb;
+mod facts;
 mod spectator;
 
 use std::{path::Path, sync::Arc};
@@ -14,8 +16,10 @@ use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
 use ringbuf::{HeapProd, traits::Producer};
 
 use super::Backend;
+use attach::{Phase, Rule};
 pub use camera::{Camera, Image, Renderer};
 pub use disturb::Push;
+pub use facts::Facts;
 pub use spectator::{Snapshot, Spectator};
 
 /// A read never advances physics by more than this: after a long freeze the world is behind, not the loop.
@@ -27,6 +31,7 @@ pub struct Scene {
     model: Arc<MjModel>,
     keyframe: usize,
     joints: Vec<JointMap>,
+    rule: Option<Arc<Rule>>,
 }
 
 /// How a robot's joint is made in a model.
@@ -60,6 +65,13 @@ pub enum SceneError {
         /// Its name.
         name: String,
     },
+    /// A rule of attaching cannot be carried out.
+    Rule {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        words: &'static str,
+    },
     /// A picture cannot be made.
     Picture(String),
     /// The model is too large for a snapshot.
@@ -74,6 +86,7 @@ impl std::fmt::Display for SceneError {
         match self {
             Self::Load(words) | Self::Picture(words) => f.write_str(words),
             Self::Missing { kind, name } => write!(f, "the model has no {kind} {name:?}"),
+            Self::Rule { name, words } => write!(f, "the tuple {name:?} {words}"),
             Self::TooLarge { coordinates } => {
                 write!(
                     f,
@@ -120,7 +133,33 @@ impl Scene {
         if coordinates > spectator::COORDINATES_MAX {
             return Err(SceneError::TooLarge { coordinates });
         }
-        Ok(Self { model: Arc::new(model), keyframe, joints })
+        let rule = Rule::of(&model)?.map(Arc::new);
+        Ok(Self { model: Arc::new(model), keyframe, joints, rule })
+    }
+
+    /// The same scene with a model that differs in figures only.
+    fn with(&self, model: MjModel) -> Result<Self, SceneError> {
+        let rule = Rule::of(&model)?.map(Arc::new);
+        Ok(Self { model: Arc::new(model), rule, ..self.clone() })
+    }
+
+    /// Whether this is a geom of the world that the scene tells of like a free body (its tuple `still_things`).
+    #[must_use]
+    pub fn is_still(&self, thing: &str) -> bool {
+        spectator::still_things(&self.model).iter().any(|(name, _)| name == thing)
+    }
+
+    /// The same scene with such a geom somewhere else; its height stays.
+    ///
+    /// # Errors
+    /// No such geom.
+    pub fn with_still(&self, thing: &str, [x, y]: [f64; 2]) -> Result<Self, SceneError> {
+        let missing = || SceneError::Missing { kind: "still thing", name: thing.into() };
+        let known = spectator::still_things(&self.model);
+        let (_, geom) = known.iter().find(|(name, _)| name == thing).ok_or_else(missing)?;
+        let mut model = MjModel::clone(&self.model);
+        model.geom_pos_mut()[*geom][..2].copy_from_slice(&[x, y]);
+        self.with(model)
     }
 
     /// Where a site is, and how it is turned, with the robot's joints at `pose`: position (m) and rotation (row-major)
@@ -165,6 +204,7 @@ pub struct Mujoco {
     origin: Option<Nanos>,
     steps: u64,
     pushed: Option<disturb::Pushed>,
+    phase: Phase,
     snapshots: HeapProd<Snapshot>,
 }
 
@@ -172,20 +212,23 @@ impl Mujoco {
     /// A world at its keyframe, and a spectator who sees it after every write.
     #[must_use]
     pub fn new(scene: &Scene) -> (Self, Spectator) {
-        let mut data = MjData::new(Arc::clone(&scene.model));
+        let model = scene.rule.as_ref().map(|rule| rule.model(Phase::Open));
+        let mut data = MjData::new(model.unwrap_or_else(|| Arc::clone(&scene.model)));
         // The keyframe was found by name: it exists.
         let _ = data.reset_keyframe(scene.keyframe);
         data.forward();
         let (snapshots, spectator) = spectator::spectator(scene);
-        let world = Self {
+        let mut world = Self {
             step_ns: (scene.time_step_s() * 1e9).round() as u64,
             scene: scene.clone(),
             data,
             origin: None,
             steps: 0,
             pushed: None,
+            phase: Phase::Open,
             snapshots,
         };
+        world.judge();
         (world, spectator)
     }
 
@@ -205,16 +248,38 @@ impl Mujoco {
         self.data.qpos_mut()[address..address + 3].copy_from_slice(&position_m);
         self.data.qpos_mut()[address + 3..address + 7].copy_from_slice(&quaternion);
         self.data.forward();
+        self.judge();
         Ok(())
     }
 
-    /// Puts the robot's joints somewhere and commands them to stay there, before the loop starts.
+    /// Puts the robot's joints somewhere, at rest, and commands them to stay there, before the loop starts.
     pub fn pose(&mut self, pose: &Joints) {
         for (map, value) in self.scene.joints.iter().zip(pose.iter()) {
             self.data.qpos_mut()[map.qpos] = value / map.scale;
+            self.data.qvel_mut()[map.dof] = 0.0;
             self.data.ctrl_mut()[map.actuator] = value / map.scale;
         }
         self.data.forward();
+        self.judge();
+    }
+
+    /// Carries out the scene's rule of attaching, if it has one.
+    fn judge(&mut self) {
+        if let Some(rule) = &self.scene.rule {
+            self.phase = rule.judge(&mut self.data, self.phase);
+        }
+    }
+
+    /// Whether the scene's rule of attaching holds its thing now.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.phase == Phase::Held
+    }
+
+    /// Lets the spectator see the world as it is.
+    pub fn show(&mut self, now: Nanos) {
+        // Nobody has to look: a full ring only means that the spectator is slow.
+        let _ = self.snapshots.try_push(Snapshot::of(now, self.data.qpos()));
     }
 
     fn advance(&mut self, now: Nanos) {
@@ -224,6 +289,7 @@ impl Mujoco {
         for step in due - steps..due {
             self.apply_push(step);
             self.data.step();
+            self.judge();
         }
         self.steps = due;
     }
@@ -249,7 +315,6 @@ impl Backend for Mujoco {
                 self.data.ctrl_mut()[map.actuator] = value / map.scale;
             }
         }
-        // Nobody has to look: a full ring only means that the spectator is slow.
-        let _ = self.snapshots.try_push(Snapshot::of(now, self.data.qpos()));
+        self.show(now);
     }
 }

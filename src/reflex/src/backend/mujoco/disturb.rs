@@ -1,7 +1,5 @@
 //! Trouble in a simulated world: other friction, other masses, a push. All of it is asked for, none of it is random.
 
-use std::sync::Arc;
-
 use mujoco_rs::prelude::{MjData, MjModel, MjtObjBase};
 
 use super::{Mujoco, Scene, SceneError};
@@ -30,22 +28,30 @@ impl Scene {
     ///
     /// # Errors
     /// A body that the model does not have.
-    pub fn changed(&self, friction: f64, (body, mass): (&str, f64)) -> Result<Self, SceneError> {
-        let body = find_body(&self.model, body)?;
+    pub fn changed(&self, friction: f64, mass: Option<(&str, f64)>) -> Result<Self, SceneError> {
+        let weighed = mass.map(|(body, mass)| Ok((find_body(&self.model, body)?, mass)));
+        let weighed = weighed.transpose()?;
         let mut model = MjModel::clone(&self.model);
         for [slide, spin, roll] in model.geom_friction_mut() {
             for part in [slide, spin, roll] {
                 *part *= friction;
             }
         }
-        model.body_mass_mut()[body] *= mass;
-        for axis in &mut model.body_inertia_mut()[body] {
-            *axis *= mass;
+        for friction_of in model.pair_friction_mut() {
+            for part in friction_of {
+                *part *= friction;
+            }
+        }
+        if let Some((body, mass)) = weighed {
+            model.body_mass_mut()[body] *= mass;
+            for axis in &mut model.body_inertia_mut()[body] {
+                *axis *= mass;
+            }
         }
         // Constants that follow from masses are worked out anew.
         let mut data = MjData::new(Box::new(model));
         data.set_const();
-        Ok(Self { model: Arc::new(data.model().clone()), ..self.clone() })
+        self.with(data.model().clone())
     }
 }
 

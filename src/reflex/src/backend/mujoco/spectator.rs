@@ -9,12 +9,14 @@ use ringbuf::{
     traits::{Consumer, Split},
 };
 
-use super::{Camera, Image, Renderer, Scene, SceneError};
+use super::{Camera, Image, Renderer, Scene, SceneError, attach};
 
 /// Position coordinates of the largest world that fits a snapshot.
 pub(super) const COORDINATES_MAX: usize = 128;
 /// Snapshots that may wait to be looked at.
 const SNAPSHOTS: usize = 8;
+/// The tuple of a model that names geoms which are told of like free bodies.
+const STILL_THINGS: &str = "still_things";
 
 /// Where everything was.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,7 @@ pub struct Spectator {
     data: MjData<Arc<MjModel>>,
     snapshots: HeapCons<Snapshot>,
     free_bodies: Vec<(String, usize)>,
+    still_things: Vec<(String, usize)>,
     at: Option<Nanos>,
 }
 
@@ -49,8 +52,14 @@ pub(super) fn spectator(scene: &Scene) -> (HeapProd<Snapshot>, Spectator) {
         .filter_map(|body| model.id_to_name(MjtObjBase::mjOBJ_BODY, body))
         .filter_map(|name| free_joint(model, name).map(|address| (name.to_owned(), address)))
         .collect();
+    let still_things = still_things(model);
     let data = MjData::new(Arc::clone(model));
-    (sender, Spectator { data, snapshots, free_bodies, at: None })
+    (sender, Spectator { data, snapshots, free_bodies, still_things, at: None })
+}
+
+/// Geoms of the world that the scene tells of like free bodies.
+pub(super) fn still_things(model: &MjModel) -> Vec<(String, usize)> {
+    attach::told(model, STILL_THINGS)
 }
 
 /// The first coordinate of a free body's joint.
@@ -80,15 +89,18 @@ impl Spectator {
         self.at
     }
 
-    /// Names of the free bodies, and where their origins are: metres in the world's frame.
+    /// Names of the free bodies and still things, and where their origins are: metres in the world's frame.
     pub fn objects(&self) -> impl Iterator<Item = (&str, [f64; 3])> {
-        self.free_bodies.iter().map(|(name, address)| {
+        let free = self.free_bodies.iter().map(|(name, address)| {
             let qpos = self.data.qpos();
             (name.as_str(), [qpos[*address], qpos[address + 1], qpos[address + 2]])
-        })
+        });
+        let geoms = self.data.model().geom_pos();
+        let still = self.still_things.iter().map(|(name, geom)| (name.as_str(), geoms[*geom]));
+        free.chain(still)
     }
 
-    /// Where one free body is.
+    /// Where one of them is.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<[f64; 3]> {
         self.objects().find_map(|(object, position)| (object == name).then_some(position))
