@@ -27,8 +27,8 @@ mod tokens;
 mod tool;
 
 pub use columns::{
-    Columns, Delta, Frame, Gripper, JointAbsolute, JointDelta, JointRange, RelativeTo, Steps,
-    ToolPose, Unused, Yields,
+    ClipWhen, Columns, Delta, Frame, Gripper, JointAbsolute, JointDelta, JointRange, RelativeTo,
+    Steps, ToolPose, Unused, Yields,
 };
 pub use normalisation::{
     CentreHalf, Deciles, MaskedQuantiles, MeanStd, MinMax, Normalisation, Quantiles, Scale,

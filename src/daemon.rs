@@ -38,9 +38,9 @@ use crate::{
     kinematics::{Arms, DescriptionError, Guard},
     operator::{Command, Desk, DeskParts, Notice},
     planning::Planner,
-    skill::{Assignment, registry::LoadError, think},
+    skill::{Assignment, Remark, registry::LoadError, think_aloud},
     telemetry::{Herald, Tidings},
-    wire::{Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
+    wire::{EventMessage, Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
 };
 
 /// Why a daemon does not start.
@@ -186,7 +186,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         errands: errand.clone(),
         present,
     });
-    let thinking = start_thinker(settings, thinker, assignments, desk.clone())?;
+    let telling = (clock.clone(), tell.clone());
+    let thinking = start_thinker(settings, thinker, assignments, desk.clone(), telling)?;
     let telling = (runtime.handle().clone(), tell.clone());
     // It ends with the process: nothing that it holds has to be put away.
     let _keeping =
@@ -245,6 +246,7 @@ fn start_thinker(
     thinker: Thinker,
     assignments: mpsc::Receiver<Assignment>,
     desk: Desk,
+    (clock, tidings): (Clock, channel::Sender<Tidings>),
 ) -> Result<Joined<()>, DaemonError> {
     let wanted = &settings.daemon.loop_;
     let lockstep = wanted.pace == Pace::Lockstep;
@@ -263,10 +265,27 @@ fn start_thinker(
         for refusal in realtime::enter(&wishes).refused() {
             tracing::debug!("the thinker, in real time: {refusal}");
         }
-        think(thinker, &assignments, |failure| {
-            tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
-            if let Some(running) = desk.running(failure.run) {
-                desk.notice(Notice::Trip(running, format!("no chunk: {}", failure.reason)));
+        think_aloud(thinker, &assignments, |remark| match remark {
+            Remark::Failed(failure) => {
+                tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
+                if let Some(running) = desk.running(failure.run) {
+                    desk.notice(Notice::Trip(running, format!("no chunk: {}", failure.reason)));
+                }
+            }
+            Remark::Odd { run, oddity, name } => {
+                desk.saw_odd(run, oddity.numbers, name.as_deref());
+                let Some(name) = name else { return };
+                let reason = format!("{name} is at its clip, one of {} numbers", oddity.numbers);
+                tracing::warn!(run = run.0, "out of distribution: {reason}");
+                let event = EventMessage {
+                    who: "thinker".into(),
+                    what: format!("run {}", run.0),
+                    outcome: "out_of_distribution".into(),
+                    reason: Some(reason),
+                    at_ns: clock.now().0,
+                    ..EventMessage::default()
+                };
+                let _ = tidings.try_send(Tidings::Event("run", event));
             }
         });
     })

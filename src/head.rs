@@ -20,7 +20,10 @@ use crate::{
         Element, Engine, EngineError, Fallback, Placement, Provider, Session, Signature, Slot,
         TensorSpec, Values,
     },
-    observation::{FeatureError, PackError, Packer, Params},
+    observation::{
+        Clipped, Context, FeatureError, FeatureName, PackError, Packer, Params, Sight,
+        belief::{Belief, BeliefError},
+    },
 };
 
 mod bench;
@@ -39,8 +42,8 @@ use correction::Corrects;
 pub use error::HeadError;
 pub use file::digest_of;
 pub use manifest::{
-    CorrectionTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden, Input, Manifest, Mode,
-    Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
+    At, CorrectionTable, EncoderTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden,
+    Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,
 };
 pub use proof::Proof;
 
@@ -49,6 +52,8 @@ pub use proof::Proof;
 pub struct Head {
     manifest: Manifest,
     digest: HeadDigest,
+    /// What it believes of the object and of the stage.
+    belief: Belief,
     /// One for each input tensor.
     packers: Box<[Packer]>,
     session: Session,
@@ -124,8 +129,12 @@ impl Head {
                 wanted: body.name.to_owned(),
             });
         }
+        let belief =
+            Belief::compile(manifest.object.as_ref(), &manifest.stages, &body.joints, &body.arms)
+                .map_err(|error| bad_belief(&manifest, &error, body))?;
+        let stages: Vec<&str> = manifest.stages.iter().map(|stage| stage.name.as_str()).collect();
         let packer = |(at, input): (usize, &Input)| {
-            Packer::compile(input.features(), &body.joints, &body.arms)
+            Packer::staged(input.features(), &body.joints, &body.arms, &stages)
                 .map_err(|error| bad_feature(&manifest, at, &error, body))
         };
         let packers = manifest.inputs.iter().enumerate().map(packer).collect::<Result<_, _>>()?;
@@ -152,6 +161,7 @@ impl Head {
             correction: None,
             proof: Proof::default(),
             manifest,
+            belief,
             packers,
             session,
             lowering,
@@ -207,28 +217,71 @@ impl Head {
         self.session.fell_back()
     }
 
-    /// Makes the chunk that an ask wants. The chunk keeps its id; all else of it is overwritten.
+    /// Makes the chunk that an ask wants, the first of a run. The chunk keeps its id; all else of it is overwritten.
     ///
     /// # Errors
-    /// If the observation or the answer is not finite, the engine refuses, or the arm is not to be put in a pose that is
-    /// asked for. The chunk then has no steps.
+    /// As [`Self::infer_in`].
     pub fn infer(
         &mut self,
         ask: &Ask,
         params: &Params,
         chunk: &mut Chunk,
     ) -> Result<(), HeadError> {
+        self.infer_in(ask, &mut Context::of(*params), false, chunk)
+    }
+
+    /// The same in the course of a run, which is told by its context; `rolls`: whatever the manifest says, the observation
+    /// is rolled forward to the take-over. What is remembered is what was measured, rolled forward or not.
+    ///
+    /// # Errors
+    /// If the observation or the answer is not finite, an embedding is missing, the engine refuses, or the arm is not to
+    /// be put in a pose that is asked for. The chunk then has no steps.
+    pub fn infer_in(
+        &mut self,
+        ask: &Ask,
+        context: &mut Context,
+        rolls: bool,
+        chunk: &mut Chunk,
+    ) -> Result<(), HeadError> {
         *chunk = Chunk::answering(chunk.id, self.digest, ask);
-        let rolled = self.manifest.timing.roll_forward.then(|| self.roll_forward(ask));
+        let Context { params, memory, embedding, clipped } = context;
+        *clipped = Clipped::default();
+        self.belief.observe(ask, params, memory);
+        let rolls = rolls || self.manifest.timing.roll_forward;
+        let rolled = rolls.then(|| self.roll_forward(ask));
         let ask = rolled.as_ref().unwrap_or(ask);
+        let newest = embedding.as_ref().and_then(|slot| slot.newest());
+        let embedding = newest.as_ref().map_or(&[][..], |embedding| &embedding.numbers);
+        let object = self.belief.object(ask, params, memory);
+        let sight = Sight { ask, params, memory, object, embedding };
+        self.knows(embedding)?;
         let mut before = 0;
         for (at, packer) in self.packers.iter().enumerate() {
-            packer
-                .pack(ask, params, self.session.input_mut(at))
+            let found = packer
+                .see(&sight, self.session.input_mut(at))
                 .map_err(|error| bad_observation(&self.manifest, before, error))?;
+            *clipped = clipped.and(found, before);
             before += packer.len();
         }
         self.run(&Start::from(ask), chunk)
+    }
+
+    /// Whether the embedding is one that it can see, if it sees one.
+    fn knows(&self, embedding: &[f32]) -> Result<(), HeadError> {
+        let Some(encoder) = &self.manifest.encoder else { return Ok(()) };
+        let features = self.manifest.inputs.iter().flat_map(|input| &input.features);
+        let mut wide = features.filter(|feature| feature.name == FeatureName::Embedding);
+        let what = match wide.find(|feature| feature.width() != embedding.len()) {
+            None => return Ok(()),
+            Some(_) if embedding.is_empty() => {
+                format!("no embedding by encoder `{}` has come for this run", encoder.name)
+            }
+            Some(feature) => {
+                let (wanted, found) = (feature.width(), embedding.len());
+                format!("the embedding has {found} numbers, and {wanted} are wanted")
+            }
+        };
+        Err(HeadError::BadObservation { file: self.manifest.path().to_path_buf(), what })
     }
 
     /// Fills the input tensors from raw numbers in the order of the inputs and their features.
@@ -298,6 +351,16 @@ fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body
         }
     };
     bad_value(manifest, format!("inputs[{at}].features[{feature}].{key}"), value, remedy)
+}
+
+fn bad_belief(manifest: &Manifest, error: &BeliefError, body: &Body) -> HeadError {
+    let (key, value, remedy) = match error {
+        BeliefError::NoJoint { key, joint } => {
+            (key, joint, format!("the robot \"{}\" has the joints {:?}", body.name, body.joints))
+        }
+        BeliefError::NoArm { key, arm } => (key, arm, no_such_arm(body)),
+    };
+    bad_value(manifest, key.clone(), format!("\"{value}\""), remedy)
 }
 
 fn no_such_arm(body: &Body) -> String {
@@ -427,9 +490,13 @@ fn bad_action(manifest: &Manifest, error: LowerError) -> HeadError {
 #[cfg(test)]
 mod actions_test;
 #[cfg(test)]
+mod encoder_test;
+#[cfg(test)]
 pub(crate) mod jukebox_test;
 #[cfg(test)]
 mod manifest_test;
+#[cfg(test)]
+mod memory_test;
 #[cfg(test)]
 mod schedule_test;
 #[cfg(test)]

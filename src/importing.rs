@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::ImportError;
 pub use openpi::OpenpiNorm;
-pub use told::{Action, Factor, InputTold, Told, Units};
+pub use told::{Action, Factor, FeaturesTold, InputTold, TaskTold, Told, Units};
 
 use crate::{action::Body, config::RobotSettings, head::Proof, inference::Engine};
 
@@ -81,14 +81,18 @@ pub struct Imported {
 pub fn import(request: &Request<'_>, engine: &Engine) -> Result<Imported, ImportError> {
     let Request { source, told, spec, robot, out, force } = request;
     install::may_write(out, *force)?;
+    let mut told = told.clone().of_its_task()?;
     let material = match source {
-        Source::Npz(file) => npz::read(file)?,
-        Source::Onnx(file) => plain::read(file, told, spec)?,
+        Source::Npz(file) => {
+            npz::bound(&mut told);
+            npz::read(file, &told)?
+        }
+        Source::Onnx(file) => plain::read(file, &told, spec)?,
         Source::Lerobot(folder, network) => lerobot::read(folder, network.as_deref())?,
-        Source::Openpi(path, network, norm) => openpi::read(path, network, *norm, told)?,
+        Source::Openpi(path, network, norm) => openpi::read(path, network, *norm, &told)?,
     };
     let name = out.file_stem().unwrap_or_default().to_string_lossy();
-    let draft = compose::compose(material, told, robot, &name)?;
+    let draft = compose::compose(material, &told, robot, &name)?;
     let body = Body::load(robot)?;
     install::install(draft, out, &body, engine)
 }

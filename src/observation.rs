@@ -2,16 +2,26 @@
 //!
 //! The names are looked up once, at load; a tick only gathers and normalises, without a heap.
 
+use std::sync::Arc;
+
 use motion::Ask;
-use serde::Deserialize;
 
 use crate::kinematics::RobotArm;
 
+pub mod belief;
+pub mod embedding;
+mod feature;
+pub mod place;
 pub mod prefix;
+mod source;
 pub mod tool;
 
-use prefix::Rows;
-use tool::{AXES, Positions, Tool, ToolOf};
+use belief::Memory;
+use embedding::Slot;
+pub use feature::{Extra, Feature, FeatureError, FeatureName};
+pub use source::Sight;
+use source::{Finder, Source};
+use tool::{Positions, Tool};
 
 /// Magnitudes below this become zero: one denormal in the input makes a whole run 16 times slower (measured), and no
 /// network tells 1e-30 standard deviations from none.
@@ -38,6 +48,12 @@ impl Params {
     /// The parameters' names, in the order of the wire.
     pub const NAMES: [&'static str; 6] =
         ["target_x", "target_y", "target_z", "radius", "speed_hint", "object_is_berry"];
+
+    /// Where the skill is to happen, m.
+    #[must_use]
+    pub const fn target(&self) -> [f64; 3] {
+        [self.target_x, self.target_y, self.target_z]
+    }
 
     /// The parameter of this name, as a head sees it.
     #[must_use]
@@ -82,98 +98,25 @@ impl Param {
     }
 }
 
-/// What a feature is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeatureName {
-    /// Measured positions, rad or m.
-    JointPosition,
-    /// Measured velocities, per second.
-    JointVelocity,
-    /// The last command, rad or m.
-    PreviousAction,
-    /// Parameters of the decision.
-    Decision,
-    /// Position of an arm's tool in the frame of the arm's base, m.
-    ToolPosition,
-    /// Set-points of consecutive ticks around the take-over, after the safety filter, rad or m; one row for each tick.
-    Prefix,
-    /// Ticks from the observation to the take-over, as the plan tells it.
-    Delay,
-    /// The set-point that is due in this tick, before correction and filter, rad or m: what a correction is added to.
-    BaseAction,
-    /// Which step of its chunk that is.
-    ChunkStep,
+/// What a run knows beside its asks. It outlives each of them.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The decision.
+    pub params: Params,
+    /// What is remembered of the run.
+    pub memory: Memory,
+    /// Where the embedding of its instruction lies, for a head that sees one.
+    pub embedding: Option<Arc<Slot>>,
+    /// What of the last observation ended at its clip.
+    pub clipped: Clipped,
 }
 
-impl FeatureName {
-    /// As it is written in a manifest.
+impl Context {
+    /// That of a run that has just begun.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::JointPosition => "joint_position",
-            Self::JointVelocity => "joint_velocity",
-            Self::PreviousAction => "previous_action",
-            Self::Decision => "decision",
-            Self::ToolPosition => "tool_position",
-            Self::Prefix => "prefix",
-            Self::Delay => "delay",
-            Self::BaseAction => "base_action",
-            Self::ChunkStep => "chunk_step",
-        }
+    pub fn of(params: Params) -> Self {
+        Self { params, ..Self::default() }
     }
-
-    /// Whether it is one number, without joints or anything else to choose from.
-    #[must_use]
-    pub const fn is_one_number(self) -> bool {
-        matches!(self, Self::Delay | Self::ChunkStep)
-    }
-}
-
-/// One feature: which numbers, and how they are normalised: `clamp((x - mean) / std, -clip, clip)`.
-#[derive(Clone, Copy, Debug)]
-pub struct Feature<'a> {
-    /// What it is made of.
-    pub name: FeatureName,
-    /// The joints, the parameters, or the axes, in the order of the tensor.
-    pub items: &'a [String],
-    /// The tool whose position it is; only a [`FeatureName::ToolPosition`] has one.
-    pub tool: Option<ToolOf<'a>>,
-    /// How often the items are repeated, and for which ticks.
-    pub rows: Rows,
-    /// What is taken away from each.
-    pub mean: &'a [f64],
-    /// What each is divided by.
-    pub std: &'a [f64],
-    /// The bound on every normalised number; infinite: none.
-    pub clip: f64,
-}
-
-/// Why features do not fit the robot.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FeatureError {
-    /// The robot has no such joint, a decision no such parameter, or a position no such axis.
-    #[error("feature {feature} names `{item}`, which does not exist")]
-    Unknown {
-        /// Which feature.
-        feature: usize,
-        /// The name.
-        item: String,
-    },
-    /// The robot has no such arm, or none is named.
-    #[error("feature {feature} is about the tool of arm `{arm}`, which does not exist")]
-    NoArm {
-        /// Which feature.
-        feature: usize,
-        /// The arm's name.
-        arm: String,
-    },
-    /// A mean and a std are needed for each item.
-    #[error("feature {feature} needs one `mean` and one `std` for each item")]
-    Lengths {
-        /// Which feature.
-        feature: usize,
-    },
 }
 
 /// Why an observation could not be packed.
@@ -192,41 +135,33 @@ pub enum PackError {
     Shape,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Position(usize),
-    Velocity(usize),
-    Previous(usize),
-    Decision(Param),
-    Tool { at: usize, axis: usize },
-    Prefix { joint: usize, row: usize, rows: Rows },
-    Delay,
-    Base(usize),
-    Step,
+/// Numbers of an observation that ended at their clips: further from everything that the head has learnt from than it was
+/// meant to go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clipped {
+    /// How many.
+    pub numbers: u32,
+    /// The first of them, counted through all tensors.
+    pub first: u32,
 }
 
-impl Source {
-    /// `None` if the state has fewer joints than the robot.
-    fn gather(
-        self,
-        ask: &Ask,
-        params: &Params,
-        tools: &[Tool],
-        positions: &mut Positions,
-    ) -> Option<f64> {
-        match self {
-            Self::Position(joint) => ask.state.position.get(joint).copied(),
-            Self::Velocity(joint) => ask.state.velocity.get(joint).copied(),
-            Self::Previous(joint) => ask.last_command.get(joint).copied(),
-            Self::Decision(param) => Some(param.of(params)),
-            Self::Tool { at, axis } => positions.of(tools, at, axis, ask),
-            Self::Prefix { joint, row, rows } => {
-                ask.course.at(rows.offset(row, ask.course.ahead()), joint)
-            }
-            Self::Delay => Some(f64::from(ask.delay)),
-            Self::Base(joint) => ask.course.at(0, joint),
-            Self::Step => Some(f64::from(ask.step)),
+impl Clipped {
+    /// With those of the next tensor, which begins at number `before`.
+    #[must_use]
+    pub fn and(self, next: Self, before: usize) -> Self {
+        let first = if self.numbers > 0 {
+            self.first
+        } else {
+            next.first.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
+        };
+        Self { numbers: self.numbers + next.numbers, first }
+    }
+
+    fn count(&mut self, index: usize) {
+        if self.numbers == 0 {
+            self.first = u32::try_from(index).unwrap_or(u32::MAX);
         }
+        self.numbers += 1;
     }
 }
 
@@ -240,16 +175,19 @@ struct Input {
 }
 
 impl Input {
-    /// Finiteness first: a NaN would pass a clamp, and an infinity would hide in one.
-    fn normalise(&self, index: usize, value: f64) -> Result<f32, PackError> {
+    /// The number, and whether it ended at its clip. Finiteness first: a NaN would pass a clamp, and an infinity would
+    /// hide in one.
+    fn normalise(&self, index: usize, value: f64) -> Result<(f32, bool), PackError> {
         if !value.is_finite() {
             return Err(PackError::NotFinite { index, value });
         }
-        let normalised = ((value - self.mean) / self.std).max(-self.clip).min(self.clip);
+        let normalised = (value - self.mean) / self.std;
+        let is_clipped = normalised.abs() >= self.clip;
+        let normalised = normalised.max(-self.clip).min(self.clip);
         let normalised = if normalised.abs() < FLUSH_BELOW { 0.0 } else { normalised as f32 };
         // Without a bound a number may still be too large for an f32.
         if normalised.is_finite() {
-            Ok(normalised)
+            Ok((normalised, is_clipped))
         } else {
             Err(PackError::NotFinite { index, value })
         }
@@ -264,53 +202,41 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Looks the features' names up.
+    /// Looks the features' names up, for a run without stages.
     ///
     /// # Errors
-    /// If a name does not exist or the lengths of a feature disagree.
+    /// As [`Self::staged`].
     pub fn compile<'a>(
         features: impl IntoIterator<Item = Feature<'a>>,
         robot_joints: &[impl AsRef<str>],
         arms: &[RobotArm],
     ) -> Result<Self, FeatureError> {
-        let joint = |name: &str| robot_joints.iter().position(|joint| joint.as_ref() == name);
-        let (mut inputs, mut tools) = (Vec::new(), Vec::new());
+        Self::staged(features, robot_joints, arms, &[])
+    }
+
+    /// Looks the features' names up. `stages`: the names of the stages' entries, in the order of the [`belief::Belief`].
+    ///
+    /// # Errors
+    /// If a name does not exist or the lengths of a feature disagree.
+    pub fn staged<'a>(
+        features: impl IntoIterator<Item = Feature<'a>>,
+        robot_joints: &[impl AsRef<str>],
+        arms: &[RobotArm],
+        stages: &[&str],
+    ) -> Result<Self, FeatureError> {
+        let joints = |name: &str| robot_joints.iter().position(|joint| joint.as_ref() == name);
+        let mut finder = Finder { joints: &joints, arms, stages, tools: Vec::new() };
+        let mut inputs = Vec::new();
         for (at, feature) in features.into_iter().enumerate() {
-            let named = [feature.name.as_str().to_owned()];
-            let items = if feature.name.is_one_number() { &named[..] } else { feature.items };
-            if feature.mean.len() != items.len() || feature.std.len() != items.len() {
-                return Err(FeatureError::Lengths { feature: at });
-            }
-            if feature.name == FeatureName::ToolPosition {
-                tools.push(find(feature.tool, at, arms)?);
-            }
-            let scales = || items.iter().zip(feature.mean.iter().zip(feature.std));
-            let rows = feature.rows;
-            for (row, (item, (&mean, &std))) in
-                (0..rows.steps).flat_map(|row| scales().map(move |scale| (row, scale)))
-            {
-                let source = match feature.name {
-                    FeatureName::JointPosition => joint(item).map(Source::Position),
-                    FeatureName::JointVelocity => joint(item).map(Source::Velocity),
-                    FeatureName::PreviousAction => joint(item).map(Source::Previous),
-                    FeatureName::Decision => Param::named(item).map(Source::Decision),
-                    FeatureName::ToolPosition => AXES
-                        .iter()
-                        .position(|axis| axis == item)
-                        .map(|axis| Source::Tool { at: tools.len() - 1, axis }),
-                    FeatureName::Prefix => {
-                        joint(item).map(|joint| Source::Prefix { joint, row, rows })
-                    }
-                    FeatureName::BaseAction => joint(item).map(Source::Base),
-                    FeatureName::Delay => Some(Source::Delay),
-                    FeatureName::ChunkStep => Some(Source::Step),
-                };
-                let unknown = || FeatureError::Unknown { feature: at, item: item.clone() };
-                let source = source.ok_or_else(unknown)?;
-                inputs.push(Input { source, mean, std, clip: feature.clip });
+            let scales = scales(&feature).ok_or(FeatureError::Lengths { feature: at })?;
+            let clip = feature.clip;
+            for row in 0..feature.rows.steps {
+                let sources = finder.row(at, &feature, row)?.into_iter().zip(&scales);
+                let input = |(source, &(mean, std))| Input { source, mean, std, clip };
+                inputs.extend(sources.map(input));
             }
         }
-        Ok(Self { inputs, tools })
+        Ok(Self { inputs, tools: finder.tools })
     }
 
     /// How many numbers the tensor has.
@@ -325,20 +251,30 @@ impl Packer {
         self.inputs.is_empty()
     }
 
-    /// Gathers and normalises an observation. Allocates nothing.
+    /// Gathers and normalises an observation of a run that has just begun. Allocates nothing.
+    ///
+    /// # Errors
+    /// As [`Self::see`].
+    pub fn pack(&self, ask: &Ask, params: &Params, tensor: &mut [f32]) -> Result<(), PackError> {
+        let (memory, object) = (&Memory::default(), params.target());
+        let sight = Sight { ask, params, memory, object, embedding: &[] };
+        self.see(&sight, tensor).map(drop)
+    }
+
+    /// Gathers and normalises an observation, and tells what of it ended at its clip. Allocates nothing.
     ///
     /// # Errors
     /// If a number is not finite or a length differs; the tensor is then partly written and must not be used.
-    pub fn pack(&self, ask: &Ask, params: &Params, tensor: &mut [f32]) -> Result<(), PackError> {
+    pub fn see(&self, sight: &Sight<'_>, tensor: &mut [f32]) -> Result<Clipped, PackError> {
         let mut positions = Positions::default();
-        self.fill(tensor, |_, input| input.source.gather(ask, params, &self.tools, &mut positions))
+        self.fill(tensor, |_, input| input.source.gather(sight, &self.tools, &mut positions))
     }
 
     /// Normalises raw numbers that are already in tensor order: a manifest's golden observation.
     ///
     /// # Errors
-    /// As [`Self::pack`].
-    pub fn normalise(&self, raw: &[f64], tensor: &mut [f32]) -> Result<(), PackError> {
+    /// As [`Self::see`].
+    pub fn normalise(&self, raw: &[f64], tensor: &mut [f32]) -> Result<Clipped, PackError> {
         if raw.len() != self.inputs.len() {
             return Err(PackError::Shape);
         }
@@ -349,152 +285,44 @@ impl Packer {
         &self,
         tensor: &mut [f32],
         mut value: impl FnMut(usize, &Input) -> Option<f64>,
-    ) -> Result<(), PackError> {
+    ) -> Result<Clipped, PackError> {
         if tensor.len() != self.inputs.len() {
             return Err(PackError::Shape);
         }
+        let mut clipped = Clipped::default();
         for (index, (input, slot)) in self.inputs.iter().zip(tensor).enumerate() {
             let value = value(index, input).ok_or(PackError::Shape)?;
-            *slot = input.normalise(index, value)?;
+            let (number, is_clipped) = input.normalise(index, value)?;
+            *slot = number;
+            if is_clipped {
+                clipped.count(index);
+            }
         }
-        Ok(())
+        Ok(clipped)
     }
 }
 
-fn find(tool: Option<ToolOf<'_>>, feature: usize, arms: &[RobotArm]) -> Result<Tool, FeatureError> {
-    let found = tool.and_then(|tool| {
-        let arm = arms.iter().find(|arm| arm.name == tool.arm)?.clone();
-        Some(Tool { arm, joints: tool.joints })
-    });
-    let arm = || tool.map_or("", |tool| tool.arm).to_owned();
-    found.ok_or_else(|| FeatureError::NoArm { feature, arm: arm() })
+/// Mean and std of each number of a row, their ranges taken in; `None` if a list has another length.
+fn scales(feature: &Feature<'_>) -> Option<Vec<(f64, f64)>> {
+    let width = feature.width();
+    let is_wide = feature.name == FeatureName::Embedding;
+    let each = |list: &[f64]| match list {
+        [one] if is_wide => Some(vec![*one; width]),
+        list => (list.len() == width).then(|| list.to_vec()),
+    };
+    let scales = each(feature.mean)?.into_iter().zip(each(feature.std)?);
+    let Extra::Range { min, max } = feature.extra else { return Some(scales.collect()) };
+    if min.len() != width || max.len() != width {
+        return None;
+    }
+    // (2 (x - min) / (max - min) - 1 - mean) / std, in one step.
+    let ranges = min.iter().zip(max).map(|(min, max)| (min.midpoint(*max), (max - min) / 2.0));
+    Some(scales.zip(ranges).map(|((m, s), (centre, half))| (centre + half * m, half * s)).collect())
 }
 
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 mod tool_test;
-
 #[cfg(test)]
-mod tests {
-    use motion::{Joints, Nanos, RunId, State, TickIndex};
-
-    use super::*;
-
-    const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
-
-    fn joints(values: &[f64]) -> Joints {
-        Joints::from_slice(values).expect("few joints")
-    }
-
-    fn ask() -> Ask {
-        let mut state = State::blank(3);
-        state.position = joints(&[0.1, 0.2, 0.3]);
-        state.velocity = joints(&[1.0, 2.0, 3.0]);
-        Ask::standing(RunId(1), TickIndex(1), Nanos(1), state, joints(&[-0.1, -0.2, -0.3]))
-    }
-
-    fn packer(name: FeatureName, items: &[&str], mean: f64, std: f64, clip: f64) -> Packer {
-        let items: Vec<String> = items.iter().map(|item| (*item).to_owned()).collect();
-        let width = if name.is_one_number() { 1 } else { items.len() };
-        let (mean, std) = (vec![mean; width], vec![std; width]);
-        let (mean, std) = (&mean, &std);
-        let feature = Feature { name, items: &items, tool: None, rows: Rows::ONE, mean, std, clip };
-        Packer::compile([feature], &ROBOT, &[]).expect("the names exist")
-    }
-
-    fn pack(packer: &Packer, ask: &Ask, params: &Params) -> Result<Vec<f32>, PackError> {
-        let mut tensor = vec![f32::NAN; packer.len()];
-        packer.pack(ask, params, &mut tensor).map(|()| tensor)
-    }
-
-    #[test]
-    fn each_feature_finds_its_numbers_by_name() {
-        let (ask, none) = (ask(), Params::default());
-        let some = ["gripper", "base"];
-        let of = |name| pack(&packer(name, &some, 0.0, 1.0, 9.0), &ask, &none);
-        assert_eq!(of(FeatureName::JointPosition), Ok(vec![0.3, 0.1]));
-        assert_eq!(of(FeatureName::JointVelocity), Ok(vec![3.0, 1.0]));
-        assert_eq!(of(FeatureName::PreviousAction), Ok(vec![-0.3, -0.1]));
-        let params = Params {
-            target_x: 1.0,
-            target_y: 2.0,
-            target_z: 3.0,
-            radius: 4.0,
-            speed_hint: 5.0,
-            object_is_berry: true,
-        };
-        let all = packer(FeatureName::Decision, &Params::NAMES, 0.0, 1.0, 9.0);
-        assert_eq!(pack(&all, &ask, &params), Ok(vec![1.0, 2.0, 3.0, 4.0, 5.0, 1.0]));
-        for (name, value) in Params::NAMES.iter().zip([1.0, 2.0, 3.0, 4.0, 5.0, 1.0]) {
-            assert_eq!(params.get(name), Some(value));
-        }
-        assert_eq!(params.get("target_w"), None);
-    }
-
-    #[test]
-    fn a_number_far_from_its_mean_is_clipped() {
-        let packer = packer(FeatureName::JointVelocity, &ROBOT, 2.0, 0.1, 5.0);
-        assert_eq!(pack(&packer, &ask(), &Params::default()), Ok(vec![-5.0, 0.0, 5.0]));
-    }
-
-    #[test]
-    fn a_head_may_be_told_the_delay_and_a_correction_what_it_corrects() {
-        let mut ask = ask();
-        ask.course.push(&joints(&[0.5, 5.0, 50.0]));
-        (ask.delay, ask.step) = (2, 7);
-        let number = |name| pack(&packer(name, &[], 1.0, 2.0, 99.0), &ask, &Params::default());
-        assert_eq!(number(FeatureName::Delay), Ok(vec![0.5]));
-        assert_eq!(number(FeatureName::ChunkStep), Ok(vec![3.0]));
-        let base = packer(FeatureName::BaseAction, &["shoulder"], 0.0, 1.0, 99.0);
-        assert_eq!(pack(&base, &ask, &Params::default()), Ok(vec![5.0]));
-    }
-
-    #[test]
-    fn denormals_never_reach_the_network() {
-        let packer = packer(FeatureName::JointPosition, &ROBOT, 0.0, 1.0, 5.0);
-        let mut ask = ask();
-        ask.state.position = joints(&[1e-41, -9e-31, 2e-30]);
-        let tensor = pack(&packer, &ask, &Params::default()).expect("it packs");
-        assert_eq!(tensor, [0.0, 0.0, 2e-30]);
-        assert!(tensor.iter().all(|value| !value.is_subnormal()));
-    }
-
-    #[test]
-    fn what_is_not_finite_is_refused_not_clipped() {
-        let packer = packer(FeatureName::JointPosition, &ROBOT, 0.0, 1.0, 5.0);
-        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let mut ask = ask();
-            ask.state.position[1] = bad;
-            let refused = pack(&packer, &ask, &Params::default());
-            assert!(matches!(refused, Err(PackError::NotFinite { index: 1, .. })), "{refused:?}");
-        }
-    }
-
-    #[test]
-    fn a_state_of_another_robot_is_refused() {
-        let packer = packer(FeatureName::JointPosition, &ROBOT, 0.0, 1.0, 5.0);
-        let mut ask = ask();
-        ask.state = State::blank(2);
-        assert_eq!(pack(&packer, &ask, &Params::default()), Err(PackError::Shape));
-        assert_eq!(packer.normalise(&[0.0; 2], &mut [0.0; 3]), Err(PackError::Shape));
-        assert_eq!(packer.normalise(&[0.0; 3], &mut [0.0; 2]), Err(PackError::Shape));
-    }
-
-    #[test]
-    fn a_name_that_does_not_exist_is_refused() {
-        let items = ["wrist".to_owned()];
-        let feature = Feature {
-            name: FeatureName::JointPosition,
-            items: &items,
-            tool: None,
-            rows: Rows::ONE,
-            mean: &[0.0],
-            std: &[1.0],
-            clip: 5.0,
-        };
-        let refused = Packer::compile([feature], &ROBOT, &[]).err();
-        let unknown = FeatureError::Unknown { feature: 0, item: "wrist".to_owned() };
-        assert_eq!(refused, Some(unknown));
-        let short = Packer::compile([Feature { mean: &[], ..feature }], &ROBOT, &[]).err();
-        assert_eq!(short, Some(FeatureError::Lengths { feature: 0 }));
-    }
-}
+mod vectors_test;

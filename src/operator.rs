@@ -110,6 +110,19 @@ pub struct Running {
     pub decision_id: Option<String>,
     /// Who asked for it.
     pub source: String,
+    /// How often it has seen what its head has not learnt from.
+    pub odd: Odd,
+}
+
+/// Asks of a run whose observations were out of distribution: numbers ended at their clips.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Odd {
+    /// How many asks.
+    pub asks: u64,
+    /// How many numbers of the last of them.
+    pub numbers: u32,
+    /// The first of these.
+    pub input: Option<String>,
 }
 
 /// Names of a robot's joints, in joint order.

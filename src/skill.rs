@@ -38,6 +38,16 @@ pub trait Skill: Send {
     /// Why there is none; the run goes on without it, down the underrun ladder if it has to.
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String>;
 
+    /// What was odd about the last ask, if anything was.
+    fn oddity(&self) -> Option<Oddity> {
+        None
+    }
+
+    /// The name of one of the numbers that it sees.
+    fn input_name(&self, index: u32) -> String {
+        format!("input {index}")
+    }
+
     /// Its chunk is on its way to the loop: the time for whatever else is to be done with it.
     fn answered(&mut self, _ask: &Ask, _chunk: &Chunk) {}
 }
@@ -48,6 +58,48 @@ pub struct Assignment {
     pub run: RunId,
     /// What makes its chunks.
     pub skill: Box<dyn Skill>,
+}
+
+/// A skill at work, and what was told of it last.
+struct AtWork {
+    run: RunId,
+    skill: Box<dyn Skill>,
+    told: Option<u32>,
+}
+
+impl AtWork {
+    /// What is odd about its last ask. A name is made only where it is news: it costs.
+    fn remark(&mut self) -> Option<Remark> {
+        let oddity = self.skill.oddity()?;
+        let is_news = self.told.replace(oddity.first) != Some(oddity.first);
+        let name = is_news.then(|| self.skill.input_name(oddity.first));
+        Some(Remark::Odd { run: self.run, oddity, name })
+    }
+}
+
+/// Numbers of an observation that ended at their clips: the robot, or its world, is far from what a head has learnt from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    /// How many.
+    pub numbers: u32,
+    /// Which is the first of them.
+    pub first: u32,
+}
+
+/// What the thinker has to tell of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// There is no chunk.
+    Failed(Failure),
+    /// An observation was out of the distribution that its head has learnt from.
+    Odd {
+        /// The run.
+        run: RunId,
+        /// How far out.
+        oddity: Oddity,
+        /// The first number that is; told once a run, until another one is the first.
+        name: Option<String>,
+    },
 }
 
 /// A skill failed to make a chunk.
@@ -62,12 +114,25 @@ pub struct Failure {
 /// How often an idle thinker looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody. Beside it, on a
-/// thread of its own, what they brought along corrects their chunks.
+/// As [`think_aloud`], for whoever minds failures only.
 pub fn think(
-    mut thinker: Thinker,
+    thinker: Thinker,
     assignments: &mpsc::Receiver<Assignment>,
     mut failed: impl FnMut(Failure),
+) {
+    think_aloud(thinker, assignments, |remark| {
+        if let Remark::Failed(failure) = remark {
+            failed(failure);
+        }
+    });
+}
+
+/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody. Beside it, on a
+/// thread of its own, what they brought along corrects their chunks.
+pub fn think_aloud(
+    mut thinker: Thinker,
+    assignments: &mpsc::Receiver<Assignment>,
+    mut tell: impl FnMut(Remark),
 ) {
     let (hand, handed) = mpsc::channel();
     let (complain, complaints) = mpsc::channel();
@@ -76,39 +141,43 @@ pub fn think(
             let builder = std::thread::Builder::new().name("reflex-corrector".into());
             let work = move || correction::correct(corrector, &handed, &complain);
             if let Err(error) = builder.spawn_scoped(scope, work) {
-                failed(Failure { run: RunId(0), reason: format!("no corrections: {error}") });
+                let reason = format!("no corrections: {error}");
+                tell(Remark::Failed(Failure { run: RunId(0), reason }));
             }
         }
-        let mut skills: Vec<Assignment> = Vec::new();
+        let mut skills: Vec<AtWork> = Vec::new();
         let mut chunks = 0;
         while !thinker.quits() {
-            complaints.try_iter().for_each(&mut failed);
+            complaints.try_iter().map(Remark::Failed).for_each(&mut tell);
             let Some(ask) = thinker.next(IDLE) else { continue };
-            for new in assignments.try_iter() {
-                if let Some(corrects) = new.skill.corrector() {
-                    let _ = hand.send((new.run, corrects));
+            for Assignment { run, skill } in assignments.try_iter() {
+                if let Some(corrects) = skill.corrector() {
+                    let _ = hand.send((run, corrects));
                 }
-                skills.push(new);
+                skills.push(AtWork { run, skill, told: None });
             }
-            skills.retain(|assignment| assignment.run >= ask.run);
+            skills.retain(|at_work| at_work.run >= ask.run);
             chunks += 1;
             let nothing = Reply::Nothing { run: ask.run, observed: ask.tick };
             // A run that is handed over has two skills for a while: the law says whose turn it is, of equals it is the newer's.
-            let of = |one: &&mut Assignment| one.run == ask.run && one.skill.digest() == ask.head;
+            let of = |one: &&mut AtWork| one.run == ask.run && one.skill.digest() == ask.head;
             let mut found = skills.iter_mut().rev().find(of);
             let reply = match &mut found {
                 None => nothing,
-                Some(assignment) => answer(assignment.skill.as_mut(), &ask, ChunkId(chunks))
+                Some(at_work) => answer(at_work.skill.as_mut(), &ask, ChunkId(chunks))
                     .unwrap_or_else(|reason| {
-                        failed(Failure { run: ask.run, reason });
+                        tell(Remark::Failed(Failure { run: ask.run, reason }));
                         nothing
                     }),
             };
             if !thinker.reply(reply) {
-                failed(Failure { run: ask.run, reason: "the loop does not take replies".into() });
+                let reason = "the loop does not take replies".into();
+                tell(Remark::Failed(Failure { run: ask.run, reason }));
             }
-            if let (Some(assignment), Reply::Chunk(chunk)) = (found, &reply) {
-                assignment.skill.answered(&ask, chunk);
+            let Some(at_work) = found else { continue };
+            at_work.remark().into_iter().for_each(&mut tell);
+            if let Reply::Chunk(chunk) = &reply {
+                at_work.skill.answered(&ask, chunk);
             }
         }
     });

@@ -179,7 +179,8 @@ impl Herald {
 
     fn punctuality(&self) -> TimingMessage {
         let refused_messages = self.desk.refused_messages().load(Ordering::Relaxed);
-        TimingMessage { refused_messages, ..self.histograms.punctuality() }
+        let out_of_distribution = self.desk.odd_asks();
+        TimingMessage { refused_messages, out_of_distribution, ..self.histograms.punctuality() }
     }
 
     fn take(&mut self, report: &Report) {

@@ -35,8 +35,21 @@ pub struct JointAbsolute {
     pub normalised: Option<Normalisation>,
     /// Where targets end, rad or m; absent: nowhere but at the robot's own limits.
     pub clip: Option<MinMax>,
+    /// When they end there, where there is smoothing; absent: before and after it.
+    pub clip_when: Option<ClipWhen>,
     /// How much of the previous action a target keeps, 0 to less than 1; absent: nothing.
     pub smoothing: Option<f64>,
+}
+
+/// When smoothed targets end at their clips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClipWhen {
+    /// Before and after smoothing.
+    #[default]
+    Both,
+    /// After it only: what is beyond a range pulls harder.
+    AfterSmoothing,
 }
 
 /// A column for each joint: -1 is the joint's `min`, +1 its `max`, linear between them and beyond.

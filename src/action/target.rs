@@ -4,7 +4,7 @@ use motion::Joints;
 
 use super::{
     Start,
-    columns::{Gripper, JointAbsolute, JointDelta, RelativeTo, Steps},
+    columns::{ClipWhen, Gripper, JointAbsolute, JointDelta, RelativeTo, Steps},
 };
 
 /// What a value means.
@@ -58,6 +58,7 @@ pub(super) struct Target {
     means: Means,
     /// Where it ends.
     clip: Option<(f64, f64)>,
+    clip_when: ClipWhen,
     /// The weight of the previous action.
     smoothing: f64,
 }
@@ -65,7 +66,8 @@ pub(super) struct Target {
 impl Target {
     /// A column that is its joint's target.
     pub(super) fn plain(column: usize, joint: usize) -> Self {
-        Self { column, joint, means: Means::Absolute, clip: None, smoothing: 0.0 }
+        let (clip, clip_when) = (None, ClipWhen::Both);
+        Self { column, joint, means: Means::Absolute, clip, clip_when, smoothing: 0.0 }
     }
 
     /// Column `at` of a group that begins at `first`; what the group has too few of is not there.
@@ -73,6 +75,7 @@ impl Target {
         let ends = group.clip.as_ref();
         Self {
             clip: ends.and_then(|ends| ends.min.get(at).copied().zip(ends.max.get(at).copied())),
+            clip_when: group.clip_when.unwrap_or_default(),
             smoothing: group.smoothing.unwrap_or_default(),
             ..Self::plain(first + at, joint)
         }
@@ -135,10 +138,13 @@ impl Target {
             Means::Delta(RelativeTo::Measured, _) => of(&start.measured)? + value,
             Means::Delta(RelativeTo::Commanded, _) => of(&start.commanded)? + value,
         };
-        let target = self.end(target);
         if self.smoothing == 0.0 {
-            return Ok(target);
+            return Ok(self.end(target));
         }
+        let target = match self.clip_when {
+            ClipWhen::Both => self.end(target),
+            ClipWhen::AfterSmoothing => target,
+        };
         Ok(self.end(self.smoothing * previous()? + (1.0 - self.smoothing) * target))
     }
 

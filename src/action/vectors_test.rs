@@ -382,6 +382,7 @@ fn fireboy_smoothing() {
                 })),
                 clip: Some(clip(from, names.len())),
                 smoothing,
+                ..JointAbsolute::default()
             })
         };
         let (mode, model) = (case["mode"].as_str(), numbers(&case["model_action"]));

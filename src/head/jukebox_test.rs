@@ -89,6 +89,31 @@ pub(crate) fn network(rows: &Rows, shape: &[usize]) -> Vec<u8> {
     [whole(1, 8), bytes(7, graph), bytes(8, [bytes(1, ""), whole(2, 17)].concat())].concat()
 }
 
+/// An ONNX file of two inputs, `vl` and `state`, of so many numbers, and an output `action` of `[1, 1, 1]`: their sum, each
+/// number of `vl` counting ten times.
+pub(crate) fn sum(vl: usize, state: usize) -> Vec<u8> {
+    let weights: Vec<u8> = [(vl, 10.0_f32), (state, 1.0)]
+        .into_iter()
+        .flat_map(|(len, weight)| std::iter::repeat_n(weight, len))
+        .flat_map(f32::to_le_bytes)
+        .collect();
+    let axis = bytes(5, [bytes(1, "axis"), whole(3, 1), whole(20, 2)].concat());
+    let flat: Vec<u8> = [1_i64; 3].iter().flat_map(|len| len.to_le_bytes()).collect();
+    let graph = [
+        node("Concat", &["vl", "state"], "all", &axis),
+        node("MatMul", &["all", "weights"], "sum", &[]),
+        node("Reshape", &["sum", "flat"], "action", &[]),
+        bytes(2, "sum"),
+        constant("flat", INT64, &[3], &flat),
+        constant("weights", FLOAT, &[vl + state, 1], &weights),
+        port(11, "vl", FLOAT, &[1, vl]),
+        port(11, "state", FLOAT, &[1, state]),
+        port(12, "action", FLOAT, &[1, 1, 1]),
+    ]
+    .concat();
+    [whole(1, 8), bytes(7, graph), bytes(8, [bytes(1, ""), whole(2, 17)].concat())].concat()
+}
+
 /// The decision's `target_x` chooses the row.
 pub(crate) const BY_DECISION: &str = "name = \"decision\"\nparams = [\"target_x\"]";
 

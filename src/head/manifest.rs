@@ -11,20 +11,23 @@ use crate::{
     action::{Columns, Tokens},
     inference::Element,
     observation::{
-        Feature, FeatureName,
-        prefix::{Align, Rows},
-        tool::{Joints, ToolOf},
+        FeatureName,
+        belief::{ObjectRule, StageRule},
     },
 };
 
 mod check;
+mod encoder;
 mod engine;
+mod feature;
 mod record;
 mod schedule;
 
+pub use encoder::EncoderTable;
 pub use engine::EngineRule;
+pub use feature::{FeatureRule, Input};
 pub use record::{Evaluation, Provenance, Stratum};
-pub use schedule::{CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
+pub use schedule::{At, CorrectionTable, FirstStep, Mode, SeamMethod, SeamRule, Timing};
 
 /// The schema that this program reads.
 pub const SCHEMA: &str = "reflex.head.v1";
@@ -54,6 +57,13 @@ pub struct Manifest {
     pub seam: SeamRule,
     /// What corrects it, if anything does.
     pub correction: Option<CorrectionTable>,
+    /// Whose embeddings it sees, if it sees any.
+    pub encoder: Option<EncoderTable>,
+    /// How it believes to know where the object is; absent: where the decision says.
+    pub object: Option<ObjectRule>,
+    /// The stages of a run, in order: of these the last that counts.
+    #[serde(default)]
+    pub stages: Vec<StageRule>,
     /// What it sees: its input tensors.
     pub inputs: Vec<Input>,
     /// What it answers.
@@ -73,142 +83,6 @@ pub struct Manifest {
     /// SHA-256 of the file that it was read from.
     #[serde(skip)]
     digest: String,
-}
-
-/// One input tensor, of `f32`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// The tensor's name in the network.
-    pub tensor: String,
-    /// Its shape in the network, the batch of 1 included; absent: `[1, numbers]`.
-    pub shape: Option<Vec<usize>>,
-    /// What stands in it, in order.
-    pub features: Vec<FeatureRule>,
-}
-
-impl Input {
-    /// How many numbers it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.features.iter().map(FeatureRule::len).sum()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Its shape in the network.
-    #[must_use]
-    pub fn shape(&self) -> Vec<usize> {
-        self.shape.clone().unwrap_or_else(|| vec![1, self.len()])
-    }
-
-    /// Its features, for [`crate::observation::Packer::compile`].
-    pub fn features(&self) -> impl Iterator<Item = Feature<'_>> {
-        self.features.iter().map(|feature| Feature {
-            name: feature.name,
-            items: feature.items(),
-            tool: feature
-                .arm
-                .as_deref()
-                .map(|arm| ToolOf { arm, joints: feature.of.unwrap_or_default() }),
-            rows: feature.rows(),
-            mean: &feature.mean,
-            std: &feature.std,
-            clip: feature.clip.unwrap_or(f64::INFINITY),
-        })
-    }
-}
-
-/// One feature and its normalisation.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeatureRule {
-    /// What it is made of.
-    pub name: FeatureName,
-    /// The joints, unless it is the decision or a tool's position.
-    pub joints: Option<Vec<String>>,
-    /// The parameters, if it is the decision.
-    pub params: Option<Vec<String>>,
-    /// The axes, if it is a tool's position: of `x`, `y`, `z`, in the frame of the arm's `base_link`, m.
-    pub axes: Option<Vec<String>>,
-    /// The arm whose tool it is: the `name` of one of the robot's.
-    pub arm: Option<String>,
-    /// With `arm`: from the joints as they are `measured` (if absent), or from the last command (`commanded`).
-    pub of: Option<Joints>,
-    /// The rows of a prefix.
-    pub steps: Option<u32>,
-    /// Which tick they begin or end with; absent: `end`.
-    pub align: Option<Align>,
-    /// Taken away from each number.
-    pub mean: Vec<f64>,
-    /// What each is divided by.
-    pub std: Vec<f64>,
-    /// The bound of the result; absent: none, as in LeRobot and openpi, but it has to be finite.
-    pub clip: Option<f64>,
-}
-
-impl FeatureRule {
-    /// The key under which the items stand: `joints`, `params` or `axes`; empty for one number that stands for itself.
-    #[must_use]
-    pub const fn items_key(&self) -> &'static str {
-        match self.name {
-            FeatureName::Decision => "params",
-            FeatureName::ToolPosition => "axes",
-            FeatureName::Delay | FeatureName::ChunkStep => "",
-            _ => "joints",
-        }
-    }
-
-    /// How many numbers it is.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.width() * self.rows().steps
-    }
-
-    /// Whether it is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many numbers a row of it is.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        if self.name.is_one_number() { 1 } else { self.items().len() }
-    }
-
-    /// Its rows: one, unless it is a prefix.
-    #[must_use]
-    pub fn rows(&self) -> Rows {
-        let steps = self.steps.unwrap_or(1) as usize;
-        Rows { steps, align: self.align.unwrap_or_default() }
-    }
-
-    /// The names of its numbers, for errors: `joint_position.shoulder`, `prefix[1].shoulder`, `delay`.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let name = self.name.as_str();
-        (0..self.rows().steps).flat_map(move |row| {
-            let one = self.name.is_one_number().then(|| name.to_owned());
-            let row = self.steps.map_or(String::new(), |_| format!("[{row}]"));
-            one.into_iter()
-                .chain(self.items().iter().map(move |item| format!("{name}{row}.{item}")))
-        })
-    }
-
-    /// The joints, parameters or axes.
-    #[must_use]
-    pub fn items(&self) -> &[String] {
-        let items = match self.name {
-            FeatureName::Decision => &self.params,
-            FeatureName::ToolPosition => &self.axes,
-            _ => &self.joints,
-        };
-        items.as_deref().unwrap_or_default()
-    }
 }
 
 /// What a head answers.

@@ -8,9 +8,12 @@ use super::{
     ImportError, Told,
     material::{Answered, Examples, Material, Seen, Statistics},
     text::{self, Manifest},
-    told::{Action, FeatureTold, InputTold, Units},
+    told::{Action, FeatureTold, FeaturesTold, InputTold, Units},
 };
-use crate::config::{JointSettings, RobotSettings};
+use crate::{
+    config::{JointSettings, RobotSettings},
+    head::FeatureRule,
+};
 
 /// Seed of made-up observations: the same import twice is the same head.
 const SEED: u64 = 1;
@@ -45,13 +48,45 @@ pub(super) enum Goldens {
 struct Number {
     /// Its name, for people: `joint_position.joint1`.
     name: String,
-    /// What one of the policy's units is.
+    /// What one of the policy's units is, and where its zero is.
     factor: f64,
+    offset: f64,
     /// SI.
     mean: f64,
     std: f64,
+    /// As the manifest has them.
+    scale: (f64, f64),
     /// Where it lies, if it is a joint's position.
     range: Option<(f64, f64)>,
+}
+
+/// How one number of an input is written by the policy.
+#[derive(Clone, Debug)]
+struct Unit {
+    name: String,
+    /// What one of its units is in SI, and where its zero is.
+    factor: f64,
+    offset: f64,
+    range: Option<(f64, f64)>,
+    /// Whether the manifest's own mean and std are of the policy's numbers: it knows their range.
+    is_ranged: bool,
+}
+
+impl Unit {
+    /// Mean and std are in the policy's units. Numbers that no one normalises are not in other units for that: the network
+    /// still sees the policy's.
+    fn number(&self, (mean, std): (f64, f64)) -> Number {
+        let Self { name, factor, offset, range, is_ranged } = self.clone();
+        let si = (mean * factor + offset, std * factor);
+        let scale = if is_ranged { (mean, std) } else { si };
+        Number { name, factor, offset, mean: si.0, std: si.1, scale, range }
+    }
+}
+
+/// A feature, compiled: its keys but `mean`, `std` and `clip`, and its numbers.
+struct Part {
+    keys: String,
+    units: Vec<Unit>,
 }
 
 /// What is known while a head is composed.
@@ -88,7 +123,9 @@ pub(super) fn compose(
         ImportError::untold("the order of the joints", why, flag)
     })?;
     let arm = robot.arms.first().map(|arm| arm.name.clone());
-    let mut composer = Composer { told, robot, joints, arm, notes: material.notes };
+    let mut notes = material.notes;
+    notes.extend(told.task_note());
+    let mut composer = Composer { told, robot, joints, arm, notes };
     composer.every_joint_is_the_robots()?;
     composer.every_input_is_there(&material.inputs)?;
 
@@ -110,6 +147,7 @@ pub(super) fn compose(
         skill,
         timing: text::timing(told, period_ms, output.steps, execute_steps),
         seam: text::seam(output.steps),
+        belief: text::belief(told),
         inputs,
         output: output.text,
         provenance: text::provenance(told),
@@ -164,7 +202,7 @@ impl Composer<'_> {
             };
             if !is_there {
                 let remedy = format!("write TENSOR=FEATURES; the network has the inputs {names:?}");
-                let found = input.tensor.clone().unwrap_or_else(|| input.features.clone());
+                let found = input.tensor.clone().unwrap_or_else(|| format!("{:?}", input.features));
                 return Err(ImportError::told("--input", found, remedy));
             }
         }
@@ -197,7 +235,8 @@ impl Composer<'_> {
     }
 
     fn input(&mut self, seen: &Seen, one: bool) -> Result<(String, Vec<Number>), ImportError> {
-        let state = InputTold { features: "joint_position".to_owned(), ..InputTold::default() };
+        let words = FeaturesTold::Words("joint_position".to_owned());
+        let state = InputTold { features: words, ..InputTold::default() };
         let input = match self.told.input(&seen.tensor, one) {
             Some(input) => input,
             None if seen.is_state && seen.len() == self.joints.len() => {
@@ -220,11 +259,20 @@ impl Composer<'_> {
                 return Err(ImportError::untold("the meaning of an input", why, flag));
             }
         };
-        let mut features = Vec::new();
-        for feature in input.features() {
-            features.push((feature.name.clone(), self.items(&feature)?));
+        let mut parts = Vec::new();
+        match &input.features {
+            FeaturesTold::Words(words) => {
+                for feature in FeatureTold::all(words) {
+                    parts.push(self.words(&feature)?);
+                }
+            }
+            FeaturesTold::Tables(tables) => {
+                for table in tables {
+                    parts.push(self.table(table)?);
+                }
+            }
         }
-        let len: usize = features.iter().map(|(_, items)| items.len()).sum();
+        let len: usize = parts.iter().map(|part| part.units.len()).sum();
         if len != seen.len() {
             let remedy = format!(
                 "these are {len} numbers, but tensor `{}` has {:?}: name a feature for each",
@@ -241,31 +289,120 @@ impl Composer<'_> {
         let mut numbers = Vec::new();
         let mut scales = scales.into_iter();
         let mut tables = String::new();
-        for (name, items) in &features {
+        for part in &parts {
             let first = numbers.len();
-            for (item, (mean, std)) in items.iter().zip(scales.by_ref()) {
-                let factor = self.factor(item)?;
-                let range = (name == "joint_position" || name == "previous_action")
-                    .then(|| self.joint(item).map(JointSettings::range))
-                    .flatten();
-                let name = format!("{name}.{item}");
-                // Numbers that no one normalises are not in other units for that: the network still sees the policy's.
-                let (mean, std) = (mean * factor, std * factor);
-                numbers.push(Number { name, factor, mean, std, range });
+            for (unit, scale) in part.units.iter().zip(scales.by_ref()) {
+                numbers.push(unit.number(scale));
             }
-            let mean: Vec<f64> = numbers[first..].iter().map(|number| number.mean).collect();
-            let std: Vec<f64> = numbers[first..].iter().map(|number| number.std).collect();
-            tables += &text::feature(name, items, self.arm.as_deref(), &mean, &std, self.told.clip);
+            let these = numbers[first..].iter().map(|number: &Number| number.scale);
+            let (mean, std): (Vec<f64>, Vec<f64>) = these.unzip();
+            tables += &text::feature(&part.keys, &mean, &std, self.told.clip);
         }
-        if self.told.clip.is_none() && seen.statistics.is_some() {
-            for number in numbers.iter().filter(|number| number.std < STD_SUSPICIOUS) {
-                self.notes.push(format!(
-                    "{} hardly moved in the data (std {:.1e}): a change of 0.01 counts as {:.0} of them; think of --clip 10 or --std-floor",
-                    number.name, number.std, 0.01 / number.std
-                ));
-            }
-        }
+        self.tell_of_what_stood_still(seen, &numbers);
         Ok((text::input(&seen.tensor, &seen.shape, len, &tables), numbers))
+    }
+
+    /// What hardly moved in the data is told of.
+    fn tell_of_what_stood_still(&mut self, seen: &Seen, numbers: &[Number]) {
+        let Some(statistics) = &seen.statistics else { return };
+        let [_, (_, std)] = &statistics.lists;
+        let still: Vec<_> =
+            numbers.iter().zip(std).filter(|(_, std)| **std < STD_SUSPICIOUS).collect();
+        let Some((first, std)) = still.first() else { return };
+        let many = match still.len() {
+            1 => String::new(),
+            len => format!(", and {} more with it,", len - 1),
+        };
+        self.notes.push(match self.told.std_floor {
+            Some(floor) => format!(
+                "{}{many} hardly moved in the data (std {std:.1e}): divided by {floor} instead",
+                first.name
+            ),
+            None if self.told.clip.is_some() => return,
+            None => format!(
+                "{}{many} hardly moved in the data (std {std:.1e}): a change of 0.01 counts as {:.0} of them; think of --clip 10 or --std-floor",
+                first.name, 0.01 / **std
+            ),
+        });
+    }
+
+    /// A feature in few words.
+    fn words(&self, feature: &FeatureTold) -> Result<Part, ImportError> {
+        let (name, items) = (&feature.name, self.items(feature)?);
+        let mut units = Vec::new();
+        for item in &items {
+            let range = (name == "joint_position" || name == "previous_action")
+                .then(|| self.joint(item).map(JointSettings::range))
+                .flatten();
+            let factor = self.factor(item)?;
+            units.push(Unit {
+                name: format!("{name}.{item}"),
+                factor,
+                offset: 0.0,
+                range,
+                is_ranged: false,
+            });
+        }
+        Ok(Part { keys: text::keys(name, &items, self.arm.as_deref()), units })
+    }
+
+    /// A feature as a manifest has it.
+    fn table(&self, told: &toml::Table) -> Result<Part, ImportError> {
+        let bad = |error: toml::de::Error| {
+            let remedy = format!("{}; docs/manifest_keys.md has every key", error.message());
+            ImportError::told("--layout", told.to_string(), remedy)
+        };
+        let mut table = told.clone();
+        let ranged = table.remove("ranged").and_then(|ranged| ranged.as_bool()) == Some(true);
+        let read = |table: &toml::Table| {
+            let mut whole = table.clone();
+            for list in ["mean", "std"] {
+                whole.insert(list.to_owned(), toml::Value::Array(Vec::new()));
+            }
+            whole.try_into::<FeatureRule>().map_err(bad)
+        };
+        let mut rule = read(&table)?;
+        if rule.items_key() == "joints" && rule.joints.is_none() {
+            table.insert("joints".to_owned(), self.joints.clone().into());
+            rule = read(&table)?;
+        }
+        if ranged {
+            let ranges = rule.items().iter().map(|joint| self.range(joint));
+            let (min, max): (Vec<f64>, Vec<f64>) =
+                ranges.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+            table.insert("min".to_owned(), min.into());
+            table.insert("max".to_owned(), max.into());
+            rule = read(&table)?;
+        }
+        let mut units = Vec::new();
+        for (at, name) in rule.names().enumerate() {
+            let item = rule.items().get(at).filter(|_| rule.items_key() == "joints");
+            let range = item.and_then(|item| self.joint(item)).map(JointSettings::range);
+            let range = range.filter(|_| {
+                name.starts_with("joint_position") || name.starts_with("previous_action")
+            });
+            let ends = rule.min.as_ref().zip(rule.max.as_ref());
+            let ends = ends.and_then(|(min, max)| min.get(at).zip(max.get(at)));
+            let (factor, offset) = match (ends, item) {
+                (Some((min, max)), _) => ((max - min) / 2.0, min.midpoint(*max)),
+                (None, Some(item)) => (self.factor(item)?, 0.0),
+                (None, None) => (1.0, 0.0),
+            };
+            units.push(Unit { name, factor, offset, range, is_ranged: ends.is_some() });
+        }
+        Ok(Part { keys: text::table(&table), units })
+    }
+
+    /// Where -1 and +1 of a joint are.
+    fn range(&self, joint: &str) -> Result<(f64, f64), ImportError> {
+        if let Some([low, high]) = self.told.ranges.get(joint) {
+            return Ok((*low, *high));
+        }
+        let of_robot = self.joint(joint).map(JointSettings::range);
+        of_robot.ok_or_else(|| {
+            let remedy = format!("the robot \"{}\" has no such joint", self.robot.name);
+            ImportError::told("--joints", joint, remedy)
+        })
     }
 
     /// The items of a feature: those told, or all joints.
@@ -282,7 +419,9 @@ impl Composer<'_> {
                 let remedy = "name its parameters, as in decision:target_x,target_y,target_z";
                 Err(ImportError::told("--input", name, remedy))
             }
-            ("tool_position", None) => Ok(["x", "y", "z"].map(str::to_owned).to_vec()),
+            ("tool_position" | "object_position", None) => {
+                Ok(["x", "y", "z"].map(str::to_owned).to_vec())
+            }
             (_, None) => Ok(self.joints.clone()),
         }
     }
@@ -309,7 +448,12 @@ impl Composer<'_> {
             // A column that never moved is one that nothing was learnt for.
             moves?;
         }
-        let (mut text, columns) = match self.told.action.unwrap_or_default() {
+        let action = self.told.action.unwrap_or_default();
+        if let Some(smoothing) = self.told.smoothing.filter(|_| action == Action::Absolute) {
+            let remedy = "it smooths places in ranges: tell --action range, or leave it out";
+            return Err(ImportError::told("--smoothing", smoothing, remedy));
+        }
+        let (mut text, columns) = match action {
             Action::Absolute => self.targets(answered.statistics.as_ref(), &factors)?,
             Action::Range if self.told.delta.is_some() => {
                 let remedy = "displacements are in units, and not places in a range: leave out --delta or --action";
@@ -379,8 +523,8 @@ impl Composer<'_> {
         &mut self,
         statistics: Option<&Statistics>,
     ) -> Result<(String, Vec<(f64, f64)>), ImportError> {
-        let ranges: Vec<(f64, f64)> =
-            self.joints.iter().filter_map(|joint| Some(self.joint(joint)?.range())).collect();
+        let ranges = self.joints.iter().map(|joint| self.range(joint));
+        let ranges: Vec<(f64, f64)> = ranges.collect::<Result<_, _>>()?;
         let columns: Vec<_> =
             ranges.iter().map(|(low, high)| ((high - low) / 2.0, low.midpoint(*high))).collect();
         let numbers = match statistics {
@@ -393,11 +537,17 @@ impl Composer<'_> {
         let (min, max): (Vec<f64>, Vec<f64>) = ends
             .map(|((factor, offset), (low, high))| (low * factor + offset, high * factor + offset))
             .unzip();
-        self.notes.push(format!(
-            "actions are places in the ranges of robot \"{}\"'s file; another one's would be other motions",
-            self.robot.name
-        ));
-        Ok((text::places(&self.joints, &min, &max), columns))
+        if self.told.ranges.is_empty() {
+            self.notes.push(format!(
+                "actions are places in the ranges of robot \"{}\"'s file; another one's would be other motions",
+                self.robot.name
+            ));
+        }
+        let text = match self.told.smoothing {
+            None => text::places(&self.joints, &min, &max),
+            Some(smoothing) => text::smooth_places(&self.joints, (&min, &max), &ranges, smoothing),
+        };
+        Ok((text, columns))
     }
 
     /// Which columns are displacements: openpi's `make_bool_mask`.
@@ -438,10 +588,12 @@ impl Composer<'_> {
     ) -> Result<Goldens, ImportError> {
         let is_bounded = self.told.clip.is_some() || self.told.std_floor.is_some();
         match examples {
-            // Whoever gave them knew of no bound.
-            Examples::Given { by, examples } if !is_bounded => {
+            Examples::Given { by, bounded, examples } if bounded || !is_bounded => {
                 let each = examples.into_iter().map(|(raw, rows)| {
-                    let raw = raw.iter().zip(numbers).map(|(value, number)| value * number.factor);
+                    let raw = raw
+                        .iter()
+                        .zip(numbers)
+                        .map(|(value, number)| value * number.factor + number.offset);
                     let rows = rows.iter().take(output.steps as usize).map(|row| {
                         let columns = row.iter().zip(&output.columns);
                         columns.map(|(value, (factor, offset))| value * factor + offset).collect()
@@ -450,6 +602,7 @@ impl Composer<'_> {
                 });
                 Ok(Goldens::Given { by, goldens: each.collect() })
             }
+            // Whoever gave them knew of no bound.
             Examples::Given { by, .. } => {
                 self.notes.push(format!(
                     "{by} knows nothing of --clip and --std-floor: the golden vectors are this engine's own"

@@ -335,5 +335,6 @@ fn examples(folder: &Path, inputs: &[String]) -> Result<Examples, ImportError> {
         }
         examples.push((raw, answer.action));
     }
-    Ok(Examples::Given { by: format!("PyTorch ({})", answers.made_with), examples })
+    let by = format!("PyTorch ({})", answers.made_with);
+    Ok(Examples::Given { by, bounded: false, examples })
 }

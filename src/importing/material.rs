@@ -56,7 +56,8 @@ pub(super) struct Answered {
 #[derive(Debug)]
 pub(super) enum Examples {
     /// By somebody else than the engine, in the policy's units; numbers of all inputs one after the other, and rows.
-    Given { by: String, examples: Vec<(Vec<f64>, Vec<Vec<f64>>)> },
+    /// `bounded`: they stay within every bound on inputs that was told.
+    Given { by: String, bounded: bool, examples: Vec<(Vec<f64>, Vec<Vec<f64>>)> },
     /// There are none: the engine itself is asked.
     None,
 }

@@ -13,7 +13,7 @@ use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::NpzReader;
 
 use super::{
-    ImportError,
+    FeaturesTold, ImportError, Told,
     material::{Answered, EXACT, Examples, Material, Seen, Statistics},
     onnx::{Layer, Perceptron},
 };
@@ -22,6 +22,18 @@ use super::{
 const LAYERS_MAX: usize = 16;
 /// Made-up observations that the answer is computed for.
 const EXAMPLES: usize = 4;
+/// The bound on inputs, in standard deviations, unless another one is told. A published one of these policies had a number
+/// that moved by 6e-6 in its data: a millimetre more, and 1572 deviations decide everything.
+const CLIP: f64 = 10.0;
+/// The smallest standard deviation that anything is divided by, unless another one is told: numbers that stood still in
+/// the data were given 1e-6.
+const STD_FLOOR: f64 = 1e-4;
+
+/// Bounds what nobody has told a bound for: the format has none.
+pub(super) fn bound(told: &mut Told) {
+    told.clip.get_or_insert(CLIP);
+    told.std_floor.get_or_insert(STD_FLOOR);
+}
 
 /// The arrays of a file.
 struct Arrays {
@@ -89,6 +101,12 @@ impl Arrays {
         Ok(self.get(name, &[len])?.iter().copied().collect())
     }
 
+    /// Whether something is so, if the file says it.
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        let array = self.reader.by_name::<OwnedRepr<bool>, IxDyn>(name).ok()?;
+        array.iter().copied().next()
+    }
+
     /// A whole number, if the file has it.
     fn count(&mut self, name: &str) -> Option<i64> {
         let array = self.reader.by_name::<OwnedRepr<i64>, IxDyn>(name).ok()?;
@@ -97,7 +115,7 @@ impl Arrays {
 }
 
 /// Reads a policy.
-pub(super) fn read(file: &Path) -> Result<Material, ImportError> {
+pub(super) fn read(file: &Path, told: &Told) -> Result<Material, ImportError> {
     let mut arrays = Arrays::open(file)?;
     let mean = arrays.list("x_mean", None)?;
     let inputs = mean.len();
@@ -131,10 +149,7 @@ pub(super) fn read(file: &Path) -> Result<Material, ImportError> {
             return Err(ImportError::bad(file, name, told, remedy));
         }
     }
-    let mut notes = Vec::new();
-    for name in ["state_mode", "include_stage_flags"].into_iter().filter(|name| arrays.has(name)) {
-        notes.push(format!("`{name}` is not looked at: the features that you tell say what the {inputs} numbers are"));
-    }
+    let notes = notes(file, &mut arrays, inputs, told)?;
     let perceptron =
         Perceptron { layers, scale: narrow(y_std.iter()), offset: narrow(y_mean.iter()) };
     let statistics = Statistics {
@@ -143,7 +158,11 @@ pub(super) fn read(file: &Path) -> Result<Material, ImportError> {
         method: EXACT,
         lists: [("mean", mean), ("std", std)],
     };
-    let examples = (0..EXAMPLES).map(|at| example(&perceptron, &statistics, at)).collect();
+    let within = Bounds {
+        floor: told.std_floor.unwrap_or_default(),
+        reach: told.clip.unwrap_or(f64::INFINITY).min(1.0),
+    };
+    let examples = (0..EXAMPLES).map(|at| example(&perceptron, &statistics, within, at)).collect();
     Ok(Material {
         what: format!("a perceptron of {} layers, {inputs} to {width}", perceptron.layers.len()),
         network: perceptron.write("perceptron", inputs),
@@ -163,6 +182,7 @@ pub(super) fn read(file: &Path) -> Result<Material, ImportError> {
         joints: None,
         examples: Examples::Given {
             by: "its layers, computed in double precision".to_owned(),
+            bounded: true,
             examples,
         },
         notes,
@@ -173,11 +193,90 @@ fn narrow<'a>(values: impl Iterator<Item = &'a f64>) -> Vec<f32> {
     values.map(|value| *value as f32).collect()
 }
 
+/// What the file says of its state, against what is told of it.
+fn notes(
+    file: &Path,
+    arrays: &mut Arrays,
+    inputs: usize,
+    told: &Told,
+) -> Result<Vec<String>, ImportError> {
+    let mode = arrays.has("state_mode").then(|| text_of(file, "state_mode")).flatten();
+    if let Some(wanted) = &told.state_mode
+        && mode.as_ref() != Some(wanted)
+    {
+        let remedy = format!("the layout is for \"{wanted}\": take one for this state");
+        return Err(ImportError::bad(file, "state_mode", mode, remedy));
+    }
+    let flags = arrays.flag("include_stage_flags");
+    let has_stage = told.inputs.iter().any(|input| match &input.features {
+        FeaturesTold::Words(words) => words.contains("stage"),
+        FeaturesTold::Tables(tables) => tables
+            .iter()
+            .any(|table| table.get("name").and_then(|name| name.as_str()) == Some("stage")),
+    });
+    if flags == Some(false) && has_stage {
+        let remedy = "the policy was trained without stages, and the layout has some: take another";
+        return Err(ImportError::bad(file, "include_stage_flags", false, remedy));
+    }
+    let mut notes = Vec::new();
+    if told.state_mode.is_none() {
+        for name in ["state_mode", "include_stage_flags"].iter().filter(|name| arrays.has(name)) {
+            notes.push(format!(
+                "`{name}` is not looked at: the features that you tell say what the {inputs} numbers are"
+            ));
+        }
+    }
+    Ok(notes)
+}
+
+/// A text that NumPy wrote as `<U`, if it is stored as it is. No reader of arrays has texts.
+fn text_of(file: &Path, name: &str) -> Option<String> {
+    /// A member's header: its mark, then at these places its method, and the lengths of its name and of what follows that.
+    const MARK: &[u8] = b"PK\x03\x04";
+    const HEADER: usize = 30;
+    let bytes = std::fs::read(file).ok()?;
+    let member = format!("{name}.npy");
+    let mut heads = bytes.windows(HEADER + member.len()).enumerate();
+    let (at, head) = heads
+        .find(|(_, window)| window.starts_with(MARK) && window[HEADER..] == *member.as_bytes())?;
+    let two = |from: usize| usize::from(u16::from_le_bytes([head[from], head[from + 1]]));
+    if two(8) != 0 || two(26) != member.len() {
+        return None;
+    }
+    let array = bytes.get(at + HEADER + member.len() + two(28)..)?;
+    let length = array.get(8..10).filter(|_| array.starts_with(b"\x93NUMPY\x01"))?;
+    let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+    let header = str::from_utf8(array.get(10..10 + length)?).ok()?;
+    let (_, width) = header.split_once("'<U")?;
+    let width: usize = width.split('\'').next()?.parse().ok()?;
+    let letters = array.get(10 + length..10 + length + 4 * width)?.chunks_exact(4);
+    let letters = letters.map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    letters.take_while(|letter| *letter != 0).map(char::from_u32).collect()
+}
+
+/// Where examples may lie, so that a bound on the inputs changes nothing.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// What varies less than this stays at its mean.
+    floor: f64,
+    /// What varies stays within so many deviations.
+    reach: f64,
+}
+
 /// A made-up observation within one standard deviation of the mean, and what follows from it.
-fn example(of: &Perceptron, seen: &Statistics, at: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+fn example(
+    of: &Perceptron,
+    seen: &Statistics,
+    within: Bounds,
+    at: usize,
+) -> (Vec<f64>, Vec<Vec<f64>>) {
     let [(_, mean), (_, std)] = &seen.lists;
     let mut random = fastrand::Rng::with_seed(1 + at as u64);
-    let place: Vec<f64> = mean.iter().map(|_| 2.0 * random.f64() - 1.0).collect();
+    let mut draw = |std: &f64| {
+        let place = within.reach * (2.0 * random.f64() - 1.0);
+        if *std < within.floor { 0.0 } else { place }
+    };
+    let place: Vec<f64> = std.iter().map(&mut draw).collect();
     let raw = mean.iter().zip(std).zip(&place).map(|((mean, std), at)| mean + std * at).collect();
     (raw, vec![of.answer(&place)])
 }

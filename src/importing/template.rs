@@ -59,8 +59,9 @@ action = "absolute"
 fn input(tensor: &str, size: &str) -> String {
     format!(
         r#"# What stands in `{tensor}` ({size}), in order: features joined by +. Those of joints have all of `joints` unless
-# they name theirs: joint_position, joint_velocity, previous_action, decision:target_x,target_y,target_z,radius,speed_hint,
-# object_is_berry, tool_position:x,y,z.
+# they name theirs: joint_position, joint_sine, joint_cosine, joint_velocity, previous_action, object_position,
+# decision:target_x,target_y,target_z,radius,speed_hint,object_is_berry, tool_position:x,y,z. Or [[inputs.features]] tables,
+# as in a manifest, without mean, std and clip.
 [[inputs]]
 tensor = {tensor:?}
 features = "joint_position + previous_action + decision:target_x,target_y,target_z"

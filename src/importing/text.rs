@@ -5,8 +5,17 @@ use std::fmt::{Debug, Write};
 use super::Told;
 
 /// Features that an import may name.
-pub(super) const FEATURES: [&str; 6] =
-    ["joint_position", "joint_velocity", "previous_action", "decision", "tool_position", "delay"];
+pub(super) const FEATURES: [&str; 9] = [
+    "joint_position",
+    "joint_sine",
+    "joint_cosine",
+    "joint_velocity",
+    "previous_action",
+    "decision",
+    "tool_position",
+    "object_position",
+    "delay",
+];
 
 /// What share of the time that there is a head may take, unless told.
 const DEADLINE_SHARE: f64 = 0.5;
@@ -22,6 +31,7 @@ pub(super) struct Manifest {
     pub(super) skill: String,
     pub(super) timing: String,
     pub(super) seam: String,
+    pub(super) belief: String,
     pub(super) inputs: Vec<String>,
     pub(super) output: String,
     pub(super) provenance: String,
@@ -30,12 +40,13 @@ pub(super) struct Manifest {
 impl Manifest {
     /// The whole of it. `onnx` is the file beside it.
     pub(super) fn text(&self, onnx: &str, sha256: &str, goldens: &str) -> String {
-        let Self { what, name, robot, skill, timing, seam, inputs, output, provenance } = self;
+        let Self { what, name, robot, skill, timing, seam, belief, inputs, output, provenance } =
+            self;
         let inputs = inputs.join("\n");
         let [name, robot, skill, onnx] = [name, robot, skill, onnx].map(text);
         format!(
             "# Made by `reflexd head import` of {what}.\nschema = \"reflex.head.v1\"\nname = {name}\nrobot = {robot}\n\
-             skill = {skill}\nonnx = {onnx}\nsha256 = \"{sha256}\"\n\n{timing}\n{seam}\n{inputs}\n{output}\n{provenance}{goldens}"
+             skill = {skill}\nonnx = {onnx}\nsha256 = \"{sha256}\"\n\n{timing}\n{seam}\n{belief}{inputs}\n{output}\n{provenance}{goldens}"
         )
     }
 }
@@ -48,8 +59,9 @@ pub(super) fn timing(told: &Told, period_ms: f64, steps: u32, execute: u32) -> S
     let deadline_ms = told.deadline_ms.unwrap_or(DEADLINE_SHARE * ahead * period_ms);
     let prefetch = told.prefetch_ticks.map(|ticks| format!("prefetch_ticks = {ticks}\n"));
     let prefetch = prefetch.unwrap_or_default();
+    let at = told.at.map(|at| format!("at = \"{}\"\n", at.as_str())).unwrap_or_default();
     format!(
-        "[timing]\nperiod_ms = {period_ms:?}\nchunk_steps = {steps}\nexecute_steps = {execute}\nmode = \"{mode}\"\n\
+        "[timing]\nperiod_ms = {period_ms:?}\n{at}chunk_steps = {steps}\nexecute_steps = {execute}\nmode = \"{mode}\"\n\
          {prefetch}deadline_ms = {deadline_ms:?}\n"
     )
 }
@@ -76,27 +88,41 @@ pub(super) fn input(tensor: &str, shape: &[usize], len: usize, features: &str) -
     format!("[[inputs]]\ntensor = {}\n{shape}{features}", text(tensor))
 }
 
-pub(super) fn feature(
-    name: &str,
-    items: &[String],
-    arm: Option<&str>,
-    mean: &[f64],
-    std: &[f64],
-    clip: Option<f64>,
-) -> String {
+/// The tables of a belief and of stages, as they are told.
+pub(super) fn belief(told: &Told) -> String {
+    let object = told.object.iter().map(|table| format!("[object]\n{}\n", table_keys(table)));
+    let stages = told.stages.iter().map(|table| format!("[[stages]]\n{}\n", table_keys(table)));
+    object.chain(stages).collect()
+}
+
+/// A table's keys, its name first.
+fn table_keys(table: &toml::Table) -> String {
+    let (names, others): (Vec<_>, Vec<_>) = table.iter().partition(|(key, _)| *key == "name");
+    let line = |(key, value): (&String, &toml::Value)| format!("{key} = {value}\n");
+    names.into_iter().chain(others).map(line).collect()
+}
+
+/// The keys of a feature that is told as a table.
+pub(super) fn table(table: &toml::Table) -> String {
+    table_keys(table)
+}
+
+/// The keys of a feature that is told in words.
+pub(super) fn keys(name: &str, items: &[String], arm: Option<&str>) -> String {
     let items = match name {
         "decision" => format!("params = {items:?}\n"),
         "tool_position" => format!("arm = {}\naxes = {items:?}\n", text(arm.unwrap_or_default())),
+        "object_position" => format!("axes = {items:?}\n"),
         "delay" => String::new(),
         _ => format!("joints = {items:?}\n"),
     };
+    format!("name = {}\n{items}", text(name))
+}
+
+pub(super) fn feature(keys: &str, mean: &[f64], std: &[f64], clip: Option<f64>) -> String {
     let clip = clip.map_or_else(String::new, |clip| format!("clip = {clip:?}\n"));
-    format!(
-        "\n[[inputs.features]]\nname = {}\n{items}mean = {}\nstd = {}\n{clip}",
-        text(name),
-        numbers(mean),
-        numbers(std)
-    )
+    let (mean, std) = (numbers(mean), numbers(std));
+    format!("\n[[inputs.features]]\n{keys}mean = {mean}\nstd = {std}\n{clip}")
 }
 
 pub(super) fn output(
@@ -135,6 +161,22 @@ pub(super) fn places(joints: &[String], min: &[f64], max: &[f64]) -> String {
     let (min, max) = (numbers(min), numbers(max));
     format!(
         "\n[[output.columns]]\nrepresentation = \"joint_range\"\njoints = {joints:?}\nmin = {min}\nmax = {max}\n"
+    )
+}
+
+/// The same, smoothed with the previous action and ended at the ranges only then.
+pub(super) fn smooth_places(
+    joints: &[String],
+    (min, max): (&[f64], &[f64]),
+    ranges: &[(f64, f64)],
+    smoothing: f64,
+) -> String {
+    let (low, high): (Vec<f64>, Vec<f64>) = ranges.iter().copied().unzip();
+    let [min, max, low, high] = [min, max, &low, &high].map(numbers);
+    format!(
+        "\n[[output.columns]]\nrepresentation = \"joint_absolute\"\njoints = {joints:?}\nsmoothing = {smoothing:?}\n\
+         clip = {{ min = {low}, max = {high} }}\nclip_when = \"after_smoothing\"\n\
+         normalised = {{ method = \"range\", min = {min}, max = {max} }}\n"
     )
 }
 

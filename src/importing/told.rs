@@ -1,10 +1,11 @@
 //! What the user has to say, since no policy's files do: on the command line, or in a small file.
 
-use std::{path::Path, str::FromStr};
+use std::{collections::BTreeMap, path::Path, str::FromStr};
 
 use serde::Deserialize;
 
 use super::ImportError;
+use crate::head::At;
 
 /// Everything that may be told. A flag counts more than the file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -12,10 +13,14 @@ use super::ImportError;
 pub struct Told {
     /// The head's name; the name of the file that is written, if left out.
     pub name: Option<String>,
+    /// The robot that it is for, where the configuration's is another one.
+    pub robot: Option<String>,
     /// The skill that it carries out.
     pub skill: Option<String>,
-    /// The loop's period that the policy was trained for, ms.
+    /// The time from one action to the next that the policy was trained for, ms.
     pub period_ms: Option<f64>,
+    /// In which loop it may run; absent: in one of that period.
+    pub at: Option<At>,
     /// The robot's joints, in the order of the policy's actions.
     pub joints: Option<Vec<String>>,
     /// In what the policy counts the angles of joints.
@@ -29,6 +34,20 @@ pub struct Told {
     /// Which columns are displacements from the observed state, as openpi writes it: `6,-1` is six that are, one that is
     /// not.
     pub delta: Option<Vec<i64>>,
+    /// How much of the previous action a target keeps, 0 to less than 1; absent: nothing.
+    pub smoothing: Option<f64>,
+    /// The ranges that -1 and +1 are the ends of, rad or m; absent: those of the robot's file.
+    pub ranges: BTreeMap<String, [f64; 2]>,
+    /// How the policy's file calls its state, where it says so: for another one these words are not.
+    pub state_mode: Option<String>,
+    /// Which of the tasks it was trained for.
+    pub task: Option<String>,
+    /// What differs from task to task.
+    pub tasks: BTreeMap<String, TaskTold>,
+    /// The manifest's table of that name.
+    pub object: Option<toml::Table>,
+    /// The manifest's list of that name.
+    pub stages: Vec<toml::Table>,
     /// Steps of a chunk, of a tensor that has them all in one row.
     pub chunk_steps: Option<u32>,
     /// Steps that are executed before the next chunk is wanted.
@@ -49,6 +68,22 @@ pub struct Told {
     pub command: Option<String>,
     /// Under which terms it may be used.
     pub licence: Option<String>,
+}
+
+/// What a layout says of one of its tasks.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskTold {
+    /// The skill that is.
+    pub skill: Option<String>,
+    /// Its time from one action to the next, ms.
+    pub period_ms: Option<f64>,
+    /// The numbers of features whose `values` are `"task"`.
+    pub values: Vec<f64>,
+    /// Its stages.
+    pub stages: Vec<toml::Table>,
+    /// What people should know.
+    pub note: Option<String>,
 }
 
 /// In what a policy counts angles. Lengths are in m.
@@ -112,13 +147,30 @@ impl TryFrom<String> for Factor {
 pub struct InputTold {
     /// Which tensor; may be left out where there is only one.
     pub tensor: Option<String>,
-    /// Its features, joined by `+`: `joint_position + decision:target_x,target_y`. Those of joints have all of `joints`
-    /// unless they name their own.
-    pub features: String,
+    /// Its features.
+    pub features: FeaturesTold,
     /// Taken away from each number, in the policy's units, where no file says it.
     pub mean: Option<Vec<f64>>,
     /// What each is divided by.
     pub std: Option<Vec<f64>>,
+}
+
+/// Features, in few words or as a manifest has them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum FeaturesTold {
+    /// Joined by `+`: `joint_position + decision:target_x,target_y`. Those of joints have all of `joints` unless they name
+    /// their own.
+    Words(String),
+    /// Tables as in a manifest, without `mean`, `std` and `clip`. Those of joints have all of `joints` unless they name their
+    /// own; with `ranged = true` they have the ranges of the joints as `min` and `max`.
+    Tables(Vec<toml::Table>),
+}
+
+impl Default for FeaturesTold {
+    fn default() -> Self {
+        Self::Words(String::new())
+    }
 }
 
 impl FromStr for InputTold {
@@ -129,7 +181,8 @@ impl FromStr for InputTold {
             Some((tensor, features)) => (Some(tensor.trim().to_owned()), features),
             None => (None, text),
         };
-        Ok(Self { tensor, features: features.trim().to_owned(), ..Self::default() })
+        let features = FeaturesTold::Words(features.trim().to_owned());
+        Ok(Self { tensor, features, ..Self::default() })
     }
 }
 
@@ -140,23 +193,63 @@ pub(super) struct FeatureTold {
     pub(super) items: Option<Vec<String>>,
 }
 
-impl InputTold {
-    /// The features one by one.
-    pub(super) fn features(&self) -> Vec<FeatureTold> {
-        let parts = self.features.split('+').map(str::trim).filter(|part| !part.is_empty());
+impl FeatureTold {
+    /// Out of few words, one by one.
+    pub(super) fn all(words: &str) -> Vec<Self> {
+        let parts = words.split('+').map(str::trim).filter(|part| !part.is_empty());
         let items = |list: &str| list.split(',').map(|item| item.trim().to_owned()).collect();
         parts
             .map(|part| match part.split_once(':') {
                 Some((name, list)) => {
-                    FeatureTold { name: name.trim().to_owned(), items: Some(items(list)) }
+                    Self { name: name.trim().to_owned(), items: Some(items(list)) }
                 }
-                None => FeatureTold { name: part.to_owned(), items: None },
+                None => Self { name: part.to_owned(), items: None },
             })
             .collect()
     }
 }
 
 impl Told {
+    /// With what is told of its task.
+    ///
+    /// # Errors
+    /// A task that is not told of, or none where there are some.
+    pub(super) fn of_its_task(mut self) -> Result<Self, ImportError> {
+        let known: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
+        let told = match &self.task {
+            None if known.is_empty() => return Ok(self),
+            None => {
+                let why = "the layout is for several, and no policy's file says which it is";
+                let flag = format!("--task NAME, of {known:?}");
+                return Err(ImportError::untold("the task", why, flag));
+            }
+            Some(task) => self.tasks.get(task).cloned().ok_or_else(|| {
+                let remedy = format!("the layout has the tasks {known:?}");
+                ImportError::told("--task", task, remedy)
+            })?,
+        };
+        let values: toml::Value = told.values.clone().into();
+        let of_task = toml::Value::String("task".to_owned());
+        for input in &mut self.inputs {
+            let FeaturesTold::Tables(tables) = &mut input.features else { continue };
+            for table in tables {
+                let of = table.get_mut("values").filter(|found| **found == of_task);
+                of.into_iter().for_each(|found| found.clone_from(&values));
+            }
+        }
+        self.skill = self.skill.or(told.skill);
+        self.period_ms = self.period_ms.or(told.period_ms);
+        if self.stages.is_empty() {
+            self.stages = told.stages;
+        }
+        Ok(self)
+    }
+
+    /// What people should know of its task.
+    pub(super) fn task_note(&self) -> Option<String> {
+        self.tasks.get(self.task.as_deref()?)?.note.clone()
+    }
+
     /// What is told of an input tensor. `one`: whether it is the only one, which needs no name.
     pub(super) fn input(&self, tensor: &str, one: bool) -> Option<&InputTold> {
         self.inputs.iter().find(|input| match &input.tensor {
@@ -188,8 +281,17 @@ impl Told {
     pub fn or(self, file: Self) -> Self {
         Self {
             name: self.name.or(file.name),
+            robot: self.robot.or(file.robot),
             skill: self.skill.or(file.skill),
             period_ms: self.period_ms.or(file.period_ms),
+            at: self.at.or(file.at),
+            smoothing: self.smoothing.or(file.smoothing),
+            ranges: if self.ranges.is_empty() { file.ranges } else { self.ranges },
+            state_mode: self.state_mode.or(file.state_mode),
+            task: self.task.or(file.task),
+            tasks: if self.tasks.is_empty() { file.tasks } else { self.tasks },
+            object: self.object.or(file.object),
+            stages: if self.stages.is_empty() { file.stages } else { self.stages },
             joints: self.joints.or(file.joints),
             units: self.units.or(file.units),
             scale: if self.scale.is_empty() { file.scale } else { self.scale },

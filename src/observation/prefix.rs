@@ -41,7 +41,7 @@ mod tests {
     use motion::{Ask, Course, Joints, Nanos, RunId, State, TickIndex};
 
     use super::*;
-    use crate::observation::{Feature, FeatureName, Packer, Params};
+    use crate::observation::{Extra, Feature, FeatureName, Packer, Params};
 
     const ROBOT: [&str; 3] = ["base", "shoulder", "gripper"];
 
@@ -67,6 +67,7 @@ mod tests {
             items: &items,
             tool: None,
             rows: Rows { steps, align },
+            extra: Extra::None,
             mean: &[1.0, 0.0],
             std: &[1.0, 0.1],
             clip: 99.0,

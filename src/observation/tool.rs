@@ -41,11 +41,16 @@ pub(super) struct Tool {
 /// Positions of the tools of one ask: each is worked out once, however many of its axes are seen. Enough for the arms of
 /// any robot, measured and commanded; more tools than that are worked out anew for every axis.
 #[derive(Default)]
-pub(super) struct Positions([Option<[f64; 3]>; 4]);
+pub(super) struct Positions([Option<[f64; 3]>; 8]);
 
 impl Positions {
     /// One coordinate of tool `at` of `tools`, m. Joints that the robot lacks make it NaN, which nobody packs.
     pub(super) fn of(&mut self, tools: &[Tool], at: usize, axis: usize, ask: &Ask) -> Option<f64> {
+        self.place(tools, at, ask)?.get(axis).copied()
+    }
+
+    /// All three.
+    pub(super) fn place(&mut self, tools: &[Tool], at: usize, ask: &Ask) -> Option<[f64; 3]> {
         let tool = tools.get(at)?;
         let work_out = || {
             let joints = match tool.joints {
@@ -54,10 +59,9 @@ impl Positions {
             };
             tool.arm.x_base_tool(joints).translation.vector.into()
         };
-        let position_m: [f64; 3] = match self.0.get_mut(at) {
+        Some(match self.0.get_mut(at) {
             Some(slot) => *slot.get_or_insert_with(work_out),
             None => work_out(),
-        };
-        position_m.get(axis).copied()
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use motion::{Ask, Joints, Nanos, RunId, State, TickIndex};
 
-use super::*;
+use super::{prefix::Rows, tool::ToolOf, *};
 use crate::{action::Body, config::Settings};
 
 fn piper() -> Body {
@@ -23,6 +23,7 @@ fn ask() -> Ask {
 fn feature<'a>(items: &'a [String], arm: &'a str, joints: tool::Joints) -> Feature<'a> {
     Feature {
         rows: Rows::ONE,
+        extra: Extra::None,
         name: FeatureName::ToolPosition,
         items,
         tool: Some(ToolOf { arm, joints }),
@@ -59,9 +60,9 @@ fn a_tool_is_seen_where_the_kinematics_put_it() {
 fn many_tools_are_seen_as_well_as_few() {
     let (body, ask) = (piper(), ask());
     let xyz = axes(["x", "y", "z"]);
-    let features = [feature(&xyz, "arm", tool::Joints::Measured); 6];
+    let features = [feature(&xyz, "arm", tool::Joints::Measured); 10];
     let packer = Packer::compile(features, &body.joints, &body.arms).expect("fits");
-    let mut tensor = [f32::NAN; 18];
+    let mut tensor = [f32::NAN; 30];
     packer.pack(&ask, &Params::default(), &mut tensor).expect("it packs");
     assert!(tensor.chunks(3).all(|tool| tool == &tensor[..3]), "{tensor:?}");
 }

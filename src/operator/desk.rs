@@ -14,7 +14,7 @@ use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, St
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Command, Errand, JointNames, Present, Running, motions::Jogging, words};
+use super::{Answer, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging, words};
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
     observation::Params,
@@ -82,6 +82,7 @@ struct Inner {
     runs: Mutex<BTreeMap<RunId, Running>>,
     stoppers: Mutex<Vec<String>>,
     refused_messages: Arc<AtomicU64>,
+    odd_asks: AtomicU64,
     ids: AtomicU64,
     jogging: Mutex<Option<Jogging>>,
 }
@@ -112,6 +113,7 @@ impl Desk {
                 runs: Mutex::default(),
                 stoppers: Mutex::default(),
                 refused_messages: Arc::default(),
+                odd_asks: AtomicU64::default(),
                 ids: AtomicU64::new(1),
             }),
         }
@@ -159,6 +161,25 @@ impl Desk {
     #[must_use]
     pub fn refused_messages(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.inner.refused_messages)
+    }
+
+    /// Takes in that a run's observation was out of distribution: so many numbers, of which the first is called so, if that
+    /// is news.
+    pub fn saw_odd(&self, run: RunId, numbers: u32, input: Option<&str>) {
+        self.inner.odd_asks.fetch_add(1, Ordering::Relaxed);
+        let mut runs = lock(&self.inner.runs);
+        let Some(running) = runs.get_mut(&run) else { return };
+        running.odd.asks += 1;
+        running.odd.numbers = numbers;
+        if let Some(input) = input {
+            running.odd.input = Some(input.to_owned());
+        }
+    }
+
+    /// How many asks were out of distribution, of all runs.
+    #[must_use]
+    pub fn odd_asks(&self) -> u64 {
+        self.inner.odd_asks.load(Ordering::Relaxed)
     }
 
     /// Raises the stop flag. Waits for nothing: not for a tick, not for another command.
@@ -228,6 +249,7 @@ impl Desk {
             policy: Some(chosen.means.name.clone()),
             decision_id: Some(decision.decision_id.clone()),
             source: decision.source.clone(),
+            odd: Odd::default(),
         };
         let expires = Nanos(observed_ns).after(decision.ttl_ms.saturating_mul(1_000_000));
         let run = running.run;
@@ -262,7 +284,8 @@ impl Desk {
     /// A run of an operator's own, with a number of its own.
     pub(super) fn running_for(&self, name: &str, params: Params, who: &str) -> Running {
         let (skill, source) = (name.to_owned(), who.to_owned());
-        Running { run: self.id(), skill, params, policy: None, decision_id: None, source }
+        let (run, odd) = (self.id(), Odd::default());
+        Running { run, skill, params, policy: None, decision_id: None, source, odd }
     }
 
     pub(super) async fn begin_now(

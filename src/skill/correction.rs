@@ -9,7 +9,7 @@ use motion::{Ask, Chunk, ChunkId, Correction, HeadDigest, Joints, RunId};
 use reflex::Corrector;
 
 use super::{Failure, IDLE};
-use crate::{head::Head, observation::Params};
+use crate::{head::Head, observation::Context};
 
 /// Something that corrects set-points.
 pub trait Corrects: Send {
@@ -26,16 +26,16 @@ pub trait Corrects: Send {
 /// A correction head at work on one decision.
 pub struct Residual {
     head: Arc<Mutex<Head>>,
-    params: Params,
+    context: Context,
     digest: HeadDigest,
 }
 
 impl Residual {
-    /// Runs `head` on what a decision says.
+    /// Runs `head` in a run that is about to begin.
     #[must_use]
-    pub fn new(head: Arc<Mutex<Head>>, params: Params) -> Self {
+    pub fn new(head: Arc<Mutex<Head>>, context: Context) -> Self {
         let digest = head.lock().unwrap_or_else(PoisonError::into_inner).digest();
-        Self { head, params, digest }
+        Self { head, context, digest }
     }
 }
 
@@ -47,7 +47,8 @@ impl Corrects for Residual {
     fn correct(&mut self, ask: &Ask) -> Result<Joints, String> {
         let mut chunk = Chunk::answering(ChunkId(0), self.digest, ask);
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        head.infer(ask, &self.params, &mut chunk).map_err(|error| error.to_string())?;
+        head.infer_in(ask, &mut self.context, false, &mut chunk)
+            .map_err(|error| error.to_string())?;
         chunk.step(0).ok_or_else(|| "it answered nothing".to_owned())
     }
 }

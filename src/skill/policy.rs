@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use motion::{Ask, Chunk, FirstStep, HeadDigest, Plan, Seam};
 
 use super::{
-    Skill,
+    Oddity, Skill,
     correction::{Corrects, Residual},
     registry::Shadow,
 };
-use crate::{head::Head, observation::Params};
+use crate::{
+    head::{EncoderTable, Head},
+    observation::{Context, Params, embedding::Slot},
+};
 
 /// A head at work on one decision. The head outlives it: the next decision uses the same session, still warm.
 pub struct Policy {
     head: Arc<Mutex<Head>>,
-    params: Params,
+    context: Context,
     plan: Plan,
     digest: HeadDigest,
     shadow: Option<Arc<Shadow>>,
@@ -29,13 +32,27 @@ impl Policy {
             let head = head.lock().unwrap_or_else(PoisonError::into_inner);
             (head.plan(ticks_max), head.digest())
         };
-        Self { head, params, plan, digest, rolls: false, shadow: None }
+        Self { head, context: Context::of(params), plan, digest, rolls: false, shadow: None }
     }
 
     /// The same, with another head that is shown what it answers.
     #[must_use]
     pub fn beside(mut self, shadow: Option<Arc<Shadow>>) -> Self {
         self.shadow = shadow;
+        self
+    }
+
+    /// The encoder whose embeddings its head sees, if it sees any.
+    #[must_use]
+    pub fn encoder(&self) -> Option<EncoderTable> {
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.manifest().encoder.clone()
+    }
+
+    /// The same, with the place where the embeddings of its instruction come in.
+    #[must_use]
+    pub fn seeing(mut self, embedding: Arc<Slot>) -> Self {
+        self.context.embedding = Some(embedding);
         self
     }
 
@@ -86,19 +103,27 @@ impl Skill for Policy {
     fn corrector(&self) -> Option<Box<dyn Corrects>> {
         self.plan.correction?;
         let head = self.head.lock().unwrap_or_else(PoisonError::into_inner).corrector()?;
-        Some(Box::new(Residual::new(head, self.params)))
+        Some(Box::new(Residual::new(head, self.context.clone())))
     }
 
     fn next(&mut self, ask: &Ask, chunk: &mut Chunk) -> Result<(), String> {
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let rolled = self.rolls.then(|| head.roll_forward(ask));
-        head.infer(rolled.as_ref().unwrap_or(ask), &self.params, chunk)
-            .map_err(|error| error.to_string())
+        head.infer_in(ask, &mut self.context, self.rolls, chunk).map_err(|error| error.to_string())
+    }
+
+    fn oddity(&self) -> Option<Oddity> {
+        let clipped = self.context.clipped;
+        (clipped.numbers > 0).then_some(Oddity { numbers: clipped.numbers, first: clipped.first })
+    }
+
+    fn input_name(&self, index: u32) -> String {
+        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        head.manifest().input_name(index as usize)
     }
 
     fn answered(&mut self, ask: &Ask, chunk: &Chunk) {
         if let Some(shadow) = &self.shadow {
-            shadow.look(ask, &self.params, chunk);
+            shadow.look(ask, &self.context, chunk);
         }
     }
 }

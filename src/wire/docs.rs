@@ -80,7 +80,7 @@ pub(super) mod samples {
 
     use crate::{
         observation::Params,
-        operator::{Present, Running},
+        operator::{Odd, Present, Running},
         wire::{EventMessage, Pose, Quantiles, Shape, TimingMessage, state},
     };
 
@@ -121,6 +121,7 @@ pub(super) mod samples {
             policy: Some("piper_pick_up".into()),
             decision_id: decision_id.map(Into::into),
             source: "router".into(),
+            odd: Odd::default(),
         };
         let joints = |values: [f64; 2]| Joints::from_slice(&values).unwrap_or(Joints::zeros(2));
         let mut limited_by = [Limits::default(); MAX_JOINTS];

@@ -65,6 +65,8 @@ pub struct TimingMessage {
     pub corrections_refused: u64,
     /// Those in which it was cut to its bound.
     pub corrections_bounded: u64,
+    /// Asks whose observation was out of distribution: numbers ended at the clips of their head.
+    pub out_of_distribution: u64,
     /// Reports that found the ring to the asynchronous side full.
     pub reports_dropped: u64,
     /// Messages that were not understood, or came when there was no room for them.
@@ -240,6 +242,7 @@ fn skill(present: &Present) -> Value {
 }
 
 fn running(run: &Running) -> Value {
+    let odd = &run.odd;
     json!({
         "run": run.run,
         "skill": run.skill,
@@ -247,6 +250,9 @@ fn running(run: &Running) -> Value {
         "params": params(&run.params),
         "decision_id": run.decision_id,
         "source": run.source,
+        "out_of_distribution": (odd.asks > 0).then(|| {
+            json!({ "asks": odd.asks, "numbers": odd.numbers, "input": odd.input })
+        }),
     })
 }
 

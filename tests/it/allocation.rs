@@ -287,7 +287,7 @@ fn a_thousand_looks_at_a_tool_touch_no_heap() {
     use reflexd::{
         action::Body,
         config::Settings,
-        observation::{Feature, FeatureName, Packer, Params, prefix, tool},
+        observation::{Extra, Feature, FeatureName, Packer, Params, prefix, tool},
     };
 
     let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
@@ -298,6 +298,7 @@ fn a_thousand_looks_at_a_tool_touch_no_heap() {
         items: &axes,
         tool: Some(tool::ToolOf { arm: "arm", joints }),
         rows: prefix::Rows::ONE,
+        extra: Extra::None,
         mean: &[0.0; 3],
         std: &[1.0; 3],
         clip: f64::INFINITY,

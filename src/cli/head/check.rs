@@ -57,6 +57,8 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
             told["head"] = manifest.name.into();
             told["sha256"] = manifest.sha256.into();
             told["goldens"] = manifest.golden.len().into();
+            told["period_ms"] = manifest.timing.period_ms.into();
+            told["at"] = manifest.timing.at.as_str().into();
             told["worst_error"] = told["engines"][0]["worst_error"].clone();
         }
         all.push(told);
@@ -129,6 +131,8 @@ fn tell(
     writeln!(out, "{} is what its manifest says", manifest.name)?;
     writeln!(out, "  engine    {}, {}", runner.name(), runner.version())?;
     writeln!(out, "  sha256    {}", manifest.sha256)?;
+    let (period_ms, at) = (manifest.timing.period_ms, manifest.timing.at);
+    writeln!(out, "  runs      every {period_ms} ms ({}: {})", at.as_str(), at.describe())?;
     let (goldens, worst, tolerance) = (proof.goldens, proof.worst_error, proof.tolerance);
     writeln!(
         out,

@@ -1,6 +1,9 @@
 //! `reflexd head import`: a head of what a trainer has left behind, and of what its user knows.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -9,7 +12,7 @@ use super::{CliError, ConfigArguments, Exit, show};
 use crate::{
     config::{RobotSettings, Settings},
     daemon,
-    head::Manifest,
+    head::{At, Manifest},
     importing::{
         self, Action, Factor, ImportError, Imported, InputTold, OpenpiNorm, Request, Source, Told,
         Units,
@@ -27,6 +30,8 @@ Examples:
   reflexd head import --from onnx my.onnx --spec my.spec.toml --out models/heads/my.toml
   reflexd head import --from openpi assets/my_data/norm_stats.json --onnx my.onnx --delta 6,-1 --skill pick_up \\
     --period-ms 50 --joints joint1,joint2,joint3,joint4,joint5,joint6,gripper --units rad --out models/heads/my.toml
+  reflexd head import --from npz articulated_go_to_point_clock.npz --layout fireboy_clock --task go_to_point \\
+    --out /tmp/heads/go_to_point.toml
   reflexd head import --from npz policy.npz --input joint_position+previous_action --action range --skill walk_to \\
     --period-ms 16 --joints joint1,joint2,joint3,joint4,joint5,joint6,gripper --units rad --out models/heads/walk.toml";
 
@@ -53,6 +58,9 @@ pub(in crate::cli) struct ImportArguments {
     /// A file with what the flags below tell.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
+    /// A published layout: such a file, or the name of one in models/imports. Flags and --spec count more.
+    #[arg(long, value_name = "FILE|NAME")]
+    layout: Option<PathBuf>,
     /// The robot: its file, or the name of one beside the configuration; the configuration's robot, if left out.
     #[arg(long, value_name = "FILE|NAME")]
     robot: Option<PathBuf>,
@@ -87,9 +95,15 @@ struct ToldArguments {
     /// The head's name; that of the file, if left out.
     #[arg(long)]
     name: Option<String>,
-    /// The control period that it was trained for.
+    /// Which of the layout's tasks it was trained for.
+    #[arg(long)]
+    task: Option<String>,
+    /// The time from one action to the next that it was trained for.
     #[arg(long, value_name = "MS")]
     period_ms: Option<f64>,
+    /// In which loop it may run: one of that period, or any, an action for each tick. Its own, if left out.
+    #[arg(long, value_enum)]
+    at: Option<AtArgument>,
     /// The robot's joints, in the order of the policy's actions.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     joints: Vec<String>,
@@ -106,6 +120,9 @@ struct ToldArguments {
     /// What an action is: a target, or a place in the joint's range (-1 to +1). Absolute, if left out.
     #[arg(long, value_enum)]
     action: Option<ActionArgument>,
+    /// How much of the previous action a place in a range keeps, 0 to less than 1.
+    #[arg(long, value_name = "SHARE")]
+    smoothing: Option<f64>,
     /// Which columns are displacements from the observed state, as openpi counts them: 6,-1 is six are, one is not.
     #[arg(long, value_name = "RUNS", value_delimiter = ',', allow_hyphen_values = true)]
     delta: Vec<i64>,
@@ -161,6 +178,14 @@ enum ActionArgument {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AtArgument {
+    /// Only in a loop of its own period.
+    Own,
+    /// In any loop.
+    Loop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum NormArgument {
     /// q01 and q99.
     Quantile,
@@ -175,6 +200,12 @@ impl ToldArguments {
             name: self.name.clone(),
             skill: self.skill.clone(),
             period_ms: self.period_ms,
+            task: self.task.clone(),
+            at: self.at.map(|at| match at {
+                AtArgument::Own => At::Own,
+                AtArgument::Loop => At::Loop,
+            }),
+            smoothing: self.smoothing,
             joints: some(&self.joints),
             units: self.units.map(|units| match units {
                 UnitsArgument::Rad => Units::Rad,
@@ -197,13 +228,19 @@ impl ToldArguments {
             dataset: self.dataset.clone(),
             command: self.command.clone(),
             licence: self.licence.clone(),
+            ..Told::default()
         }
     }
 }
 
 pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<Exit, CliError> {
     let settings = Settings::load(&arguments.config.config)?;
-    let other = arguments.robot.as_deref().map(|robot| {
+    let mut file = arguments.spec.as_deref().map(Told::read).transpose()?.unwrap_or_default();
+    if let Some(layout) = &arguments.layout {
+        file = file.or(Told::read(&layout_file(layout, &settings))?);
+    }
+    let robot = arguments.robot.clone().or_else(|| file.robot.clone().map(PathBuf::from));
+    let other = robot.as_deref().map(|robot| {
         let by_name = settings.file.with_file_name("robots").join(robot).with_extension("toml");
         let is_name = !robot.exists() && robot.extension().is_none() && by_name.exists();
         RobotSettings::load(if is_name { &by_name } else { robot })
@@ -240,17 +277,31 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<E
             return Err(CliError::Usage(words.to_owned()));
         }
     };
-    let file = arguments.spec.as_deref().map(Told::read).transpose()?.unwrap_or_default();
     let request = Request {
         source,
         told: arguments.told.told().or(file),
-        spec: arguments.spec.clone().unwrap_or_else(|| "--spec".into()),
+        spec: arguments
+            .spec
+            .clone()
+            .or_else(|| arguments.layout.clone())
+            .unwrap_or_else(|| "--spec".into()),
         robot,
         out: arguments.out.clone().unwrap_or_default(),
         force: arguments.force,
     };
     let imported = importing::import(&request, daemon::engine(&settings)?)?;
     tell(&imported, arguments.json, out)
+}
+
+/// The file of a layout that is named: beside the registry, or where it is in a checkout.
+fn layout_file(layout: &Path, settings: &Settings) -> PathBuf {
+    if layout.exists() || layout.extension().is_some() {
+        return layout.to_path_buf();
+    }
+    let named = |models: &Path| models.join("imports").join(layout).with_extension("toml");
+    let registry = settings.daemon.registry.as_deref().and_then(Path::parent).map(named);
+    let config = settings.file.parent().unwrap_or(Path::new("")).join("../models");
+    registry.filter(|file| file.exists()).unwrap_or_else(|| named(&config))
 }
 
 fn tell(imported: &Imported, json: bool, out: &mut impl Write) -> Result<Exit, CliError> {

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::Value;
 
 use super::{CliError, Exit};
-use crate::head::{FeatureRule, Input, Manifest};
+use crate::head::{EncoderTable, FeatureRule, Input, Manifest};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArguments {
@@ -39,10 +39,28 @@ pub(super) fn describe(manifest: &Manifest, written: &Value) -> String {
         manifest.sha256.get(..16).unwrap_or_default()
     );
     told += &format!(
-        "  timing    every {} ms, {} steps of which {} are executed, {:?}, deadline {} ms\n",
-        timing.period_ms, timing.chunk_steps, timing.execute_steps, timing.mode, timing.deadline_ms
+        "  timing    every {} ms ({}: {}), {} steps of which {} are executed, {:?}, deadline {} ms\n",
+        timing.period_ms,
+        timing.at.as_str(),
+        timing.at.describe(),
+        timing.chunk_steps,
+        timing.execute_steps,
+        timing.mode,
+        timing.deadline_ms
     );
     told += &format!("  seam      {:?}\n", manifest.seam.method);
+    if let Some(encoder) = &manifest.encoder {
+        let EncoderTable { name, prompt, fingerprint } = encoder;
+        told += &format!("  encoder   {name}, prompt {prompt:?}, fingerprint {fingerprint}\n");
+    }
+    if let Some(object) = &manifest.object {
+        let fingers = object.fingers.join(" and ");
+        told += &format!("  object    in the hand of {} once {fingers} close on it\n", object.arm);
+    }
+    if !manifest.stages.is_empty() {
+        let names: Vec<&str> = manifest.stages.iter().map(|stage| stage.name.as_str()).collect();
+        told += &format!("  stages    {}\n", names.join(", "));
+    }
     told += &format!("{}\n{}\n", inputs(&manifest.inputs), outputs(manifest, written));
     if let Some(provenance) = &manifest.provenance {
         let lines = [
@@ -80,8 +98,8 @@ fn inputs(inputs: &[Input]) -> Table {
                 if first { format!("{:?}", input.shape()) } else { String::new() },
                 feature.name.as_str().to_owned(),
                 items(feature),
-                few(&feature.mean),
-                few(&feature.std),
+                some(&feature.mean),
+                some(&feature.std),
                 feature.clip.map_or("none".to_owned(), |clip| clip.to_string()),
             ]);
         }
@@ -90,7 +108,11 @@ fn inputs(inputs: &[Input]) -> Table {
 }
 
 fn items(feature: &FeatureRule) -> String {
-    feature.items().join(" ")
+    match (&feature.values, feature.width) {
+        (Some(values), _) => few(values),
+        (None, Some(width)) => format!("{width} numbers"),
+        (None, None) => feature.items().join(" "),
+    }
 }
 
 fn outputs(manifest: &Manifest, written: &Value) -> Table {
@@ -112,6 +134,15 @@ fn outputs(manifest: &Manifest, written: &Value) -> Table {
         ]);
     }
     table
+}
+
+/// The same, of so many that nobody would read them.
+fn some(values: &[f64]) -> String {
+    const SHOWN: usize = 64;
+    match values.get(..SHOWN) {
+        Some(first) if values.len() > SHOWN => format!("{} ...", few(first)),
+        _ => few(values),
+    }
 }
 
 /// Numbers as they fit in a table.

@@ -6,22 +6,17 @@ use std::{
     path::Path,
 };
 
-use motion::MAX_BACK;
+use super::{Golden, Manifest, SCHEMA};
+use crate::head::HeadError;
 
-use super::{FeatureRule, Golden, Input, Manifest, SCHEMA};
-use crate::{
-    head::HeadError,
-    observation::{FeatureName, Params, tool::AXES},
-};
-
+mod belief;
+mod feature;
 mod output;
 
 pub(super) type Checked = Result<(), HeadError>;
 
 /// Slowest loop that a head may be for: beyond ten seconds a tick it is a typing error.
 pub(super) const PERIOD_MAX_MS: f64 = 10_000.0;
-/// Largest clip: more standard deviations than any network was trained on, and far from where `f32` ends.
-const CLIP_MAX: f64 = 1e6;
 /// Widest tolerance of a golden vector. Engines differ by 1e-5; a whole hundredth would let a wrong head pass.
 const TOLERANCE_MAX: f64 = 0.01;
 
@@ -104,6 +99,7 @@ impl Manifest {
         no.unless_beside("onnx", &self.onnx)?;
         no.unless_digest("sha256", &self.sha256)?;
         self.timing.check(&no)?;
+        self.check_at(&no)?;
         no.unless(!self.inputs.is_empty(), "inputs", "[]", "name at least one input tensor")?;
         let mut tensors = HashSet::new();
         for (at, input) in self.inputs.iter().enumerate() {
@@ -116,7 +112,9 @@ impl Manifest {
             )?;
             input.check(&no, at)?;
         }
-        // After the inputs: a seam may need one of them.
+        // After the inputs: a seam, a belief and an encoder may need one of them.
+        self.check_encoder(&no)?;
+        self.check_belief(&no)?;
         self.seam.check(&no, &self.timing, &self.inputs)?;
         self.correction.iter().try_for_each(|table| table.check(&no, &self.timing))?;
         self.output.check(&no, self.timing.chunk_steps)?;
@@ -134,75 +132,6 @@ impl Manifest {
             "add at least one [[golden]]: without it nothing proves that this engine computes what was trained",
         )?;
         self.golden.iter().enumerate().try_for_each(|(at, golden)| golden.check(&no, at, self))
-    }
-}
-
-impl Input {
-    fn check(&self, no: &Refuse<'_>, at: usize) -> Checked {
-        let input = format!("inputs[{at}]");
-        no.unless_named(&format!("{input}.tensor"), &self.tensor)?;
-        let key = format!("{input}.features");
-        no.unless(!self.features.is_empty(), key, "[]", "name at least one feature")?;
-        let (shape, numbers) = (self.shape(), self.len());
-        let holds = product(&shape) == Some(numbers);
-        let remedy = format!("give a shape of the {numbers} numbers of the features");
-        no.unless(holds, format!("{input}.shape"), shape, remedy)?;
-        let mut seen = HashSet::new();
-        for (feature_at, feature) in self.features.iter().enumerate() {
-            let key = |name| format!("{input}.features[{feature_at}].{name}");
-            let (items_key, items) = (feature.items_key(), feature.items());
-            let lists = [&feature.joints, &feature.params, &feature.axes];
-            for (name, list) in ["joints", "params", "axes"].into_iter().zip(lists) {
-                let takes = if items_key.is_empty() { "nothing" } else { items_key };
-                let remedy = format!("{} takes {takes}: leave it out", feature.name.as_str());
-                no.unless(name == items_key || list.is_none(), key(name), list, remedy)?;
-            }
-            let is_tool = feature.name == FeatureName::ToolPosition;
-            let remedy = "a tool_position names its arm; nothing else has one";
-            no.unless(is_tool == feature.arm.is_some(), key("arm"), &feature.arm, remedy)?;
-            let remedy = "only a tool_position has it: leave it out";
-            no.unless(is_tool || feature.of.is_none(), key("of"), feature.of, remedy)?;
-            feature.check_rows(no, key)?;
-            if !feature.name.is_one_number() {
-                no.unless_distinct(key(items_key), items)?;
-            }
-            for item in items {
-                let is_new = seen.insert((feature.name, &feature.arm, feature.of, item));
-                no.unless(is_new, key(items_key), item, "an earlier feature already has it")?;
-                let known: &[&str] = match feature.name {
-                    FeatureName::Decision => &Params::NAMES,
-                    FeatureName::ToolPosition => &AXES,
-                    _ => continue, // the robot's joints are not known yet
-                };
-                let is_known = known.contains(&item.as_str());
-                no.unless(is_known, key(items_key), item, format!("there are {known:?}"))?;
-            }
-            no.unless_len(key("mean"), feature.mean.len(), feature.width(), items_key)?;
-            no.unless_len(key("std"), feature.std.len(), feature.width(), items_key)?;
-            no.unless_finite(key("mean"), &feature.mean)?;
-            no.unless_finite(key("std"), &feature.std)?;
-            let positive = feature.std.iter().all(|std| *std > 0.0);
-            no.unless(positive, key("std"), &feature.std, "each has to be above 0")?;
-            let Some(clip) = feature.clip else { continue };
-            let remedy = format!("give more than 0 and up to {CLIP_MAX}, or leave it out");
-            no.unless(clip > 0.0 && clip <= CLIP_MAX, key("clip"), clip, remedy)?;
-        }
-        Ok(())
-    }
-}
-
-impl FeatureRule {
-    /// A prefix has rows, nothing else has.
-    fn check_rows(&self, no: &Refuse<'_>, key: impl Fn(&'static str) -> String) -> Checked {
-        let name = self.name.as_str();
-        if self.name != FeatureName::Prefix {
-            let remedy = format!("a {name} has no rows: leave it out");
-            no.unless(self.steps.is_none(), key("steps"), self.steps, &remedy)?;
-            return no.unless(self.align.is_none(), key("align"), self.align, &remedy);
-        }
-        let steps = self.steps.unwrap_or_default() as usize;
-        let remedy = format!("give 1 to {MAX_BACK}");
-        no.unless((1..=MAX_BACK).contains(&steps), key("steps"), steps, remedy)
     }
 }
 

@@ -20,8 +20,11 @@ const SHARE_MAX: f64 = 0.2;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
-    /// The loop's period that it was trained for, ms.
+    /// The time from one of its actions to the next in its training, ms.
     pub period_ms: f64,
+    /// In which loop it may run; absent: `own`.
+    #[serde(default)]
+    pub at: At,
     /// Steps of each chunk.
     pub chunk_steps: u32,
     /// Steps that are executed before the next chunk is wanted.
@@ -41,6 +44,34 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Whether it may run in a loop of this period, ms.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn fits(&self, loop_ms: f64) -> Result<(), String> {
+        let (own_ms, deadline_ms) = (self.period_ms, self.deadline_ms);
+        let ticks = f64::from(self.prefetch_ticks.max(1));
+        match self.at {
+            At::Own if (own_ms - loop_ms).abs() > 1e-6 => Err(format!(
+                "it is made for {own_ms} ms (timing.at = \"own\"), and loop.period_ms = {loop_ms}: set that"
+            )),
+            At::Loop if deadline_ms >= ticks * loop_ms => Err(format!(
+                "its timing.deadline_ms = {deadline_ms} is no less than the time until its chunk is wanted, \
+                 {ticks} of loop.period_ms = {loop_ms}: make it shorter"
+            )),
+            At::Own | At::Loop => Ok(()),
+        }
+    }
+
+    /// The time from one of its actions to the next in a loop of this period, ms.
+    #[must_use]
+    pub const fn action_ms(&self, loop_ms: f64) -> f64 {
+        match self.at {
+            At::Own => self.period_ms,
+            At::Loop => loop_ms,
+        }
+    }
+
     /// Which tick the first step is for.
     #[must_use]
     pub fn first_step(&self) -> motion::FirstStep {
@@ -48,6 +79,37 @@ impl Timing {
             Some(FirstStep::TakeOver) => motion::FirstStep::TakeOver,
             None if self.roll_forward => motion::FirstStep::TakeOver,
             None | Some(FirstStep::Observation) => motion::FirstStep::Observation,
+        }
+    }
+}
+
+/// In which loop a head may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// In one of its own period only.
+    #[default]
+    Own,
+    /// In any: an action lasts a tick, however long that is.
+    Loop,
+}
+
+impl At {
+    /// As it is written in a manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Loop => "loop",
+        }
+    }
+
+    /// What that means, for people.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Own => "only in a loop of that period",
+            Self::Loop => "an action for each tick of any loop",
         }
     }
 }

@@ -136,11 +136,8 @@ impl Loader<'_> {
             let remedy = format!("it is made for {:?}: take another head", manifest.skill);
             return Err(wrong("head", &path, &remedy));
         }
-        let (head_ms, period_ms) = (manifest.period_ns() as f64 / 1e6, self.period_s * 1e3);
-        if (head_ms - period_ms).abs() > 1e-6 {
-            let remedy = format!(
-                "it is made for {head_ms} ms, and loop.period_ms = {period_ms}: set that, or take another head"
-            );
+        if let Err(why) = manifest.timing.fits(self.period_s * 1e3) {
+            let remedy = format!("{why}, or take another head");
             return Err(wrong("head", &path, &remedy));
         }
         let pins = [

@@ -15,6 +15,9 @@ pub fn manifests(registry: &Registry) -> Value {
         let told = json!({
             "name": manifest.name,
             "sha256": manifest.sha256,
+            "period_ms": manifest.timing.period_ms,
+            "at": manifest.timing.at.as_str(),
+            "encoder": manifest.encoder,
             "chunk_steps": manifest.timing.chunk_steps,
             "execute_steps": manifest.timing.execute_steps,
             "engine": head.runs_on(),

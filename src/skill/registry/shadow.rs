@@ -22,7 +22,7 @@ use reflex::Clock;
 use serde::Serialize;
 
 use super::{Means, ShadowRules};
-use crate::observation::Params;
+use crate::observation::{Context, Params, embedding::Slot};
 
 /// How often an idle shadow looks whether it is to end.
 const IDLE: Duration = Duration::from_millis(100);
@@ -62,6 +62,7 @@ pub struct Shadow {
 struct Job {
     ask: Ask,
     params: Params,
+    embedding: Option<Arc<Slot>>,
     chunk: Chunk,
 }
 
@@ -177,12 +178,13 @@ impl Shadow {
     }
 
     /// Shows it what the active head answered. Waits for nothing.
-    pub fn look(&self, ask: &Ask, params: &Params, chunk: &Chunk) {
+    pub fn look(&self, ask: &Ask, context: &Context, chunk: &Chunk) {
         let Some(jobs) = self.jobs.get().filter(|_| !self.closed.load(Ordering::Acquire)) else {
             return;
         };
         let affordable = ask.tick.0 >= self.not_before.load(Ordering::Relaxed);
-        let job = || Job { ask: *ask, params: *params, chunk: *chunk };
+        let (params, embedding) = (context.params, || context.embedding.clone());
+        let job = || Job { ask: *ask, params, embedding: embedding(), chunk: *chunk };
         if !affordable || jobs.try_send(job()).is_err() {
             self.skipped.fetch_add(1, Ordering::Relaxed);
         }
@@ -191,6 +193,9 @@ impl Shadow {
     fn work(&self, todo: &Receiver<Job>) {
         reflex::realtime::yield_to_others();
         let mut chunk: Option<Chunk> = None;
+        // Its own memory of the run: it may have skipped some of the asks, and may have other rules.
+        let mut context = Context::default();
+        let mut last: Option<Ask> = None;
         while !self.closed.load(Ordering::Acquire) {
             let job = match todo.recv_timeout(IDLE) {
                 Ok(job) => job,
@@ -205,7 +210,14 @@ impl Shadow {
             }
             let mine = chunk.insert(Chunk::answering(ChunkId(0), head.digest(), &job.ask));
             let began = Clock::Monotonic.now();
-            let done = head.infer(&job.ask, &job.params, mine);
+            let goes_on = last
+                .replace(job.ask)
+                .is_some_and(|last| last.run == job.ask.run && last.tick < job.ask.tick);
+            if !goes_on {
+                context = Context::of(job.params);
+            }
+            context.embedding.clone_from(&job.embedding);
+            let done = head.infer_in(&job.ask, &mut context, false, mine);
             let spent_us = Clock::Monotonic.now().since(began) / 1000;
             drop(head);
             let ticks = (spent_us as f64 / 1e3 / self.rules.budget_ms).ceil() as u64;

@@ -217,12 +217,9 @@ impl Look<'_> {
             format!("the head is made for {of} on {on}: name another one, or move it there")
         });
         let Some(bench) = bench.filter(|_| fits) else { return };
-        let (head_ms, period_ms) = (manifest.timing.period_ms, bench.period_s * 1e3);
-        let proved = if (head_ms - period_ms).abs() > 1e-6 {
-            Err(format!("it is made for {head_ms} ms; loop.period_ms = {period_ms}"))
-        } else {
-            (bench.load)(path).map(drop).map_err(|why| why.to_string())
-        };
+        let proved = manifest.timing.fits(bench.period_s * 1e3);
+        let proved =
+            proved.and_then(|()| (bench.load)(path).map(drop).map_err(|why| why.to_string()));
         row.proof = self.must(proved.is_ok(), ".head", || proved.err().unwrap_or_default());
     }
 

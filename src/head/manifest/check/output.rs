@@ -51,8 +51,12 @@ impl Columns {
     fn check(&self, no: &Refuse<'_>, key: impl Fn(&str) -> String) -> Checked {
         let width = self.len();
         match self {
-            Self::JointAbsolute(JointAbsolute { joints, normalised: _, clip, smoothing }) => {
+            Self::JointAbsolute(group) => {
+                let JointAbsolute { joints, clip, clip_when, smoothing, .. } = group;
                 no.unless_distinct(key("joints"), joints)?;
+                let counts = clip_when.is_none() || clip.is_some() && smoothing.is_some();
+                let remedy = "it takes both `clip` and `smoothing`: leave it out";
+                no.unless(counts, key("clip_when"), clip_when, remedy)?;
                 check_filter(no, &key, width, clip.as_ref(), *smoothing)?;
             }
             Self::JointRange(JointRange { joints, .. }) => {
