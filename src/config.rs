@@ -6,6 +6,7 @@
 mod arms;
 mod inference;
 mod robot;
+mod router;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use inference::InferenceSettings;
+pub use router::{RouterPlace, RouterSettings};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
@@ -97,6 +99,8 @@ pub struct DaemonSettings {
     pub inference: InferenceSettings,
     /// Which skills there are; without one, only planned motions.
     pub registry: Option<PathBuf>,
+    /// Who makes decisions of instructions; absent: nobody does.
+    pub router: Option<RouterSettings>,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,
@@ -230,6 +234,9 @@ impl Settings {
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
         daemon.inference.resolve(folder);
+        if let Some(router) = &mut daemon.router {
+            router.resolve(folder);
+        }
         let robot_settings = RobotSettings::load(&daemon.robot)?;
         let settings = Self { daemon, robot_settings, file: file.to_owned() };
         settings.check()?;
@@ -242,6 +249,9 @@ impl Settings {
         };
         let daemon = &self.daemon;
         daemon.inference.check(&self.file)?;
+        if let Some(router) = &daemon.router {
+            router.check(&self.file)?;
+        }
         let period = daemon.loop_.period_ms;
         if !(1..=1000).contains(&period) {
             return wrong("loop.period_ms", &period, "choose 1 to 1000");

@@ -3,6 +3,7 @@
 mod args;
 mod live;
 mod request;
+mod say;
 mod show;
 
 use std::{
@@ -118,6 +119,7 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             Exit::Accepted
         }
         Act::Jog { seconds, .. } => live::jog(&client, cli, *seconds, out, err)?,
+        Act::Say { wait, .. } => say::say(&client, cli, *wait, out, err)?,
         act => command(&client, cli, act, out, err)?,
     };
     Ok(exit)

@@ -9,6 +9,7 @@
 
 mod house;
 mod keeper;
+mod router;
 mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
@@ -25,6 +26,7 @@ use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker
 use tokio::sync::{mpsc as channel, watch};
 
 use keeper::Keeper;
+use router::RouterDesk;
 
 pub use house::Reception;
 pub use skills::{registry, registry_of};
@@ -38,6 +40,7 @@ use crate::{
     kinematics::{Arms, DescriptionError, Guard},
     operator::{Command, Desk, DeskParts, Notice},
     planning::Planner,
+    router::{RouterHead, RouterHeadError},
     skill::{Assignment, Remark, registry::LoadError, think_aloud},
     telemetry::{Herald, Tidings},
     wire::{EventMessage, Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
@@ -58,6 +61,9 @@ pub enum DaemonError {
     /// ONNX Runtime.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The router's head.
+    #[error(transparent)]
+    Router(#[from] RouterHeadError),
     /// Zenoh.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -150,6 +156,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let arms = Arms::load(&settings.robot_settings)?;
     let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let registry = Arc::new(registry(settings, period_s)?);
+    let router_head = router_head(settings)?;
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -195,13 +202,33 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 
-    let reception = Reception::new(desk.clone(), clock, tell, info);
+    let instructions = RouterDesk::new(
+        desk.clone(),
+        clock.clone(),
+        tell.clone(),
+        settings.daemon.router.clone(),
+        (router_head.as_ref(), spectacle.is_something()),
+    );
+    // It ends with the process, as the keeper does.
+    let _deciding = instructions.start(router_head, runtime.handle().clone())?;
+    let reception = Reception::new(desk.clone(), clock, tell, (info, instructions));
     let ended =
         runtime.block_on(serve(wire, settings, &robot, &reception, arms, tidings, spectacle));
     let _ = runtime.block_on(come_to_rest(&desk));
     let summary = end(&switch, turns, thinking, listening);
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map(|()| summary)
+}
+
+/// The router's head of the settings, proved; nothing where there is none.
+///
+/// # Errors
+/// A head that is not as it should be.
+pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonError> {
+    let head = settings.daemon.router.as_ref().and_then(|router| router.head.as_deref());
+    let Some(file) = head else { return Ok(None) };
+    let body = crate::action::Body::load(&settings.robot_settings)?;
+    Ok(Some(RouterHead::load(file, &body, engine(settings)?)?))
 }
 
 fn start_loop(
@@ -329,7 +356,7 @@ async fn serve(
     let service = Arc::new(wire.serve(reception.clone(), shape)?);
     let endpoints = settings.daemon.zenoh.listen.join(", ");
     tracing::info!(robot = name, endpoints, "ready: try `reflexctl status`");
-    spectacle.show(&service)?;
+    spectacle.show(&service, reception)?;
     let telling = tokio::spawn(tell_world(Arc::clone(&service), arms, tidings));
     wait_for_signal().await;
     telling.abort();
@@ -349,6 +376,9 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
             Tidings::Shadows(shadows) => service.publish_shadows(&shadows),
+            Tidings::Instruction(told) => service.publish_instruction(&told),
+            Tidings::Router(told) => service.publish_router(&told),
+            Tidings::Embedded(embedded, text) => service.publish_embedding(&embedded, &text),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),
         };
         if let Err(error) = told {

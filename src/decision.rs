@@ -15,10 +15,14 @@ pub struct Decision {
     pub params: Params,
     /// The raw network's choice, where an instruction overrode it.
     pub neural_skill: Option<String>,
+    /// The raw network's parameters, in the order of [`Params::NAMES`], before anything was made safe of them.
+    pub raw_params: Option<[f64; 6]>,
     /// The router's confidence, 0..=1.
     pub confidence: Option<f64>,
     /// The instruction that was followed.
     pub instruction: Option<String>,
+    /// Its id, if the daemon heard it: it is decided about once.
+    pub instruction_id: Option<String>,
     /// What the sender had seen when it decided.
     pub observed: Observed,
     /// How long after that the decision may still be begun, in milliseconds.
@@ -74,6 +78,8 @@ pub struct Present {
     pub tick: u64,
     /// The loop's period.
     pub period_ns: u64,
+    /// When the robot was last stopped: by an e-stop, a fault, a hold or disarming. Zero: not yet.
+    pub stopped_ns: u64,
 }
 
 impl Clerk {
@@ -89,6 +95,13 @@ impl Clerk {
             return Err(format!(
                 "stale: observed {age_ms} ms ago, ttl_ms is {}; observe again and decide anew",
                 decision.ttl_ms
+            ));
+        }
+        if observed_ns <= present.stopped_ns && present.stopped_ns > 0 {
+            return Err(format!(
+                "before the last stop: it observed a moment {} ms before the robot was stopped; observe again and decide \
+                 anew",
+                (present.stopped_ns - observed_ns) / 1_000_000
             ));
         }
         if self.seen.contains(&decision.decision_id) {
@@ -136,7 +149,8 @@ fn observed_ns(observed: Observed, present: Present) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    const PRESENT: Present = Present { now_ns: 10_000_000_000, tick: 200, period_ns: 50_000_000 };
+    const PRESENT: Present =
+        Present { now_ns: 10_000_000_000, tick: 200, period_ns: 50_000_000, stopped_ns: 0 };
 
     fn decision(id: &str, observed: Observed) -> Decision {
         Decision {
@@ -144,8 +158,10 @@ mod tests {
             skill: "pick_up".into(),
             params: Params::default(),
             neural_skill: None,
+            raw_params: None,
             confidence: None,
             instruction: None,
+            instruction_id: None,
             observed,
             ttl_ms: 500,
             source: "test".into(),
@@ -189,6 +205,18 @@ mod tests {
         assert!(
             refusal(&mut clerk, &decision("b", Observed::Tick(199))).starts_with("out of order")
         );
+    }
+
+    #[test]
+    fn what_observed_a_moment_before_the_last_stop_is_refused() {
+        let mut clerk = Clerk::default();
+        let stopped = Present { stopped_ns: 9_900_000_000, ..PRESENT };
+        let mut check = |observed| clerk.check(&decision("a", observed), stopped);
+        for before in [Observed::Tick(197), Observed::AtNs(9_900_000_000)] {
+            assert!(check(before).is_err_and(|why| why.starts_with("before the last stop")));
+        }
+        assert_eq!(check(Observed::Tick(199)), Ok(9_950_000_000));
+        assert_eq!(check(Observed::Now), Ok(10_000_000_000));
     }
 
     #[test]

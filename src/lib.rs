@@ -14,6 +14,9 @@ pub mod importing;
 pub mod inference;
 pub mod observation;
 
+pub mod encoder;
+pub mod router;
+
 pub mod kinematics;
 pub mod planning;
 
@@ -27,3 +30,4 @@ pub mod evaluation;
 
 pub mod cli;
 pub mod ctl;
+pub mod routing;

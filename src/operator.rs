@@ -82,6 +82,27 @@ pub struct Answer {
     pub state_seq: u64,
 }
 
+/// The answer to an instruction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Whether anything will come of it.
+    pub accepted: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// What it is called from now on.
+    pub instruction_id: Option<String>,
+    /// What is waited for, or what was done at once.
+    pub next: Option<&'static str>,
+}
+
+impl Heard {
+    /// Nothing comes of it.
+    #[must_use]
+    pub fn refused(reason: impl Into<String>, instruction_id: Option<String>) -> Self {
+        Self { accepted: false, reason: Some(reason.into()), instruction_id, next: None }
+    }
+}
+
 /// The newest tick and what the asynchronous side knows about it.
 #[derive(Clone, Debug)]
 pub struct Present {

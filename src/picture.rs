@@ -9,13 +9,15 @@ use std::{
 
 use font8x8::UnicodeFonts;
 use image::{
-    Delay, DynamicImage, ExtendedColorType, ImageFormat, Rgb, RgbImage,
+    Delay, DynamicImage, ExtendedColorType, ImageFormat, Rgb,
     codecs::{
         gif::{GifEncoder, Repeat},
         jpeg::JpegEncoder,
     },
     imageops,
 };
+
+pub use image::RgbImage;
 
 /// Between tiles, and around the sheet.
 const GAP_PX: u32 = 6;

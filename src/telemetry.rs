@@ -9,13 +9,14 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{ChunkRefusal, Corrected, Ending, Event, Fault, Mode, Tick};
+use motion::{ChunkRefusal, Corrected, Ending, Epoch, Event, Fault, Mode, Tick};
 use reflex::{Listener, Report, Timing};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     operator::{Desk, Notice, Present, Running, Settled, Tally, words},
+    router::Embedded,
     wire::{EventMessage, Quantiles, TimingMessage},
 };
 
@@ -39,6 +40,12 @@ pub enum Tidings {
     Timing(TimingMessage),
     /// What has been seen of the shadows.
     Shadows(Value),
+    /// The newest instruction, and what became of it.
+    Instruction(Value),
+    /// What the router has done.
+    Router(Value),
+    /// An embedding that the daemon made itself.
+    Embedded(Box<Embedded>, String),
     /// Something for the audit trail.
     Event(&'static str, EventMessage),
 }
@@ -139,6 +146,7 @@ pub struct Herald {
     last_run: Option<(Running, String)>,
     tally: Tally,
     mode: Mode,
+    epoch: Epoch,
     lost: u64,
 }
 
@@ -158,6 +166,7 @@ impl Herald {
             last_run: None,
             tally: Tally::default(),
             mode: Mode::Booting,
+            epoch: Epoch(0),
             lost: 0,
         }
     }
@@ -187,6 +196,10 @@ impl Herald {
         let tick = &report.tick;
         self.histograms.record(&report.timing);
         self.histograms.count(tick);
+        if tick.epoch != self.epoch {
+            self.epoch = tick.epoch;
+            self.desk.stopped(tick.at);
+        }
         let present = Arc::new(self.look(tick));
         // The present first: who is answered may ask at once what became of it.
         self.present.send_replace(Some(Arc::clone(&present)));

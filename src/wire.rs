@@ -11,8 +11,10 @@
 mod answers;
 mod client;
 mod docs;
+mod heard;
 mod keys;
 mod lane;
+mod link;
 mod messages;
 mod poses;
 mod publish;
@@ -25,14 +27,17 @@ use std::{future::Future, sync::Arc};
 
 use motion::JointLimits;
 
-use crate::{decision, operator};
+use crate::{decision, operator, router};
 
-pub use answers::{CommandAnswer, DecisionAnswer};
+pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
 pub use client::{Client, Watch};
 pub use docs::docs;
+pub use heard::instruction_told;
+pub use link::{RouterLink, Sight};
 pub use keys::{Key, Keys, Kind, TABLE};
 pub use messages::{
-    BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, decision_message,
+    BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
+    decision_message,
 };
 pub use publish::Service;
 pub use session::Wire;
@@ -94,6 +99,23 @@ pub trait House: Clone + Send + Sync + 'static {
         decision: decision::Decision,
         who: &str,
     ) -> impl Future<Output = decision::Verdict> + Send;
+
+    /// Hears an instruction, and says whether anything will come of it. What it does before it first waits is done in the
+    /// order of arrival.
+    fn hear(
+        &self,
+        said: router::Instruction,
+        who: &str,
+    ) -> impl Future<Output = operator::Heard> + Send;
+
+    /// An embedding has come. Called on the network's own thread: must not block.
+    fn embedded(&self, embedded: router::Embedded);
+
+    /// A detector tells where things are. Called on the network's own thread: must not block.
+    fn told_of(&self, things: Vec<router::Thing>, who: &str);
+
+    /// Whether a router's process is there. Called on the network's own thread: must not block.
+    fn router_alive(&self, is_alive: bool);
 
     /// The newest tick; nothing before the first.
     fn present(&self) -> Option<Arc<operator::Present>>;

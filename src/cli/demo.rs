@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &DemoArguments, out: &mut impl Write) -> Result<Exi
     let mut daemon = Daemon::start(&arguments.config.config, &endpoint, &log)?;
     let client = daemon.connect(&settings.robot_settings.name, &endpoint, &log)?;
     let mut show = Show {
-        objects: watch(&client, "sim/objects")?,
+        objects: watch(&client, "objects")?,
         pictures: watch(&client, &format!("camera/{}", camera.name))?,
         state: watch(&client, "state/*")?,
         client,
@@ -253,7 +253,7 @@ impl Show<'_> {
                 return Ok(position);
             }
         }
-        Err(CliError::Words(format!("sim/objects tells of no {:?}", self.name)))
+        Err(CliError::Words(format!("`objects` tells of no {:?}", self.name)))
     }
 
     fn command(&self, out: &mut impl Write, key: &str, payload: &Value) -> Result<(), CliError> {
@@ -323,7 +323,8 @@ impl Show<'_> {
 }
 
 fn position(message: &Value, object: &str) -> Option<[f64; 3]> {
-    numbers(&message["position_m"][object])
+    let told = message["objects"].as_array()?.iter().find(|told| told["name"] == object)?;
+    Some([told["x"].as_f64()?, told["y"].as_f64()?, told["z"].as_f64()?])
 }
 
 fn numbers(value: &Value) -> Option<[f64; 3]> {

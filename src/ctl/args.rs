@@ -12,6 +12,7 @@ Examples:
   reflexctl goto --pose 0.3,0.1,0.2 --route straight
   reflexctl jog --linear 0,0,0.05 --frame tool
   reflexctl decide pick_up --target 0.3,0.1,0.02
+  reflexctl say 'go find the berry and eat it'
   reflexctl status --json
   reflexctl --connect tcp/robot.local:7447 --robot piper estop
 
@@ -152,6 +153,28 @@ pub(super) enum Act {
         /// Its id; a new one if left out.
         #[arg(long)]
         id: Option<String>,
+    },
+    /// Say what is to be done, in words.
+    #[command(after_help = "Examples:\n  reflexctl say 'go find the berry and eat it'\n  \
+                            reflexctl say 'walk over there' --target 0.4,0.2,0 --wait\n  reflexctl say stop")]
+    Say {
+        /// The words.
+        text: String,
+        /// Where it is to be done, in metres in the robot's base frame; what lies about is told otherwise.
+        #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point)]
+        target: Option<[f64; 3]>,
+        /// The radius of the thing there, in metres.
+        #[arg(long, requires = "target")]
+        radius: Option<f64>,
+        /// The network's choice counts, whatever the words seem to say.
+        #[arg(long)]
+        force_neural: bool,
+        /// How long it may take until it is begun.
+        #[arg(long, value_name = "MS")]
+        ttl_ms: Option<u64>,
+        /// Wait until it came to nothing, or its run is over.
+        #[arg(long)]
+        wait: bool,
     },
     /// Change which policies carry out the skills, while they run.
     #[command(

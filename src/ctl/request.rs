@@ -128,6 +128,17 @@ impl Act {
                 say("source", Some(json!(operator)));
                 return Ok(Request { key: "decision", payload: payload.into() });
             }
+            Self::Say { text, target, radius, force_neural, ttl_ms, .. } => {
+                say("text", Some(json!(text)));
+                let target = target.map(|[x, y, z]| match radius {
+                    Some(radius) => json!({ "x": x, "y": y, "z": z, "radius": radius }),
+                    None => json!({ "x": x, "y": y, "z": z }),
+                });
+                say("target", target);
+                say("force_neural_skill", force_neural.then(|| json!(true)));
+                say("ttl_ms", ttl_ms.map(|ttl_ms| json!(ttl_ms)));
+                "instruction"
+            }
             Self::Status
             | Self::Watch { .. }
             | Self::Events { .. }

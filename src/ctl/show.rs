@@ -22,6 +22,25 @@ pub(super) fn answer(answer: &Value, json: bool, out: &mut dyn Write, err: &mut 
     if accepted { Exit::Accepted } else { Exit::Refused }
 }
 
+/// What became of an instruction.
+pub(super) fn instruction(told: &Value) -> String {
+    let mut line = text(&told["outcome"]);
+    if let Some(run) = told["run"].as_u64() {
+        line += &format!(", run {run}");
+    }
+    let decided = &told["decided"];
+    if let Some(skill) = decided["skill"].as_str() {
+        line += &format!(": {skill}");
+    }
+    if let Some(confidence) = decided["confidence"].as_f64() {
+        line += &format!(" (network: {} {confidence:.2})", text(&decided["neural_skill"]));
+    }
+    if let Some(reason) = told["reason"].as_str() {
+        line += &format!(": {reason}");
+    }
+    line
+}
+
 fn acceptance(answer: &Value, reason: Option<&str>) -> String {
     let mut told = String::from("accepted");
     if let Some(run) = answer["run"].as_u64() {
@@ -29,6 +48,11 @@ fn acceptance(answer: &Value, reason: Option<&str>) -> String {
     }
     if let Some(run) = answer["superseded_run"].as_u64() {
         told += &format!(" (took over from run {run})");
+    }
+    if let Some(id) = answer["instruction_id"].as_str() {
+        let next = answer["next"].as_str().unwrap_or_default();
+        let what = if next == "held" { "holds" } else { "thinks" };
+        told += &format!(", {id}: the robot {what}");
     }
     if let Some(reason) = reason {
         told += &format!(": {reason}");

@@ -12,10 +12,12 @@ use reflex::Clock;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::router::RouterDesk;
 use crate::{
     config::Settings,
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Desk, Present, Question, words},
+    operator::{Answer, Command, Desk, Heard, Present, Question, words},
+    router::{Embedded, Instruction, Thing},
     skill::registry::report,
     telemetry::Tidings,
     wire::{EventMessage, House},
@@ -41,6 +43,7 @@ pub struct Reception {
     tidings: mpsc::Sender<Tidings>,
     info: Arc<Info>,
     refused: Arc<AtomicU64>,
+    instructions: RouterDesk,
 }
 
 impl Reception {
@@ -48,10 +51,16 @@ impl Reception {
         desk: Desk,
         clock: Clock,
         tidings: mpsc::Sender<Tidings>,
-        info: Info,
+        (info, instructions): (Info, RouterDesk),
     ) -> Self {
         let refused = desk.refused_messages();
-        Self { desk, clock, tidings, info: Arc::new(info), refused }
+        Self { desk, clock, tidings, info: Arc::new(info), refused, instructions }
+    }
+
+    /// Where things are, as the daemon's own simulator tells.
+    #[cfg(feature = "mujoco")]
+    pub(super) fn see(&self, things: Vec<Thing>) {
+        self.instructions.see(things);
     }
 
     /// A line of the audit trail, for the log and for whoever listens.
@@ -93,13 +102,42 @@ impl House for Reception {
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
         let what = format!("{} {}", decision.skill, decision.decision_id);
-        let verdict = self.desk.decide(decision).await;
+        let claimed = decision.instruction_id.as_deref().map_or(Ok(()), |id| self.instructions.claim(id));
+        let verdict = match claimed {
+            Err(reason) => Verdict::Refused { reason },
+            Ok(()) => {
+                let verdict = self.desk.decide(decision.clone()).await;
+                if let Some(id) = &decision.instruction_id {
+                    self.instructions.decided(id, &decision, &verdict);
+                }
+                verdict
+            }
+        };
         let reason = match &verdict {
             Verdict::Accepted { .. } => None,
             Verdict::Refused { reason } => Some(reason.clone()),
         };
         self.note("decision", who, "decision", what, reason);
         verdict
+    }
+
+    async fn hear(&self, said: Instruction, who: &str) -> Heard {
+        let what = said.text.clone();
+        let heard = self.instructions.hear(said, who).await;
+        self.note("instruction", who, "instruction", what, heard.reason.clone());
+        heard
+    }
+
+    fn embedded(&self, embedded: Embedded) {
+        self.instructions.embedded(embedded);
+    }
+
+    fn told_of(&self, things: Vec<Thing>, who: &str) {
+        self.instructions.told_of(things, who);
+    }
+
+    fn router_alive(&self, is_alive: bool) {
+        self.instructions.router_alive(is_alive);
     }
 
     fn present(&self) -> Option<Arc<Present>> {

@@ -1,17 +1,17 @@
 //! Shows a simulated world: camera pictures and where its objects are. On a thread of its own, far from the loop.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use reflex::backend::mujoco::{Camera, Renderer, Spectator};
 
-use super::{DaemonError, spawn};
+use super::{DaemonError, Reception, spawn};
 use crate::{
     config::{CameraSettings, ConfigError, RendererKind, Settings},
     picture::{Frame, jpeg},
+    router::Thing,
     wire::Service,
 };
 
@@ -47,12 +47,16 @@ impl Seats {
     }
 
     /// Until nobody holds the service any more.
-    pub(super) fn show(mut self, service: Arc<Service>) -> Result<(), DaemonError> {
+    pub(super) fn show(
+        mut self,
+        service: Arc<Service>,
+        reception: Reception,
+    ) -> Result<(), DaemonError> {
         let service = Arc::downgrade(&service);
         spawn("reflex-cameras", move || {
             let mut due: Vec<Instant> = self.cameras.iter().map(|_| Instant::now()).collect();
             while let Some(service) = service.upgrade() {
-                self.look(&service, &mut due);
+                self.look(&service, &reception, &mut due);
                 drop(service);
                 std::thread::sleep(OBJECTS_EVERY);
             }
@@ -60,15 +64,21 @@ impl Seats {
         Ok(())
     }
 
-    fn look(&mut self, service: &Service, due: &mut [Instant]) {
+    fn look(&mut self, service: &Service, reception: &Reception, due: &mut [Instant]) {
         if !self.spectator.look() {
             return;
         }
         let at_ns = self.spectator.at().map_or(0, |at| at.0);
-        let objects: BTreeMap<String, [f64; 3]> =
-            self.spectator.objects().map(|(name, at)| (name.to_owned(), at)).collect();
+        let thing = |(name, position_m): (&str, [f64; 3])| Thing {
+            name: name.to_owned(),
+            position_m,
+            radius_m: self.spectator.radius(name),
+            is_berry: name.contains("berry"),
+        };
+        let things: Vec<Thing> = self.spectator.objects().map(thing).collect();
         // A session that closes under us ends the daemon elsewhere; nobody is left to be told here.
-        let _ = service.publish_objects(&objects, at_ns);
+        let _ = service.publish_objects(&things, at_ns);
+        reception.see(things);
         for ((settings, camera), due) in self.cameras.iter_mut().zip(due) {
             if Instant::now() < *due || !service.is_watched(&settings.name) {
                 continue;

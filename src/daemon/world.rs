@@ -5,7 +5,7 @@ use std::sync::Arc;
 use motion::Robot;
 use reflex::{Backend, backend::loopback::Loopback};
 
-use super::DaemonError;
+use super::{DaemonError, Reception};
 use crate::{
     config::{BackendKind, Settings},
     wire::Service,
@@ -19,13 +19,26 @@ pub(super) struct Spectacle {
 
 impl Spectacle {
     /// Starts to show it.
-    pub(super) fn show(self, service: &Arc<Service>) -> Result<(), DaemonError> {
+    pub(super) fn show(
+        self,
+        service: &Arc<Service>,
+        reception: &Reception,
+    ) -> Result<(), DaemonError> {
         #[cfg(feature = "mujoco")]
         if let Some(seats) = self.seats {
-            return seats.show(Arc::clone(service));
+            return seats.show(Arc::clone(service), reception.clone());
         }
-        let _ = service;
+        let _ = (service, reception);
         Ok(())
+    }
+
+    /// Whether there is anything to see.
+    #[expect(clippy::unused_self, reason = "without a simulator there is nothing in it")]
+    pub(super) const fn is_something(&self) -> bool {
+        #[cfg(feature = "mujoco")]
+        return self.seats.is_some();
+        #[cfg(not(feature = "mujoco"))]
+        false
     }
 
     const fn nothing() -> Self {

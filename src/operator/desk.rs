@@ -85,6 +85,8 @@ struct Inner {
     odd_asks: AtomicU64,
     ids: AtomicU64,
     jogging: Mutex<Option<Jogging>>,
+    /// When the robot was last stopped, by the loop's clock.
+    stopped_ns: AtomicU64,
 }
 
 /// A panic elsewhere must not make the e-stop panic too.
@@ -115,6 +117,7 @@ impl Desk {
                 refused_messages: Arc::default(),
                 odd_asks: AtomicU64::default(),
                 ids: AtomicU64::new(1),
+                stopped_ns: AtomicU64::new(0),
             }),
         }
     }
@@ -199,6 +202,17 @@ impl Desk {
         Answer { accepted: true, reason: None, changed: Vec::new(), state_seq }
     }
 
+    /// The robot was stopped: what observed an earlier moment decides nothing any more.
+    pub fn stopped(&self, at: Nanos) {
+        self.inner.stopped_ns.fetch_max(at.0, Ordering::AcqRel);
+    }
+
+    /// When it was last stopped, by the loop's clock; zero if it never was.
+    #[must_use]
+    pub fn stopped_ns(&self) -> u64 {
+        self.inner.stopped_ns.load(Ordering::Acquire)
+    }
+
     /// Who pulled an e-stop.
     #[must_use]
     pub fn stopper(&self, source: StopSource) -> String {
@@ -238,6 +252,7 @@ impl Desk {
             now_ns: self.inner.clock.now().0,
             tick: present.tick.tick.0,
             period_ns: self.period_ns(),
+            stopped_ns: self.stopped_ns(),
         };
         let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
         let chosen = self.skill(&decision.skill, decision.params)?;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::messages::VERSION;
-use crate::{decision::Verdict, operator::Answer};
+use crate::{
+    decision::Verdict,
+    operator::{Answer, Heard},
+};
 
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,31 @@ pub struct DecisionAnswer {
     pub superseded_run: Option<u64>,
     /// The newest tick; none before the first.
     pub state_seq: Option<u64>,
+}
+
+/// The answer to an instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeardAnswer {
+    /// 1.
+    pub v: u64,
+    /// Whether it is followed, or being thought about: what comes of it, `state/instruction` tells.
+    pub accepted: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// What it is called from now on; none if it was not understood.
+    pub instruction_id: Option<String>,
+    /// What is waited for: `embedding` or `decision`; `held` if the robot was told to stand still.
+    pub next: Option<String>,
+    /// The newest tick; none before the first.
+    pub state_seq: Option<u64>,
+}
+
+impl HeardAnswer {
+    pub(super) fn new(heard: Heard, state_seq: Option<u64>) -> Self {
+        let Heard { accepted, reason, instruction_id, next } = heard;
+        let next = next.map(str::to_owned);
+        Self { v: VERSION, accepted, reason, instruction_id, next, state_seq }
+    }
 }
 
 impl CommandAnswer {

@@ -45,6 +45,11 @@ impl Client {
         Ok(Self { session: session::dial(endpoints, timeout)?, keys, timeout })
     }
 
+    /// What others of the wire use.
+    pub(super) const fn parts(&self) -> (&Session, &Keys) {
+        (&self.session, &self.keys)
+    }
+
     /// Sends a payload to a key and returns the answer.
     ///
     /// # Errors

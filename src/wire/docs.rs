@@ -25,6 +25,10 @@ nothing; it is counted, logged with sender and key, and answered with the reason
 the verdict is `accepted` or `refused`. `superseded_run` is the run that this one took over from; that a run was itself
 superseded, `state/skill` tells as its ending.
 
+**Instructions** are answered with
+`{\"v\":1,\"accepted\":true,\"reason\":null,\"instruction_id\":\"...\",\"next\":\"embedding\",\"state_seq\":123}`: `next` is what is
+waited for, or `held`. What comes of it, `state/instruction` tells.
+
 **State** carries `v`, `seq` (the tick) and `at_ns` (the loop's clock). A `get` on its key has the present at once; values
 that are not finite are `null`. Units are rad and rad/s for revolute joints, m and m/s for prismatic ones, metres in the
 robot's base frame for positions.
@@ -38,16 +42,16 @@ pub fn docs() -> String {
         table(&mut page, title, |key| kinds.contains(&key.kind));
     }
     page.push_str("\n## Examples\n");
-    for key in TABLE.iter().filter(|key| key.kind != Kind::Alive && !key.schema.is_empty()) {
+    for key in TABLE.iter().filter(|key| !key.schema.is_empty()) {
         example(&mut page, key);
     }
     page
 }
 
 const SECTIONS: [(&str, &[Kind]); 3] = [
-    ("In", &[Kind::Stop, Kind::Command, Kind::Decision]),
-    ("Out", &[Kind::Stream, Kind::Present, Kind::Happening]),
-    ("Asked", &[Kind::Question, Kind::Info, Kind::Alive]),
+    ("In", &[Kind::Stop, Kind::Command, Kind::Decision, Kind::Instruction, Kind::Fed]),
+    ("Out", &[Kind::Stream, Kind::Present, Kind::Happening, Kind::Shared]),
+    ("Asked", &[Kind::Question, Kind::Info, Kind::Alive, Kind::Watched]),
 ];
 
 // Writing to a String cannot fail.
@@ -71,8 +75,6 @@ fn example(page: &mut String, key: &Key) {
 
 /// Examples that are made by the code that makes the real ones.
 pub(super) mod samples {
-    use std::collections::BTreeMap;
-
     use motion::{
         ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits,
         MAX_JOINTS, Mode, Nanos, RunId, Source, State, Tick, TickIndex,
@@ -81,10 +83,15 @@ pub(super) mod samples {
     use crate::{
         observation::Params,
         operator::{Odd, Present, Running},
-        wire::{EventMessage, Pose, Quantiles, Shape, TimingMessage, state},
+        router::{Entry, Fate, Instruction, Thing},
+        wire::{EventMessage, Pose, Quantiles, Shape, TimingMessage, heard, state},
     };
 
-    pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","confidence":0.97,"instruction":"eat the berry","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
+    pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","raw_params":{"target_x":0.31,"target_y":0.09,"target_z":0.02,"radius":0.02,"speed_hint":1.1,"object_is_berry":0.98},"confidence":0.97,"instruction":"pick up the berry","instruction_id":"ada-7","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
+
+    pub(in crate::wire) const INSTRUCTION: &str = r#"{"text":"go find the berry and eat it","target":{"x":0.4,"y":-0.1,"z":0.3},"operator":"ada"}"#;
+
+    pub(in crate::wire) const ROUTER: &str = r#"{"v":1,"head":"fireboy_router","encoder":{"name":"words","prompt":"{instruction}","fingerprint":"cb1554c7..."},"where":"daemon","router_alive":false,"instructions":{"heard":4,"began":3,"held":1},"embeddings":{"own":3},"stabilisers":{"target":3,"skill":1},"out_of_distribution":{"count":0,"last":[]},"latency_ms":{"encode":{"count":3,"last":0.1,"mean":0.1,"max":0.2},"head":{"count":3,"last":0.4,"mean":0.4,"max":0.5},"answer":{"count":3,"last":52.1,"mean":49.0,"max":55.2}}}"#;
 
     pub(in crate::wire) const SKILL: &str = r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
 
@@ -214,7 +221,31 @@ pub(super) mod samples {
     }
 
     pub(in crate::wire) fn objects() -> String {
-        let positions_m = BTreeMap::from([("berry".to_owned(), [0.3, 0.1, 0.018])]);
-        state::version(&state::objects(&positions_m, 61_700_000_000))
+        state::version(&heard::things_told(&[berry()], 61_700_000_000))
+    }
+
+    fn berry() -> Thing {
+        let position_m = [0.3, 0.1, 0.018];
+        Thing { name: "berry".into(), position_m, radius_m: 0.018, is_berry: true }
+    }
+
+    pub(in crate::wire) fn instruction() -> String {
+        let said = Instruction {
+            id: "ada-7".into(),
+            text: "go find the berry and eat it".into(),
+            operator: Some("ada".into()),
+            target: None,
+            things: Vec::new(),
+            force_neural: false,
+            ttl_ms: 5000,
+        };
+        let (at_ns, until_ns) = (61_700_000_000, 63_700_000_000);
+        let fate = Fate::Began { run: 7 };
+        let entry = Entry { said, at_ns, tick: 1234, epoch: Epoch(3), until_ns, fate };
+        let decided = serde_json::json!({
+            "decision_id": "ada-7", "skill": "find_and_eat_berry", "neural_skill": "find_and_eat_berry",
+            "confidence": 0.99, "changes": [{ "what": "target", "of": "berry" }], "out_of_distribution": [],
+        });
+        state::version(&heard::instruction_told(&entry, &decided))
     }
 }

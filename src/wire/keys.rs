@@ -11,6 +11,12 @@ pub enum Kind {
     Stop,
     /// In. As a command, answered with a verdict.
     Decision,
+    /// In. As a command, answered with what comes of it.
+    Instruction,
+    /// In. A subscriber only: the newest counts, nobody is answered.
+    Fed,
+    /// Out, and in from others: whoever knows better tells.
+    Shared,
     /// A question with a payload: answered on query only, and nothing moves.
     Question,
     /// Out. Published every tick; a query is answered with the newest.
@@ -23,13 +29,15 @@ pub enum Kind {
     Info,
     /// A liveliness token: there while the daemon is. Presence, not a dead-man: a frozen peer keeps it for a while.
     Alive,
+    /// Somebody else's liveliness token, which the daemon watches.
+    Watched,
 }
 
 impl Kind {
     /// Whether clients send to it.
     #[must_use]
     pub const fn is_in(self) -> bool {
-        matches!(self, Self::Command | Self::Stop | Self::Decision)
+        matches!(self, Self::Command | Self::Stop | Self::Decision | Self::Instruction)
     }
 
     /// Whether the daemon answers queries for it out of what it knows.
@@ -42,7 +50,12 @@ impl Kind {
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::Command | Self::Stop | Self::Decision => "queryable + subscriber",
+            Self::Command | Self::Stop | Self::Decision | Self::Instruction => {
+                "queryable + subscriber"
+            }
+            Self::Fed => "subscriber",
+            Self::Shared => "publisher + subscriber",
+            Self::Watched => "liveliness token (the router's)",
             Self::Stream => "publisher + queryable",
             Self::Present => "publisher (on change, 1 Hz) + queryable",
             Self::Happening => "publisher",
@@ -72,6 +85,9 @@ pub(super) const ANSWER_SCHEMA: &str = "reflex.answer.v1";
 
 /// The schema of what decisions are answered with.
 pub(super) const VERDICT_SCHEMA: &str = "reflex.verdict.v1";
+
+/// The schema of what instructions are answered with.
+pub(super) const HEARD_SCHEMA: &str = "reflex.heard.v1";
 
 /// Every key, in the order of the documentation.
 pub const TABLE: &[Key] = &[
@@ -167,8 +183,31 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Decision,
         schema: "reflex.decision.v1",
         what: "A router's choice of a skill and what it acts on. Begins it, unless it is stale, a duplicate, out of \
-               order or unknown.",
+               order, unknown, or about a moment before the last stop. `neural_skill` and `raw_params` are the network's \
+               own answer, before anything was made safe of it. With `instruction_id` it is the one decision about that \
+               instruction.",
         example: || samples::DECISION.into(),
+    },
+    Key {
+        name: "instruction",
+        kind: Kind::Instruction,
+        schema: "reflex.instruction.v1",
+        what: "What somebody wants done, in words ([router.md](router.md)). `target` (m) is where it is to be done, \
+               `objects` what lies about, if the sender knows better than the daemon; `force_neural_skill` lets the \
+               network's choice count whatever the words seem to say; `ttl_ms` (5000 if left out) is how long it may take \
+               until it is begun. Refused unless the robot is armed; decided about once; void after any stop. Words such as \
+               `stop`, `wait` or `hold still` make the robot hold at once.",
+        example: || samples::INSTRUCTION.into(),
+    },
+    Key {
+        name: "embedding",
+        kind: Kind::Fed,
+        schema: "",
+        what: "An instruction, and perhaps a camera's frame, as 1024 numbers: 4096 bytes, float32, little-endian, with \
+               JSON as the attachment: `v`, `at_ns` (the daemon's clock, of the newest thing that was seen), \
+               `instruction_id`, `instruction`, `encoder`, `fingerprint`, `latency_ms`. The daemon publishes those that it \
+               makes itself.",
+        example: || "(4096 bytes)".into(),
     },
     Key {
         name: "state/joints",
@@ -223,6 +262,15 @@ pub const TABLE: &[Key] = &[
         example: samples::limits,
     },
     Key {
+        name: "state/instruction",
+        kind: Kind::Present,
+        schema: "reflex.said.v1",
+        what: "The newest instruction, for routers and for whoever waits: when it was heard (`at_ns`, `seq`), its `outcome` \
+               (`waiting`, `deciding`, `began`, `held`, `refused`, `expired`, `void`, `superseded`) and why, its run, and \
+               what was `decided`: served and raw answer, and what was changed. A router encodes what is `waiting`.",
+        example: samples::instruction,
+    },
+    Key {
         name: "diag/timing",
         kind: Kind::Present,
         schema: "reflex.timing.v1",
@@ -238,11 +286,20 @@ pub const TABLE: &[Key] = &[
         example: || samples::SHADOW.into(),
     },
     Key {
+        name: "diag/router",
+        kind: Kind::Present,
+        schema: "reflex.router_diag.v1",
+        what: "What the router has done since the start: how instructions ended, what became of embeddings, how often each \
+               stabiliser changed the answer, how often inputs were out of distribution, and how long things took. Once a \
+               second.",
+        example: || samples::ROUTER.into(),
+    },
+    Key {
         name: "event/*",
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk` and `registry`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `instruction` and `router`.",
         example: samples::event,
     },
     Key {
@@ -253,10 +310,11 @@ pub const TABLE: &[Key] = &[
         example: || "(JPEG)".into(),
     },
     Key {
-        name: "sim/objects",
-        kind: Kind::Happening,
+        name: "objects",
+        kind: Kind::Shared,
         schema: "reflex.objects.v1",
-        what: "Where the simulated objects are, m; simulated robots only. No head sees this.",
+        what: "Where things are, m in the robot's base frame: told by the simulator, or by a detector beside a real robot. \
+               The router's network and its stabilisers see the newest; no skill's head does.",
         example: samples::objects,
     },
     Key {
@@ -303,6 +361,13 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Alive,
         schema: "",
         what: "Says that the daemon is there.",
+        example: || "(none)".into(),
+    },
+    Key {
+        name: "router",
+        kind: Kind::Watched,
+        schema: "",
+        what: "Says that a router's process is there: the daemon then waits for its embeddings instead of making its own.",
         example: || "(none)".into(),
     },
 ];

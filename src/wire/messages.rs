@@ -21,10 +21,10 @@ pub(super) const VERSION: u64 = 1;
 const ID_CHARS_MAX: usize = 128;
 
 /// Longest instruction, in characters.
-const INSTRUCTION_CHARS_MAX: usize = 4096;
+pub(super) const INSTRUCTION_CHARS_MAX: usize = 4096;
 
 /// Longest time to live. A decision that is older than ten minutes is about another world.
-const TTL_MS_MAX: u64 = 600_000;
+pub(super) const TTL_MS_MAX: u64 = 600_000;
 
 /// Why a message was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,38 @@ const fn yes() -> bool {
     true
 }
 
+/// The parameters as a network answered: any finite numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawParamsMessage {
+    /// Metres.
+    pub target_x: f64,
+    /// Metres.
+    pub target_y: f64,
+    /// Metres.
+    pub target_z: f64,
+    /// Metres.
+    pub radius: f64,
+    /// Fraction of full speed.
+    pub speed_hint: f64,
+    /// How much of a berry it is.
+    pub object_is_berry: f64,
+}
+
+impl From<[f64; 6]> for RawParamsMessage {
+    fn from(raw: [f64; 6]) -> Self {
+        let [target_x, target_y, target_z, radius, speed_hint, object_is_berry] = raw;
+        Self { target_x, target_y, target_z, radius, speed_hint, object_is_berry }
+    }
+}
+
+impl From<RawParamsMessage> for [f64; 6] {
+    fn from(raw: RawParamsMessage) -> Self {
+        let RawParamsMessage { target_x, target_y, target_z, .. } = raw;
+        [target_x, target_y, target_z, raw.radius, raw.speed_hint, raw.object_is_berry]
+    }
+}
+
 /// A decision as it crosses the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,12 +133,18 @@ pub struct DecisionMessage {
     /// The raw network's choice, where an instruction overrode it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neural_skill: Option<String>,
+    /// The raw network's parameters, where they were made safe before use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_params: Option<RawParamsMessage>,
     /// 0..=1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     /// The instruction that was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction: Option<String>,
+    /// Its id in `state/instruction`: the decision is about that one, and the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction_id: Option<String>,
     /// The tick that the sender had seen. This or the next, not both; neither means now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_tick: Option<u64>,
@@ -253,6 +291,11 @@ pub fn decision_message(payload: &[u8]) -> Result<Decision, BadMessage> {
         let short = instruction.chars().count() <= INSTRUCTION_CHARS_MAX;
         must(short, "instruction", instruction, "at most 4096 characters")?;
     }
+    if let Some(raw) = message.raw_params {
+        for value in <[f64; 6]>::from(raw) {
+            number("raw_params", value)?;
+        }
+    }
     let ttl_ms = message.ttl_ms;
     must((1..=TTL_MS_MAX).contains(&ttl_ms), "ttl_ms", &ttl_ms, "in 1..=600000")?;
     Ok(Decision {
@@ -260,7 +303,9 @@ pub fn decision_message(payload: &[u8]) -> Result<Decision, BadMessage> {
         skill: id("skill", message.skill)?,
         params: checked(message.params)?,
         neural_skill: message.neural_skill.map(|name| id("neural_skill", name)).transpose()?,
+        raw_params: message.raw_params.map(Into::into),
         confidence: message.confidence,
+        instruction_id: message.instruction_id.map(|it| id("instruction_id", it)).transpose()?,
         instruction: message.instruction.filter(|text| !text.is_empty()),
         observed,
         ttl_ms,

@@ -16,10 +16,13 @@ use zenoh::{
 };
 
 use super::{
-    EventMessage, Key, Keys, Kind, Pose, Shape, TABLE, TimingMessage, WireError, keys::is_name,
-    state,
+    EventMessage, Key, Keys, Kind, Pose, Shape, TABLE, TimingMessage, WireError, heard,
+    keys::is_name, state,
 };
-use crate::operator::Present;
+use crate::{
+    operator::Present,
+    router::{Embedded, Thing},
+};
 
 /// What stays as it is, is told again after so long: for those who joined without asking.
 const REPEAT_NS: u64 = 1_000_000_000;
@@ -105,21 +108,45 @@ impl Service {
         }
     }
 
-    /// Tells where the simulated objects are.
+    /// Tells where things are.
     ///
     /// # Errors
     /// The session is closed.
-    pub fn publish_objects(
-        &self,
-        positions_m: &BTreeMap<String, [f64; 3]>,
-        at_ns: u64,
-    ) -> Result<(), WireError> {
-        match entry("sim/objects") {
+    pub fn publish_objects(&self, things: &[Thing], at_ns: u64) -> Result<(), WireError> {
+        match entry("objects") {
             Some(key) => {
-                self.put(key, key.name, state::version(&state::objects(positions_m, at_ns)))
+                self.put(key, key.name, state::version(&heard::things_told(things, at_ns)))
             }
             None => Ok(()),
         }
+    }
+
+    /// Tells the newest instruction and what became of it.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_instruction(&self, instruction: &Value) -> Result<(), WireError> {
+        self.put_newest("state/instruction", state::version(instruction))
+    }
+
+    /// Tells what the router has done; once a second is enough.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_router(&self, router: &Value) -> Result<(), WireError> {
+        self.put_newest("diag/router", state::version(router))
+    }
+
+    /// Shows an embedding that the daemon made of `instruction`.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_embedding(
+        &self,
+        embedded: &Embedded,
+        instruction: &str,
+    ) -> Result<(), WireError> {
+        heard::put_embedding(&self.session, &self.keys, embedded, instruction)
     }
 
     /// Whether anybody looks through a camera: a picture that nobody sees need not be made.
@@ -228,7 +255,7 @@ fn urgency(key: &Key) -> (Priority, bool) {
     match (key.kind, key.name) {
         (Kind::Stream, "state/chunk") => (Priority::Data, false),
         (Kind::Stream, _) => (Priority::RealTime, true),
-        (_, "diag/timing" | "diag/shadow" | "sim/objects") => (Priority::DataLow, false),
+        (_, "diag/timing" | "diag/shadow" | "diag/router" | "objects") => (Priority::DataLow, false),
         (Kind::Present, _) => (Priority::InteractiveHigh, true),
         _ => (Priority::DataHigh, false),
     }

@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,26 +13,29 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use zenoh::{
     Session, Wait,
     query::Query,
-    sample::{Sample, SampleKind, SourceInfo},
+    sample::{Locality, Sample, SampleKind, SourceInfo},
 };
 
 use super::{
-    CommandAnswer, DecisionAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape,
-    TABLE, Wire, WireError,
-    keys::{ANSWER_SCHEMA, VERDICT_SCHEMA},
+    CommandAnswer, DecisionAnswer, HeardAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape,
+    TABLE, Wire, WireError, heard,
+    keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
     messages,
     publish::{Door, Newest, json_of, locked},
     sender::Peek,
     state,
 };
-use crate::decision::Verdict;
+use crate::{decision::Verdict, operator::Heard};
 
 /// Commands that may wait or be in work at once. More than any team of operators sends; few enough to answer in time.
 const COMMANDS_AT_ONCE: usize = 32;
 
 /// Decisions have their own room: a router that floods must not keep an operator out.
 const DECISIONS_AT_ONCE: usize = 8;
+
+/// Instructions likewise.
+const INSTRUCTIONS_AT_ONCE: usize = 8;
 
 /// Questions move nothing, and must not keep anybody out who wants to move or stop something.
 const QUESTIONS_AT_ONCE: usize = 8;
@@ -52,6 +58,8 @@ struct Hall<H> {
     keys: Keys,
     shape: Arc<Shape>,
     newest: Newest,
+    /// Messages that nobody is answered for and that made no sense.
+    nonsense: Arc<AtomicU64>,
 }
 
 pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Service, WireError> {
@@ -62,9 +70,16 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
     let Wire { session, keys } = wire;
     let newest = Newest::default();
     let shape = Arc::new(shape);
-    let hall = Hall { house, keys: keys.clone(), shape: shape.clone(), newest: newest.clone() };
+    let hall = Hall {
+        house,
+        keys: keys.clone(),
+        shape: shape.clone(),
+        newest: newest.clone(),
+        nonsense: Arc::default(),
+    };
     let commands = Lane::open(&runtime, COMMANDS_AT_ONCE, work(&hall, Hall::obey));
     let decisions = Lane::open(&runtime, DECISIONS_AT_ONCE, work(&hall, Hall::weigh));
+    let instructions = Lane::open(&runtime, INSTRUCTIONS_AT_ONCE, work(&hall, Hall::hear));
     let questions = Lane::open(&runtime, QUESTIONS_AT_ONCE, work(&hall, Hall::consider));
     let mut doors = Vec::new();
     for key in TABLE {
@@ -73,6 +88,11 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             Kind::Stop => open_in(&session, &full, key, &mut doors, &hall, None)?,
             Kind::Command => open_in(&session, &full, key, &mut doors, &hall, Some(&commands))?,
             Kind::Decision => open_in(&session, &full, key, &mut doors, &hall, Some(&decisions))?,
+            Kind::Instruction => {
+                open_in(&session, &full, key, &mut doors, &hall, Some(&instructions))?;
+            }
+            Kind::Fed | Kind::Shared => doors.push(listen(&session, &full, key, &hall)?),
+            Kind::Watched => doors.push(watch(&session, &full, &hall)?),
             Kind::Question => {
                 let (hall, lane) = (hall.clone(), questions.clone());
                 let asked = session
@@ -138,6 +158,41 @@ fn open_in<H: House>(
         .map_err(declaring(full))?;
     doors.extend([Door::Queryable(queryable), Door::Subscriber(subscriber)]);
     Ok(())
+}
+
+/// Opens a key for those who put and are not answered. What the daemon puts there itself does not come back.
+fn listen<H: House>(
+    session: &Session,
+    full: &str,
+    key: &'static Key,
+    hall: &Hall<H>,
+) -> Result<Door, WireError> {
+    let hall = hall.clone();
+    let subscriber = session
+        .declare_subscriber(full)
+        .allowed_origin(Locality::Remote)
+        .callback(move |sample| hall.take(key, &sample))
+        .wait()
+        .map_err(declaring(full))?;
+    Ok(Door::Subscriber(subscriber))
+}
+
+/// Watches whether somebody holds a token. Of several, the last one to go counts.
+fn watch<H: House>(session: &Session, full: &str, hall: &Hall<H>) -> Result<Door, WireError> {
+    let house = hall.house.clone();
+    let there = AtomicI64::new(0);
+    let subscriber = session
+        .liveliness()
+        .declare_subscriber(full)
+        .history(true)
+        .callback(move |sample| {
+            let change = if sample.kind() == SampleKind::Put { 1 } else { -1 };
+            let now = there.fetch_add(change, Ordering::AcqRel) + change;
+            house.router_alive(now > 0);
+        })
+        .wait()
+        .map_err(declaring(full))?;
+    Ok(Door::Subscriber(subscriber))
 }
 
 fn declaring(full: &str) -> impl FnOnce(zenoh::Error) -> WireError {
@@ -236,6 +291,50 @@ impl<H: House> Hall<H> {
         }
     }
 
+    /// Hears an instruction.
+    async fn hear(self, message: Arc<Message>) {
+        match heard::instruction(&message.payload) {
+            Ok(said) => {
+                let heard = self.house.hear(said, &message.who()).await;
+                let answer = HeardAnswer::new(heard, self.seq());
+                self.reply(&message, HEARD_SCHEMA, state::encode(&answer));
+            }
+            Err(bad) => self.refuse(&message, &bad.to_string()),
+        }
+    }
+
+    /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
+    fn take(&self, key: &'static Key, sample: &Sample) {
+        let bytes = sample.payload().len();
+        if sample.kind() == SampleKind::Delete || sample.key_expr().as_str() != self.keys.full(key.name) {
+            return;
+        }
+        let session = sample.source_info().map(zid);
+        let read = || {
+            if bytes > MESSAGE_BYTES_MAX {
+                return Err(messages::BadMessage::Oversized(bytes));
+            }
+            let payload = sample.payload().to_bytes();
+            if key.kind == Kind::Fed {
+                let said = sample.attachment().map(|said| said.to_bytes()).unwrap_or_default();
+                self.house.embedded(heard::embedded(&payload, &said)?);
+            } else {
+                let who = Peek::at(&payload).who(session.as_deref());
+                self.house.told_of(heard::objects(&payload)?, &who);
+            }
+            Ok(())
+        };
+        if let Err(bad) = read() {
+            let count = self.nonsense.fetch_add(1, Ordering::Relaxed) + 1;
+            // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
+            if count.is_power_of_two() {
+                let reason = format!("{bad} ({count} such messages so far)");
+                let who = session.as_deref().unwrap_or("unknown");
+                self.house.refused_message(who, &self.keys.full(key.name), &reason);
+            }
+        }
+    }
+
     /// Answers a question.
     async fn consider(self, message: Arc<Message>) {
         match messages::question(&message.payload) {
@@ -324,7 +423,10 @@ impl<H: House> Hall<H> {
     fn refuse(&self, message: &Message, reason: &str) {
         self.house.refused_message(&message.who(), &self.keys.full(message.key.name), reason);
         let reason = reason.to_owned();
-        if message.key.kind == Kind::Decision {
+        if message.key.kind == Kind::Instruction {
+            let answer = HeardAnswer::new(Heard::refused(reason, None), self.seq());
+            self.reply(message, HEARD_SCHEMA, state::encode(&answer));
+        } else if message.key.kind == Kind::Decision {
             let answer = DecisionAnswer::new(None, Verdict::Refused { reason }, self.seq());
             self.reply(message, VERDICT_SCHEMA, state::encode(&answer));
         } else {

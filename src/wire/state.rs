@@ -1,7 +1,5 @@
 //! What is told to the world: ticks in names and SI units. A value that is not finite is told as `null`.
 
-use std::collections::BTreeMap;
-
 use motion::{Corrected, Drive, Fault, Joints, Limits, Mode, Source};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -273,7 +271,3 @@ fn limits(shape: &Shape) -> Value {
     })
 }
 
-/// Simulated objects by name.
-pub(super) fn objects(positions_m: &BTreeMap<String, [f64; 3]>, at_ns: u64) -> Value {
-    json!({ "at_ns": at_ns, "position_m": positions_m })
-}

@@ -39,8 +39,8 @@ fn position(joints: &Value, name: &str) -> f64 {
 #[cfg(feature = "mujoco")]
 fn berry(objects: &reflexd::wire::Watch) -> [f64; 3] {
     let (_, said) = objects.next(PATIENCE).expect("a simulated world has objects");
-    let at = |axis: usize| said["position_m"]["berry"][axis].as_f64().expect("a berry");
-    [at(0), at(1), at(2)]
+    let told = said["objects"].as_array().expect("a list").iter().find(|it| it["name"] == "berry");
+    ["x", "y", "z"].map(|axis| told.expect("a berry")[axis].as_f64().expect("a number"))
 }
 
 /// Goes to a pose, and follows the modes on the way there.
@@ -144,9 +144,9 @@ fn a_decision_becomes_motion_on_loopback() {
 #[cfg(feature = "mujoco")]
 #[test]
 fn a_decision_picks_up_the_berry_in_mujoco() {
-    let find = |daemon: &Daemon| berry(&daemon.watch("sim/objects"));
+    let find = |daemon: &Daemon| berry(&daemon.watch("objects"));
     decision_to_motion(Body::Mujoco, find, |daemon| {
-        let objects = daemon.watch("sim/objects");
+        let objects = daemon.watch("objects");
         let (begun, rested_at_m) = (Instant::now(), 0.018);
         while berry(&objects)[2] < rested_at_m + LIFT_M {
             assert!(begun.elapsed() < PATIENCE, "the berry is at {:?}", berry(&objects));

@@ -158,7 +158,19 @@ fn every_foreign_crate_has_its_door() {
         ("prost", &["src/importing/onnx.rs", "src/engine/src/dense/", "src/engine/src/half.rs"]),
         ("safetensors", &["src/importing/lerobot.rs"]),
         ("tokenizers", &["src/action/fast.rs"]),
-        ("clap", &["src/main.rs", "src/cli.rs", "src/cli/", "src/ctl.rs", "src/ctl/"]),
+        (
+            "clap",
+            &[
+                "src/main.rs",
+                "src/bin/reflexd-router.rs",
+                "src/cli.rs",
+                "src/cli/",
+                "src/ctl.rs",
+                "src/ctl/",
+                "src/routing.rs",
+                "src/routing/",
+            ],
+        ),
     ] {
         let users = those(|code| uses(code, foreign));
         assert!(!users.is_empty(), "nobody uses {foreign}: take it out");

@@ -12,6 +12,7 @@ use std::{
 use motion::Mode;
 use reflexd::{
     operator::Command,
+    router::Thing,
     wire::{EventMessage, Kind, Pose, TABLE, TimingMessage, Wire, WireError, WireSettings, docs},
 };
 use serde_json::{Value, json};
@@ -234,8 +235,8 @@ fn events_frames_and_objects_are_told() {
         heard.try_recv().expect("open").is_some()
     });
     street.service.publish_camera("wrist", 5, &[0xff, 0xd8]).expect("open");
-    let berry = BTreeMap::from([("berry".to_owned(), [0.3, 0.1, 0.02])]);
-    street.service.publish_objects(&berry, 5).expect("open");
+    let berry = Thing { name: "berry".into(), position_m: [0.3, 0.1, 0.02], radius_m: 0.018, is_berry: true };
+    street.service.publish_objects(&[berry], 5).expect("open");
     let mut seen = BTreeMap::new();
     while seen.len() < 2 {
         let sample = heard.recv_timeout(PATIENCE).expect("open").expect("in time");
@@ -249,8 +250,9 @@ fn events_frames_and_objects_are_told() {
     assert_eq!(frame.attachment().expect("a time").to_bytes().as_ref(), br#"{"at_ns":5}"#);
     assert_eq!(frame.payload().to_bytes().as_ref(), [0xff, 0xd8]);
     let objects: Value =
-        serde_json::from_slice(&seen["sim/objects"].payload().to_bytes()).expect("JSON");
-    assert_eq!(objects["position_m"]["berry"], json!([0.3, 0.1, 0.02]));
+        serde_json::from_slice(&seen["objects"].payload().to_bytes()).expect("JSON");
+    let told = json!({ "name": "berry", "x": 0.3, "y": 0.1, "z": 0.02, "radius": 0.018, "is_berry": true });
+    assert_eq!(objects["objects"], json!([told]));
     assert!(matches!(street.service.publish_camera("a/b", 5, &[]), Err(WireError::Name(_))));
     assert!(matches!(street.service.publish_event("*", &event), Err(WireError::Name(_))));
 }

@@ -16,7 +16,8 @@ use motion::{
 };
 use reflexd::{
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Present, Question},
+    operator::{Answer, Command, Heard, Present, Question},
+    router::{Embedded, Instruction, Thing},
     wire::{House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ pub(crate) struct Diary {
     pub(crate) commands: Vec<(Command, String)>,
     pub(crate) stops: Vec<String>,
     pub(crate) decisions: Vec<(Decision, String)>,
+    pub(crate) heard: Vec<(Instruction, String)>,
+    pub(crate) embedded: Vec<Embedded>,
+    pub(crate) things: Vec<Vec<Thing>>,
+    pub(crate) router: Vec<bool>,
     /// Who, key, reason.
     pub(crate) refused: Vec<(String, String, String)>,
 }
@@ -73,6 +78,24 @@ impl House for FakeHouse {
         } else {
             Verdict::Refused { reason: "no such skill".into() }
         }
+    }
+
+    async fn hear(&self, said: Instruction, who: &str) -> Heard {
+        let instruction_id = Some(said.id.clone());
+        self.diary().heard.push((said, who.into()));
+        Heard { accepted: true, reason: None, instruction_id, next: Some("embedding") }
+    }
+
+    fn embedded(&self, embedded: Embedded) {
+        self.diary().embedded.push(embedded);
+    }
+
+    fn told_of(&self, things: Vec<Thing>, _who: &str) {
+        self.diary().things.push(things);
+    }
+
+    fn router_alive(&self, is_alive: bool) {
+        self.diary().router.push(is_alive);
     }
 
     async fn consider(&self, question: Question) -> Result<Value, String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use motion::Nanos;
-use mujoco_rs::prelude::{MjData, MjModel, MjtJoint, MjtObjBase};
+use mujoco_rs::prelude::{MjData, MjModel, MjtGeomBase, MjtJoint, MjtObjBase};
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Split},
@@ -104,6 +104,24 @@ impl Spectator {
     #[must_use]
     pub fn object(&self, name: &str) -> Option<[f64; 3]> {
         self.objects().find_map(|(object, position)| (object == name).then_some(position))
+    }
+
+    /// How large a body or a geom is: the radius of a ball, a capsule or a cylinder, or half of the largest diagonal.
+    #[must_use]
+    pub fn radius(&self, name: &str) -> f64 {
+        let model = self.data.model();
+        let of_body = |body: usize| usize::try_from(model.body_geomadr()[body]).ok();
+        let geom = match model.name_to_id(MjtObjBase::mjOBJ_BODY, name) {
+            Some(body) => of_body(body),
+            None => model.name_to_id(MjtObjBase::mjOBJ_GEOM, name),
+        };
+        let Some(geom) = geom else { return 0.0 };
+        match model.geom_type()[geom] {
+            MjtGeomBase::mjGEOM_SPHERE | MjtGeomBase::mjGEOM_CAPSULE | MjtGeomBase::mjGEOM_CYLINDER => {
+                model.geom_size()[geom][0]
+            }
+            _ => model.geom_rbound()[geom],
+        }
     }
 
     /// Where a site of the model is, metres in the world's frame.

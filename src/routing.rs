@@ -1,0 +1,96 @@
+//! reflexd-router: the process that makes embeddings of what was said and seen. Prints and exits nowhere.
+
+mod embed;
+
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::{CliError, Exit},
+    encoder::{Encoder, Words},
+};
+
+/// Listens to people and looks through cameras for a robot's reflexd.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  reflexd-router embed phrases.txt --out phrases.npy    embeddings, for training
+  echo 'go find the berry' | reflexd-router embed --out one.npy"
+)]
+pub struct Arguments {
+    /// Log lines, and what is printed, as JSON, for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the embeddings of instructions, one a line, as a NumPy array; print who made them.
+    #[command(after_help = "Example:\n  reflexd-router embed phrases.txt --out phrases.npy")]
+    Embed(embed::EmbedArguments),
+}
+
+/// Which encoder, and what it needs.
+#[derive(Clone, Debug, Args)]
+pub struct EncoderArguments {
+    /// Which encoder.
+    #[arg(long, value_enum, default_value_t = EncoderKind::Words)]
+    encoder: EncoderKind,
+}
+
+/// The encoders that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EncoderKind {
+    /// A dictionary; needs nothing, sees nothing.
+    Words,
+}
+
+impl EncoderArguments {
+    /// The encoder.
+    ///
+    /// # Errors
+    /// What it needs is not there, or is not what it should be.
+    pub fn open(&self) -> Result<Box<dyn Encoder>, CliError> {
+        match self.encoder {
+            EncoderKind::Words => Ok(Box::new(Words)),
+        }
+    }
+}
+
+/// Sends log lines to standard error: `RUST_LOG` chooses, `info` is the default.
+pub fn log_to_stderr(arguments: &Arguments) {
+    let default = "info,zenoh=warn,zenoh::net=error";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    // A second subscriber in one process is refused; the first one goes on.
+    let _ = if arguments.json { log.json().try_init() } else { log.try_init() };
+}
+
+/// Carries out a command line.
+///
+/// # Errors
+/// What kept it from being carried out.
+pub fn run(
+    arguments: &Arguments,
+    input: &mut impl BufRead,
+    out: &mut impl Write,
+) -> Result<Exit, CliError> {
+    match &arguments.command {
+        Command::Embed(arguments) => embed::run(arguments, input, out),
+    }
+}
+
+fn unreadable(file: &Option<PathBuf>, error: &std::io::Error) -> CliError {
+    let name = file.as_deref().map_or_else(|| "standard input".into(), |f| f.display().to_string());
+    CliError::Words(format!("{name}: {error}; give a text file with one instruction a line"))
+}
