@@ -13,6 +13,7 @@ mod live;
 mod load;
 mod pin;
 pub mod report;
+mod routers;
 mod shadow;
 mod validate;
 
@@ -28,6 +29,7 @@ pub use file::{
 };
 pub use load::{LoadError, Loader};
 pub use pin::{Change, pin, record};
+pub use routers::{RouterEntry, RouterRecord};
 pub use shadow::{Criterion, JointUnits, Shadow, ShadowReport, Unit};
 pub use validate::{Bench, Finding, PolicyReport, Report, Word, validate};
 

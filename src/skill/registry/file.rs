@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::json::Json;
+use super::{RouterEntry, json::Json};
 use crate::{
     config::{ConfigError, ReachSettings},
     observation::Params,
@@ -36,6 +36,9 @@ pub struct RegistryFile {
     pub aliases: BTreeMap<String, String>,
     /// The skills, by name.
     pub skills: BTreeMap<String, SkillEntry>,
+    /// What makes a skill of an instruction, by robot.
+    #[serde(default)]
+    pub routers: BTreeMap<String, Vec<RouterEntry>>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -292,7 +295,7 @@ impl RegistryFile {
                 return Err(self.wrong(&key, skill, &remedy));
             }
         }
-        Ok(())
+        self.check_routers()
     }
 
     fn check_entry(&self, key: &str, entry: &RobotEntry) -> Result<(), ConfigError> {

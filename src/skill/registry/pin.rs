@@ -9,6 +9,7 @@ use super::{
     EvaluationRecord, LoadError, RegistryFile, Status,
     file::{malformed, text},
     json::Json,
+    routers,
 };
 use crate::{config::ConfigError, head::Manifest};
 
@@ -50,6 +51,7 @@ pub fn pin(path: &Path) -> Result<Vec<Change>, LoadError> {
             }
         }
     }
+    changes.extend(routers::pin(&draft.file, &mut draft.json)?);
     if !changes.is_empty() {
         draft.write()?;
     }

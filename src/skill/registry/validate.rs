@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde::Serialize;
 
-use super::{LoadError, PolicyEntry, RegistryFile, RobotEntry, Scripted, Status};
+use super::{LoadError, PolicyEntry, RegistryFile, RobotEntry, Scripted, Status, routers};
 use crate::{action::Body, config::ConfigError, head::Head, head::Manifest};
 
 /// What policies are held against.
@@ -100,7 +100,11 @@ impl Report {
     }
 
     /// Takes note of one check.
-    fn note(&mut self, key: impl Into<String>, outcome: Result<(), (Word, String)>) -> Word {
+    pub(super) fn note(
+        &mut self,
+        key: impl Into<String>,
+        outcome: Result<(), (Word, String)>,
+    ) -> Word {
         self.checked += 1;
         let Err((verdict, what)) = outcome else { return Word::Good };
         match verdict {
@@ -138,6 +142,7 @@ pub fn validate(path: &Path, bench: Option<&Bench>) -> Report {
     }
     let entries: BTreeSet<_> = file.policies().map(|(skill, robot, ..)| (skill, robot)).collect();
     report.checked += entries.len();
+    routers::validate(&file, &mut report);
     report
 }
 
