@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use inference::InferenceSettings;
-pub use router::{RouterPlace, RouterSettings};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
+pub use router::{RouterPlace, RouterSettings};
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
 /// Why a configuration is refused.

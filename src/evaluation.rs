@@ -8,7 +8,7 @@
 //! repeat. What it is made of stands beside the scene ([`Tasks`]), and no skill has code of its own here.
 
 use std::{
-    sync::mpsc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,12 @@ use reflex::{
 use serde::Serialize;
 
 use crate::{
-    observation::Params,
+    encoder::{Encoder, Look, Words},
+    head::EncoderTable,
+    observation::{
+        Params,
+        embedding::{Embedding, Slot},
+    },
     skill::{Assignment, Skill, policy::Policy, registry::Registry, think},
 };
 
@@ -199,7 +204,10 @@ impl Evaluation<'_> {
         sender.send(Assignment { run: RUN, skill }).map_err(|error| error.to_string())?;
         let case = self.case(&layout)?;
         let mut stage = Stage {
+            scene: self.scene,
             site: case.goal.site().map(str::to_owned),
+            is_commanded: matches!(case.goal, Goal::Displace { .. }),
+            commanded: Joints::zeros(self.robot.joints()),
             judge: Judge::new(case),
             tool: &self.tasks.tool,
             turns,
@@ -276,7 +284,7 @@ impl Evaluation<'_> {
         for thing in layout.things.iter().filter(|thing| !is_still(thing)) {
             world.place(&thing.name, thing.position_m, thing.yaw_rad).map_err(words)?;
         }
-        world.pose(&self.start(layout));
+        world.pose(&self.start(layout)?);
         if let Some((body, push)) = &layout.push {
             world.push(body, push).map_err(words)?;
         }
@@ -295,16 +303,17 @@ impl Evaluation<'_> {
         Ok((Box::new(Noisy::new(world, noise, layout.noise_seed)), spectator))
     }
 
-    fn start(&self, layout: &Layout) -> Joints {
+    fn start(&self, layout: &Layout) -> Result<Joints, String> {
+        let spread = self.task()?.start_spread_rad.unwrap_or(self.tasks.start_spread_rad);
         let mut start = self.scene.home();
         let limits = self.robot.limits().iter();
         for ((value, limits), share) in start.iter_mut().zip(limits).zip(&layout.start) {
             if !limits.gripper {
-                let moved = *value + share * self.tasks.start_spread_rad;
+                let moved = *value + share * spread;
                 *value = moved.clamp(limits.position_min, limits.position_max);
             }
         }
-        start
+        Ok(start)
     }
 
     fn case(&self, layout: &Layout) -> Result<Case, String> {
@@ -319,7 +328,36 @@ impl Evaluation<'_> {
 
     fn policy(&self, params: Params) -> Result<Policy, String> {
         let policy = self.registry.policy(self.skill, params)?;
+        let policy = match policy.encoder() {
+            None => policy,
+            Some(encoder) => policy.seeing(self.embedding(&encoder)?),
+        };
         Ok(self.conditions.of(policy, self.delivery(0).ticks))
+    }
+
+    /// What the head's own encoder makes of the task's words.
+    fn embedding(&self, wanted: &EncoderTable) -> Result<Arc<Slot>, String> {
+        let EncoderTable { name, fingerprint, .. } = wanted;
+        let mut words = Words;
+        let here = words.identity();
+        if here.name != *name || !here.fingerprint.eq_ignore_ascii_case(fingerprint) {
+            return Err(format!(
+                "the head of {} sees embeddings of {name} ({fingerprint}), and this program encodes by {} ({}): take a \
+                 head that was trained with it",
+                self.skill, here.name, here.fingerprint
+            ));
+        }
+        let Some(instruction) = &self.task()?.instruction else {
+            return Err(format!(
+                "the head of {} sees an instruction, and the task {} has none: give it `instruction` in {}",
+                self.skill,
+                self.task,
+                self.tasks.file.display()
+            ));
+        };
+        let look = Look { instruction, image: None };
+        let numbers = words.embed(&look).map_err(|error| error.to_string())?;
+        Ok(Slot::holding(Embedding { numbers: (numbers as Box<[f32]>), at_ns: 0 }))
     }
 
     fn delivery(&self, seed: u64) -> Delivery {
@@ -333,8 +371,12 @@ const RUN: RunId = RunId(1);
 
 struct Stage<'a> {
     judge: Judge,
+    scene: &'a Scene,
     /// The site that the goal is about.
     site: Option<String>,
+    /// Whether it is about where that is commanded to be.
+    is_commanded: bool,
+    commanded: Joints,
     tool: &'a str,
     turns: Loop,
     commander: Commander,
@@ -354,6 +396,10 @@ impl Stage<'_> {
                 self.episode.trouble = Some("the loop takes no orders".into());
             }
             self.turn();
+            if id == 1 {
+                let begun_m = self.site()?;
+                self.judge.begin(begun_m);
+            }
         }
         for tick in 1..=self.ticks {
             self.turn();
@@ -383,14 +429,24 @@ impl Stage<'_> {
     fn seen(&mut self) -> Result<Seen, String> {
         self.spectator.look();
         let object_m = self.spectator.object(&self.episode.object);
-        let site = self.site.as_deref().map_or(Ok([0.0; 3]), |site| self.spectator.site(site));
         Ok(Seen {
             time_s: self.episode.time_s,
             object_m: object_m
                 .ok_or_else(|| format!("{:?} is no free body", self.episode.object))?,
             tool_m: self.spectator.site(self.tool).map_err(|error| error.to_string())?,
-            site_m: site.map_err(|error| error.to_string())?,
+            site_m: self.site()?,
         })
+    }
+
+    fn site(&mut self) -> Result<[f64; 3], String> {
+        let Some(site) = &self.site else { return Ok([0.0; 3]) };
+        self.spectator.look();
+        let found = if self.is_commanded {
+            self.scene.site_pose(site, &self.commanded).map(|(position_m, _)| position_m)
+        } else {
+            self.spectator.site(site)
+        };
+        found.map_err(|error| error.to_string())
     }
 
     fn turn(&mut self) {
@@ -400,6 +456,7 @@ impl Stage<'_> {
             let limited = tick.limited_by.iter().any(|limits| limits.0 != 0);
             self.episode.limited_ticks += u64::from(limited);
             self.episode.barred_ticks += u64::from(tick.barred.is_some());
+            self.commanded = tick.applied;
             self.episode.final_joints = tick.state.position.to_vec();
             self.watch.look(tick);
             if let Mode::Faulted { why, .. } = tick.mode {

@@ -33,8 +33,8 @@ pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use heard::instruction_told;
-pub use link::{RouterLink, Sight};
 pub use keys::{Key, Keys, Kind, TABLE};
+pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
     decision_message,

@@ -160,7 +160,7 @@ fn period_s(settings: &Settings, arguments: &EvalArguments) -> Result<f64, CliEr
         return Ok(of_loop);
     };
     let manifest = Manifest::load(&head).map_err(daemon::DaemonError::from)?;
-    Ok(manifest.timing.period_ms / 1e3)
+    Ok(manifest.timing.action_ms(of_loop * 1e3) / 1e3)
 }
 
 /// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.

@@ -4,12 +4,7 @@ use std::{io::Write, time::Duration};
 
 use serde_json::Value;
 
-use super::{
-    Exit, Trouble,
-    args::Cli,
-    request::Request,
-    show, unknown_robot,
-};
+use super::{Exit, Trouble, args::Cli, request::Request, show, unknown_robot};
 use crate::wire::{Client, Watch};
 
 /// State is told at least once a second: after so long without a word nobody is there.

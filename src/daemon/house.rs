@@ -102,7 +102,8 @@ impl House for Reception {
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
         let what = format!("{} {}", decision.skill, decision.decision_id);
-        let claimed = decision.instruction_id.as_deref().map_or(Ok(()), |id| self.instructions.claim(id));
+        let claimed =
+            decision.instruction_id.as_deref().map_or(Ok(()), |id| self.instructions.claim(id));
         let verdict = match claimed {
             Err(reason) => Verdict::Refused { reason },
             Ok(()) => {

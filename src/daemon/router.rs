@@ -122,7 +122,9 @@ impl RouterDesk {
         match command::read(&said.text) {
             command::Word::Hold => self.hold(said, who).await,
             word => match self.admit(said, word) {
-                Ok(next) => Heard { accepted: true, reason: None, instruction_id: id, next: Some(next) },
+                Ok(next) => {
+                    Heard { accepted: true, reason: None, instruction_id: id, next: Some(next) }
+                }
                 Err(reason) => {
                     self.state().tally.instruction("refused");
                     Heard::refused(reason, id)
@@ -159,7 +161,10 @@ impl RouterDesk {
             return Err(words::refusal(Refusal::Mode(mode), self.inner.desk.joints()));
         }
         let Some(settings) = &self.inner.settings else {
-            return Err("this daemon has no router: give its configuration a [router] table with a head".into());
+            return Err(
+                "this daemon has no router: give its configuration a [router] table with a head"
+                    .into(),
+            );
         };
         let by_words = self.inner.encoder.as_deref() == Some(Words.identity().name.as_str());
         if let command::Word::Unknown { reason } = word
@@ -236,7 +241,8 @@ impl RouterDesk {
             "out_of_order"
         } else if is_for.is_none() {
             "not_waited_for"
-        } else if is_for.is_some_and(|it| it.at_ns.saturating_sub(embedded.at_ns) > FRAME_AGE_MAX_NS)
+        } else if is_for
+            .is_some_and(|it| it.at_ns.saturating_sub(embedded.at_ns) > FRAME_AGE_MAX_NS)
         {
             "of_an_old_frame"
         } else {
@@ -256,7 +262,13 @@ impl RouterDesk {
         // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
         if count.is_power_of_two() {
             let reason = format!("{} ({count} such embeddings so far)", why_not.replace('_', " "));
-            self.note("router", "router", "embedding", &embedded.instruction_id, ("refused", Some(&reason)));
+            self.note(
+                "router",
+                "router",
+                "embedding",
+                &embedded.instruction_id,
+                ("refused", Some(&reason)),
+            );
         }
     }
 
@@ -293,7 +305,8 @@ impl RouterDesk {
         }
         let Some(settings) = &self.inner.settings else { return };
         let mut state = self.state();
-        let Some(entry) = state.ledger.newest().filter(|it| it.fate == Fate::Waiting).cloned() else {
+        let Some(entry) = state.ledger.newest().filter(|it| it.fate == Fate::Waiting).cloned()
+        else {
             return;
         };
         let by_words = self.inner.encoder.as_deref() == Some(Words.identity().name.as_str());
@@ -493,9 +506,7 @@ impl Thread {
         let (decision, told) = self.room.work_out(head, embedded, &entry, &present);
         let fate = match decision {
             Err(reason) => Fate::Refused { reason },
-            Ok(decision) => {
-                fate(&self.runtime.block_on(self.room.inner.desk.decide(decision)))
-            }
+            Ok(decision) => fate(&self.runtime.block_on(self.room.inner.desk.decide(decision))),
         };
         self.room.settle(id, fate, told);
     }
@@ -508,7 +519,9 @@ impl Thread {
             _ => "embedding from the router's process",
         };
         let mut state = self.room.state();
-        let Some(entry) = state.ledger.give_up(present.tick.epoch, now_ns, waited_for) else { return };
+        let Some(entry) = state.ledger.give_up(present.tick.epoch, now_ns, waited_for) else {
+            return;
+        };
         state.tally.fate(&entry.fate);
         state.encode = false;
         state.embedded = None;
@@ -559,8 +572,7 @@ impl RouterDesk {
         let registry = self.inner.desk.registry();
         let bounds = |name: &str| Some(registry.skill(name)?.1.entry.bounds);
         let began_ns = monotonic_now().0;
-        let decided =
-            decide(head, (&entry.said, embedded), (view, &things), least, bounds);
+        let decided = decide(head, (&entry.said, embedded), (view, &things), least, bounds);
         let took_ms = ms_since(began_ns, monotonic_now().0);
         let decided = match decided {
             Err(reason) => return (Err(reason), Value::Null),

@@ -11,7 +11,7 @@ pub struct Seen {
     pub object_m: [f64; 3],
     /// The tool's point, m.
     pub tool_m: [f64; 3],
-    /// The goal's site, if it has one, m.
+    /// The goal's site, if it has one, m: where it is, or where it is commanded to be if the goal is about that.
     pub site_m: [f64; 3],
 }
 
@@ -45,7 +45,7 @@ pub struct Judge {
     case: Case,
     /// Since when the goal is met.
     since_s: Option<f64>,
-    first: Option<Seen>,
+    first_m: Option<[f64; 3]>,
     before: Option<Seen>,
     figure_m: Option<f64>,
     highest_m: f64,
@@ -67,8 +67,8 @@ impl Judge {
     /// A judge who has seen nothing yet.
     #[must_use]
     pub const fn new(case: Case) -> Self {
-        let (first, before, figure_m) = (None, None, None);
-        Self { case, since_s: None, first, before, figure_m, highest_m: 0.0, round: None }
+        let (first_m, before, figure_m) = (None, None, None);
+        Self { case, since_s: None, first_m, before, figure_m, highest_m: 0.0, round: None }
     }
 
     /// The figure that decides, m: the greatest lift; the least distance from the site, from the target or from the point
@@ -79,9 +79,14 @@ impl Judge {
         self.figure_m
     }
 
+    /// Tells where the goal's site was before anything moved; what is not told is where it is seen first.
+    pub const fn begin(&mut self, site_m: [f64; 3]) {
+        self.first_m = Some(site_m);
+    }
+
     /// Looks at the next moment.
     pub fn look(&mut self, seen: &Seen) -> Verdict {
-        let first = *self.first.get_or_insert(*seen);
+        let first_m = *self.first_m.get_or_insert(seen.site_m);
         let verdict = match self.case.goal {
             Goal::Lift { lift_m, hold_s } => {
                 let lift = seen.object_m[2] - self.case.rest_m;
@@ -117,7 +122,7 @@ impl Judge {
             }
             Goal::Laps { laps, within_m, .. } => self.laps(seen, laps, within_m),
             Goal::Displace { .. } => {
-                self.figure_m = Some(apart(&seen.site_m, &first.site_m));
+                self.figure_m = Some(apart(&seen.site_m, &first_m));
                 Verdict::Open
             }
         };

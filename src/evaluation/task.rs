@@ -71,6 +71,8 @@ pub struct Task {
     /// How brisk it is told to be; absent is 1.
     #[serde(default = "brisk")]
     pub speed_hint: Range,
+    /// How far from the keyframe the joints start, if it is not as for the others.
+    pub start_spread_rad: Option<f64>,
     /// What else lies about.
     pub distractors: Option<Distractors>,
     /// An episode that takes longer has failed.
@@ -175,11 +177,11 @@ pub enum Goal {
         /// Only the way counts on which it is so near to the circle of the told radius, m.
         within_m: f64,
     },
-    /// A site is somewhere else at the end, seen from above.
+    /// A site is commanded to be somewhere else at the end, seen from above.
     Displace {
         /// Which.
         site: String,
-        /// Further than this from where it was, m.
+        /// Further than this from where it was at the begin, m.
         beyond_m: f64,
     },
 }
@@ -330,6 +332,9 @@ impl Tasks {
             }
             if !(task.time_max_s > 0.0 && task.time_max_s <= 3600.0) {
                 return no(key("time_max_s"), &task.time_max_s, "choose more than 0, at most 3600");
+            }
+            if task.start_spread_rad.is_some_and(|spread| !(0.0..=1.0).contains(&spread)) {
+                return no(key("start_spread_rad"), &task.start_spread_rad, "choose 0 to 1");
             }
             if task.ticks_max == Some(0) {
                 return no(key("ticks_max"), &0, "choose at least 1, or leave it out");

@@ -35,12 +35,14 @@ pub fn read(text: &str) -> Word {
         return Word::Hold;
     }
     if !reading.is_known() {
-        let reason = "none of these words is known; say it in other words, such as \"pick up the berry\"";
+        let reason =
+            "none of these words is known; say it in other words, such as \"pick up the berry\"";
         return Word::Unknown { reason: reason.into() };
     }
     let others = acts.iter().any(|act| !act.negated && act.name == "other_act");
     if others && !acts.iter().filter(|act| !act.negated).any(|act| doable(&act)) {
-        let reason = "this robot walks, runs around, picks up and eats, and nothing of that was said";
+        let reason =
+            "this robot walks, runs around, picks up and eats, and nothing of that was said";
         return Word::Unknown { reason: reason.into() };
     }
     Word::Something

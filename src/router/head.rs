@@ -143,7 +143,8 @@ impl RouterHead {
         let body = Body::compile(&rule.body, &rule.hand, &robot.joints, &robot.arms);
         let body = body.map_err(|(key, name)| {
             let arms: Vec<&str> = robot.arms.iter().map(|arm| arm.name.as_str()).collect();
-            let remedy = format!("this robot has the joints {:?} and the arms {arms:?}", robot.joints);
+            let remedy =
+                format!("this robot has the joints {:?} and the arms {arms:?}", robot.joints);
             manifest.no(key, name, remedy)
         })?;
         if body.len() != BODY {

@@ -114,15 +114,20 @@ impl Ledger {
     /// Why it is not to be decided about.
     pub fn claim(&mut self, id: &str, epoch: Epoch, now_ns: u64) -> Result<Entry, String> {
         let Some(entry) = self.newest.as_mut().filter(|entry| entry.said.id == id) else {
-            let known = if self.seen.iter().any(|seen| seen == id) { "superseded" } else { "unknown" };
-            return Err(format!("instruction {id:?} is {known}: decide about the one in state/instruction"));
+            let known =
+                if self.seen.iter().any(|seen| seen == id) { "superseded" } else { "unknown" };
+            return Err(format!(
+                "instruction {id:?} is {known}: decide about the one in state/instruction"
+            ));
         };
         if entry.fate != Fate::Waiting {
             let (fate, _) = entry.fate.words();
             return Err(format!("instruction {id:?} was decided about before: it is {fate}"));
         }
         if entry.epoch != epoch {
-            return Err(format!("instruction {id:?} is void: the robot was stopped after it was said"));
+            return Err(format!(
+                "instruction {id:?} is void: the robot was stopped after it was said"
+            ));
         }
         if now_ns > entry.until_ns {
             return Err(format!("instruction {id:?} has expired: say it again"));
@@ -146,7 +151,8 @@ impl Ledger {
             entry.fate = Fate::Void;
         } else if now_ns > entry.until_ns {
             let waited_ms = now_ns.saturating_sub(entry.at_ns) / 1_000_000;
-            let reason = format!("no {waited_for} within {waited_ms} ms: the robot goes on as before");
+            let reason =
+                format!("no {waited_for} within {waited_ms} ms: the robot goes on as before");
             entry.fate = Fate::Expired { reason };
         } else {
             return None;
@@ -195,7 +201,9 @@ mod tests {
         assert!(ledger.claim("a", Epoch(1), 150).is_err_and(|why| why.contains("superseded")));
         assert_eq!(ledger.give_up(Epoch(1), 150, "embedding"), None);
         let given_up = ledger.give_up(Epoch(1), 201, "embedding").expect("overdue");
-        assert!(matches!(given_up.fate, Fate::Expired { reason } if reason.contains("no embedding")));
+        assert!(
+            matches!(given_up.fate, Fate::Expired { reason } if reason.contains("no embedding"))
+        );
         let _ = ledger.hear(entry("c"));
         assert_eq!(ledger.give_up(Epoch(2), 150, "embedding").map(|e| e.fate), Some(Fate::Void));
     }

@@ -164,7 +164,11 @@ impl RouterManifest {
             return Err(self.no("schema", &self.schema, format!("this program reads {SCHEMA:?}")));
         }
         if self.skills != SKILLS {
-            return Err(self.no("skills", &self.skills, format!("a router chooses from {SKILLS:?}")));
+            return Err(self.no(
+                "skills",
+                &self.skills,
+                format!("a router chooses from {SKILLS:?}"),
+            ));
         }
         if !(self.clip.is_finite() && self.clip > 0.0) {
             return Err(self.no("clip", self.clip, "give a positive number, such as 10"));

@@ -26,10 +26,8 @@ fn seen(object: &Value) -> Seen {
 
 #[test]
 fn the_rules_are_those_that_were_published() {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../shared/actions/vectors/fireboy_stabilizer.json"
-    );
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/actions/vectors/fireboy_stabilizer.json");
     let Ok(text) = std::fs::read_to_string(file) else { return };
     let vectors: Value = serde_json::from_str(&text).expect("JSON");
     let cases = vectors["cases"].as_array().expect("cases");

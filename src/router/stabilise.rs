@@ -238,7 +238,10 @@ mod tests {
         let mut eat = said("go find the berry and eat it");
         let served = stabilise(&eat, &other, &things, bounds).expect("served");
         assert_eq!(served.skill, 3);
-        assert_eq!(served.changes, [Change::Skill { from: "walk_to" }, Change::Target { of: "berry".into() }][..1]);
+        assert_eq!(
+            served.changes,
+            [Change::Skill { from: "walk_to" }, Change::Target { of: "berry".into() }][..1]
+        );
         eat.force_neural = true;
         assert_eq!(stabilise(&eat, &other, &things, bounds).expect("served").skill, 0);
         let negated = said("don't eat the berry, pick it up");

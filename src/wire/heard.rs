@@ -104,7 +104,9 @@ pub(super) fn instruction(payload: &[u8]) -> Result<Instruction, BadMessage> {
     let ttl_ms = message.ttl_ms.unwrap_or(TTL_MS);
     must((1..=TTL_MS_MAX).contains(&ttl_ms), "ttl_ms", &ttl_ms, "in 1..=600000")?;
     Ok(Instruction {
-        id: message.instruction_id.map_or_else(|| Ok(String::new()), |it| id("instruction_id", it))?,
+        id: message
+            .instruction_id
+            .map_or_else(|| Ok(String::new()), |it| id("instruction_id", it))?,
         text,
         operator: message.operator.map(|name| id("operator", name)).transpose()?,
         target: message.target.map(target).transpose()?,

@@ -255,7 +255,9 @@ fn urgency(key: &Key) -> (Priority, bool) {
     match (key.kind, key.name) {
         (Kind::Stream, "state/chunk") => (Priority::Data, false),
         (Kind::Stream, _) => (Priority::RealTime, true),
-        (_, "diag/timing" | "diag/shadow" | "diag/router" | "objects") => (Priority::DataLow, false),
+        (_, "diag/timing" | "diag/shadow" | "diag/router" | "objects") => {
+            (Priority::DataLow, false)
+        }
         (Kind::Present, _) => (Priority::InteractiveHigh, true),
         _ => (Priority::DataHigh, false),
     }

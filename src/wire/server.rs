@@ -17,8 +17,8 @@ use zenoh::{
 };
 
 use super::{
-    CommandAnswer, DecisionAnswer, HeardAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service, Shape,
-    TABLE, Wire, WireError, heard,
+    CommandAnswer, DecisionAnswer, HeardAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service,
+    Shape, TABLE, Wire, WireError, heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
     messages,
@@ -306,7 +306,9 @@ impl<H: House> Hall<H> {
     /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
     fn take(&self, key: &'static Key, sample: &Sample) {
         let bytes = sample.payload().len();
-        if sample.kind() == SampleKind::Delete || sample.key_expr().as_str() != self.keys.full(key.name) {
+        if sample.kind() == SampleKind::Delete
+            || sample.key_expr().as_str() != self.keys.full(key.name)
+        {
             return;
         }
         let session = sample.source_info().map(zid);

@@ -270,4 +270,3 @@ fn limits(shape: &Shape) -> Value {
         "jerk_max_rad_or_m_per_s3": all(|limits| limits.jerk_max),
     })
 }
-

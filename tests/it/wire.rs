@@ -235,7 +235,12 @@ fn events_frames_and_objects_are_told() {
         heard.try_recv().expect("open").is_some()
     });
     street.service.publish_camera("wrist", 5, &[0xff, 0xd8]).expect("open");
-    let berry = Thing { name: "berry".into(), position_m: [0.3, 0.1, 0.02], radius_m: 0.018, is_berry: true };
+    let berry = Thing {
+        name: "berry".into(),
+        position_m: [0.3, 0.1, 0.02],
+        radius_m: 0.018,
+        is_berry: true,
+    };
     street.service.publish_objects(&[berry], 5).expect("open");
     let mut seen = BTreeMap::new();
     while seen.len() < 2 {

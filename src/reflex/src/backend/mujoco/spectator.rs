@@ -117,9 +117,9 @@ impl Spectator {
         };
         let Some(geom) = geom else { return 0.0 };
         match model.geom_type()[geom] {
-            MjtGeomBase::mjGEOM_SPHERE | MjtGeomBase::mjGEOM_CAPSULE | MjtGeomBase::mjGEOM_CYLINDER => {
-                model.geom_size()[geom][0]
-            }
+            MjtGeomBase::mjGEOM_SPHERE
+            | MjtGeomBase::mjGEOM_CAPSULE
+            | MjtGeomBase::mjGEOM_CYLINDER => model.geom_size()[geom][0],
             _ => model.geom_rbound()[geom],
         }
     }
