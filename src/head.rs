@@ -340,10 +340,20 @@ fn bad_feature(manifest: &Manifest, at: usize, error: &FeatureError, body: &Body
     | FeatureError::NoArm { feature, .. }
     | FeatureError::Lengths { feature }) = error;
     let features = manifest.inputs.get(at).map_or(&[][..], |input| &input.features);
-    let items = features.get(*feature).map_or("joints", FeatureRule::items_key);
+    let found = features.get(*feature);
+    let items = found.map_or("joints", FeatureRule::items_key);
     let mut remedy = format!("the robot \"{}\" has the joints {:?}", body.name, body.joints);
     let (key, value) = match error {
-        FeatureError::Unknown { item, .. } => (items, format!("\"{item}\"")),
+        FeatureError::Unknown { item, .. } => {
+            let is_item = found.is_some_and(|found| found.items().contains(item));
+            let is_yaw = found.is_some_and(|found| found.yaw.as_ref() == Some(item));
+            let key = match (is_item, is_yaw) {
+                (true, _) => items,
+                (false, true) => "yaw",
+                (false, false) => "origin",
+            };
+            (key, format!("\"{item}\""))
+        }
         FeatureError::Lengths { .. } => (items, error.to_string()),
         FeatureError::NoArm { arm, .. } => {
             remedy = no_such_arm(body);

@@ -84,8 +84,9 @@ pub fn import(request: &Request<'_>, engine: &Engine) -> Result<Imported, Import
     let mut told = told.clone().of_its_task()?;
     let material = match source {
         Source::Npz(file) => {
+            let floor = told.std_floor;
             npz::bound(&mut told);
-            npz::read(file, &told)?
+            npz::read(file, &told, floor)?
         }
         Source::Onnx(file) => plain::read(file, &told, spec)?,
         Source::Lerobot(folder, network) => lerobot::read(folder, network.as_deref())?,

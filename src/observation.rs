@@ -149,12 +149,12 @@ impl Clipped {
     /// With those of the next tensor, which begins at number `before`.
     #[must_use]
     pub fn and(self, next: Self, before: usize) -> Self {
-        let first = if self.numbers > 0 {
-            self.first
-        } else {
-            next.first.saturating_add(u32::try_from(before).unwrap_or(u32::MAX))
-        };
-        Self { numbers: self.numbers + next.numbers, first }
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        match (self.numbers, next.numbers) {
+            (_, 0) => self,
+            (0, numbers) => Self { numbers, first: next.first.saturating_add(before) },
+            (some, more) => Self { numbers: some + more, ..self },
+        }
     }
 
     fn count(&mut self, index: usize) {

@@ -83,6 +83,18 @@ fn smoothing_goes_on_from_the_last_command_and_then_from_itself() {
     assert_eq!(got, [[0.375, 0.625], [0.09375, 0.15625]]);
 }
 
+/// From 1.5 and 2.5, a quarter of which is kept, in ranges that end at 2.
+#[test]
+fn what_is_beyond_a_clip_pulls_harder_where_it_ends_there_after_smoothing_only() {
+    let columns = "[[columns]]\nrepresentation = \"joint_absolute\"\njoints = [\"a\", \"b\"]\n\
+                   smoothing = 0.25\nclip = { min = [0.0, 0.0], max = [2.0, 4.0] }\n";
+    let both = lower(columns, &[3.0, -1.0]).expect("finite");
+    assert_eq!(both, [[0.375 + 1.5, 0.625]], "3 is 2, and -1 is 0");
+    let after = format!("{columns}clip_when = \"after_smoothing\"");
+    let after = lower(&after, &[3.0, -0.5]).expect("finite");
+    assert_eq!(after, [[2.0, 0.25]], "2.625 is 2");
+}
+
 #[test]
 fn displacements_of_smoothed_targets_are_from_what_is_sent() {
     let columns = delta("commanded", "cumulative", "smoothing = 0.5");

@@ -1,5 +1,7 @@
 //! Heads that see an embedding: which one they see, and what they say without it.
 
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
+
 use std::{fmt::Write as _, fs, path::Path, sync::Arc};
 
 use motion::{Ask, Nanos, RunId, State, TickIndex};

@@ -115,7 +115,7 @@ fn a_memory_that_makes_no_sense_is_refused_with_key_value_and_remedy() {
         ("name = \"relative\"\nmeasures = [\"sin_heading\"]\narm = \"hand\"", &["features[0].yaw"]),
         (
             "name = \"relative\"\nmeasures = [\"dx\"]\norigin = [\"a\", \"b\"]",
-            &["\"b\"", "does not exist"],
+            &["features[0].origin", "\"b\"", "joints"],
         ),
         ("name = \"constant\"", &["features[0].values", "needs it"]),
         ("name = \"elapsed\"", &["features[0].per_tick", "needs it"]),

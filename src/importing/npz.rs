@@ -114,12 +114,17 @@ impl Arrays {
     }
 }
 
-/// Reads a policy.
-pub(super) fn read(file: &Path, told: &Told) -> Result<Material, ImportError> {
+/// Reads a policy. `floor`: the one that its user has told, who then knows that something stood still.
+pub(super) fn read(file: &Path, told: &Told, floor: Option<f64>) -> Result<Material, ImportError> {
     let mut arrays = Arrays::open(file)?;
     let mean = arrays.list("x_mean", None)?;
     let inputs = mean.len();
     let std = arrays.list("x_std", Some(inputs))?;
+    if let Some(at) = std.iter().position(|std| *std <= 0.0).filter(|_| floor.is_none()) {
+        let remedy =
+            "has to be above 0: it did not move in the data; train without it, or tell --std-floor";
+        return Err(ImportError::bad(file, format!("x_std[{at}]"), std[at], remedy));
+    }
     let mut layers = Vec::new();
     let mut width = inputs;
     while layers.is_empty() || arrays.has(&format!("w{}", layers.len())) {

@@ -1,6 +1,8 @@
 //! The shipped layouts of `models/imports/` see the numbers that the Fire Boy project's own code computes. Its cases are in
 //! `../shared`; without it these tests skip.
 
+#![allow(clippy::print_stderr, reason = "what is skipped is said")]
+
 use std::{fmt::Write as _, fs, path::Path};
 
 use motion::{Ask, Joints, Nanos, RunId, State, TickIndex};
@@ -99,7 +101,7 @@ fn rules(layout: &str, task: &str) -> (Vec<FeatureRule>, toml::Table) {
             for (at, key) in ["min", "max"].into_iter().enumerate() {
                 let ends =
                     joints.iter().map(|joint| ranges[joint.as_str().expect("a name")][at].clone());
-                table.insert(key.to_owned(), ends.collect());
+                table.insert(key.to_owned(), toml::Value::Array(ends.collect()));
             }
         }
         for key in ["mean", "std"] {

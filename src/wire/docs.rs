@@ -130,6 +130,8 @@ pub(super) mod samples {
             source: "router".into(),
             odd: Odd::default(),
         };
+        let mut before = run(6, None);
+        before.odd = Odd { asks: 12, numbers: 1, input: Some("decision.target_z".into()) };
         let joints = |values: [f64; 2]| Joints::from_slice(&values).unwrap_or(Joints::zeros(2));
         let mut limited_by = [Limits::default(); MAX_JOINTS];
         limited_by[1] = Limits::VELOCITY;
@@ -159,7 +161,7 @@ pub(super) mod samples {
                 events: Events::default(),
             },
             run: Some(run(7, Some("router-42"))),
-            last_run: Some((run(6, None), "superseded".into())),
+            last_run: Some((before, "superseded".into())),
             trouble: None,
         }
     }

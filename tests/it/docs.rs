@@ -10,6 +10,7 @@ use reflexd::{
     action::{Normalisation, Rotation},
     config::Settings,
     head::Output,
+    observation::belief::StageRule,
     wire::TABLE,
 };
 use serde_json::Value;
@@ -275,9 +276,15 @@ fn manifest_md_has_every_representation_and_no_rotation_that_is_none() {
 }
 
 #[test]
-fn the_output_of_manifest_md_is_one() {
+fn the_examples_of_manifest_md_are_what_they_say() {
     let page = read("docs/manifest.md");
-    let [example] = blocks(&page, "toml")[..] else { panic!("one example is wanted") };
+    let [stages, example] = blocks(&page, "toml")[..] else { panic!("two examples are wanted") };
+    #[derive(serde::Deserialize)]
+    struct Stages {
+        stages: Vec<StageRule>,
+    }
+    let stages: Stages = toml::from_str(stages).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(stages.stages.len(), 4);
     let output: Output = toml::from_str(example).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(output.width(), 7);
     assert_eq!((output.column_name(0), output.column_name(6)), ("arm.x".into(), "gripper".into()));

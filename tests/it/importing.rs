@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{daemon::run, rig::here};
 
+mod fireboy;
 mod lerobot;
 
 /// A folder with a robot of these joints (name, whether it slides, limits) and a daemon's configuration for it.
@@ -239,7 +240,7 @@ fn an_npz_that_is_not_whole_is_refused_where_it_is_wrong() {
         })
     });
     refuse(4, &["w0[5]", "NaN"], &set("w0", 5, f32::NAN));
-    refuse(4, &["x.std[1]", "0.0", "--std-floor"], &set("x_std", 1, 0.0));
+    refuse(4, &["x_std[1]", "0.0", "--std-floor"], &set("x_std", 1, 0.0));
     refuse(4, &["y_std[2]", "0.0", "above 0"], &set("y_std", 2, 0.0));
     fs::write(&file, "no zip").expect("a file");
     refused(&bench.import(NPZ, &[&file]), 4, &["policy.npz", "numpy.savez"]);
@@ -250,13 +251,15 @@ fn an_npz_that_is_not_whole_is_refused_where_it_is_wrong() {
     let words = NPZ.replace("base,shoulder,gripper", "base,shoulder");
     refused(&bench.import(&words, &[&file]), 2, &["--joints", "gripper", "drive every joint"]);
     bench.is_clean();
-    // What hardly moved is told of; with a floor it is no trap any more.
+    // What hardly moved is told of, and is no trap: there is a floor, and a bound.
     npz(&file, set("x_std", 0, 1e-6));
     let told = done(&bench.import(NPZ, &[&file]));
     assert!(told["notes"].to_string().contains("joint_position.base hardly moved"), "{told}");
+    let feature = &told["understood"]["inputs"][0]["features"][0];
+    assert_eq!((&feature["std"][0], &feature["clip"]), (&json!(1e-4), &json!(10.0)), "{told}");
     let told = done(&bench.import(&format!("{NPZ} --std-floor 0.05 --force"), &[&file]));
     assert_eq!(told["understood"]["inputs"][0]["features"][0]["std"][0], 0.05);
-    assert!(told["goldens_by"].as_str().is_some_and(|by| by.contains("engine")), "{told}");
+    assert!(told["goldens_by"].as_str().is_some_and(|by| by.contains("double")), "{told}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ mod guard;
 mod heads;
 mod ik;
 mod importing;
+mod odd;
 mod python;
 mod registry;
 mod reload;

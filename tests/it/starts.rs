@@ -30,10 +30,10 @@ const CONFIG: i32 = 4;
 const FAILED: i32 = 3;
 
 /// A copy of what is shipped, to be spoiled. On loopback, unless the simulator is to complain.
-struct Tree(TempDir);
+pub(crate) struct Tree(pub(crate) TempDir);
 
 impl Tree {
-    fn copy() -> Self {
+    pub(crate) fn copy() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for name in ["config", "config/robots", "urdf", "models", "models/scenes", "models/heads"] {
             fs::create_dir_all(folder.path().join(name)).expect("a temporary folder");
@@ -50,7 +50,7 @@ impl Tree {
         tree
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 

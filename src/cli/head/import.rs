@@ -237,7 +237,14 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<E
     let settings = Settings::load(&arguments.config.config)?;
     let mut file = arguments.spec.as_deref().map(Told::read).transpose()?.unwrap_or_default();
     if let Some(layout) = &arguments.layout {
-        file = file.or(Told::read(&layout_file(layout, &settings))?);
+        let layout = layout_file(layout, &settings);
+        let mut told = Told::read(&layout)?;
+        // A robot of the layout's own lies beside it.
+        let beside = told.robot.as_ref().map(|robot| layout.with_file_name(robot));
+        if let Some(beside) = beside.filter(|file| file.exists()) {
+            told.robot = Some(beside.to_string_lossy().into_owned());
+        }
+        file = file.or(told);
     }
     let robot = arguments.robot.clone().or_else(|| file.robot.clone().map(PathBuf::from));
     let other = robot.as_deref().map(|robot| {

@@ -8,9 +8,11 @@ use super::read;
 
 const PAGE: &str = "docs/manifest_keys.md";
 /// Where the types are.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 18] = [
     "src/head/manifest.rs",
+    "src/head/manifest/encoder.rs",
     "src/head/manifest/engine.rs",
+    "src/head/manifest/feature.rs",
     "src/head/manifest/record.rs",
     "src/head/manifest/schedule.rs",
     "src/engine/src/dense/weights.rs",
@@ -19,7 +21,10 @@ const SOURCES: [&str; 13] = [
     "src/action/normalisation.rs",
     "src/action/rotation.rs",
     "src/action/tokens.rs",
-    "src/observation.rs",
+    "src/observation/belief.rs",
+    "src/observation/belief/stage.rs",
+    "src/observation/feature.rs",
+    "src/observation/place.rs",
     "src/observation/prefix.rs",
     "src/observation/tool.rs",
 ];
