@@ -88,6 +88,7 @@ impl CliError {
                 DaemonError::Config(_)
                 | DaemonError::Description(_)
                 | DaemonError::Head(_)
+                | DaemonError::Router(_)
                 | DaemonError::Scene { .. }
                 | DaemonError::NotBuilt { .. },
             ) => Exit::Config,

@@ -34,7 +34,7 @@ pub use skills::{registry, registry_of};
 pub use world::scene;
 
 use crate::{
-    config::{ConfigError, Pace, RobotSettings, Settings},
+    config::{ConfigError, Pace, RobotSettings, RouterPlace, RouterSettings, Settings},
     head::HeadError,
     inference::{self, Engine, EngineError},
     kinematics::{Arms, DescriptionError, Guard},
@@ -156,7 +156,11 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let arms = Arms::load(&settings.robot_settings)?;
     let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
     let registry = Arc::new(registry(settings, period_s)?);
-    let router_head = router_head(settings)?;
+    let decides = |router: &RouterSettings| router.place == RouterPlace::Daemon;
+    let router_head = match &settings.daemon.router {
+        Some(router) if decides(router) => router_head(settings)?,
+        _ => None,
+    };
     let (backend, spectacle) = world::build(settings, &robot)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -387,7 +391,8 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
     }
 }
 
-async fn wait_for_signal() {
+/// Returns when SIGTERM or SIGINT has come.
+pub(crate) async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -396,8 +401,8 @@ async fn wait_for_signal() {
         return;
     };
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: coming to rest"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: coming to rest"),
+        _ = terminate.recv() => tracing::info!("SIGTERM: coming to an end"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: coming to an end"),
     }
 }
 

@@ -7,7 +7,7 @@
 //! Numbers of two encoders mean nothing to each other, so each has an [`Identity`], and its fingerprint covers whatever
 //! shapes the numbers. A head names the one that it was trained with, and is refused for any other.
 
-use crate::picture::RgbImage;
+pub use crate::picture::RgbImage;
 
 mod words;
 

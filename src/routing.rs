@@ -1,6 +1,7 @@
 //! reflexd-router: the process that makes embeddings of what was said and seen. Prints and exits nowhere.
 
 mod embed;
+mod run;
 
 use std::{
     io::{BufRead, IsTerminal, Write},
@@ -21,6 +22,8 @@ use crate::{
     version,
     max_term_width = 100,
     after_help = "Examples:
+  reflexd-router run                                    embeddings for the daemon of config/daemon.toml
+  reflexd-router run --camera front --decide            and decisions, for router.where = \"process\"
   reflexd-router embed phrases.txt --out phrases.npy    embeddings, for training
   echo 'go find the berry' | reflexd-router embed --out one.npy"
 )]
@@ -34,6 +37,10 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Work beside a daemon until SIGINT or SIGTERM.
+    #[command(after_help = "Examples:\n  reflexd-router run --config config/daemon.toml\n  \
+                            reflexd-router run --connect tcp/robot.local:7447 --camera front --decide")]
+    Run(run::RunArguments),
     /// Write the embeddings of instructions, one a line, as a NumPy array; print who made them.
     #[command(after_help = "Example:\n  reflexd-router embed phrases.txt --out phrases.npy")]
     Embed(embed::EmbedArguments),
@@ -86,7 +93,8 @@ pub fn run(
     out: &mut impl Write,
 ) -> Result<Exit, CliError> {
     match &arguments.command {
-        Command::Embed(arguments) => embed::run(arguments, input, out),
+        Command::Run(run) => run::run(run, arguments.json, out),
+        Command::Embed(embed) => embed::run(embed, input, out),
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{decision, operator, router};
 pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
 pub use client::{Client, Watch};
 pub use docs::docs;
-pub use heard::instruction_told;
+pub use heard::{instruction_told, said_of};
 pub use keys::{Key, Keys, Kind, TABLE};
 pub use link::{RouterLink, Sight};
 pub use messages::{

@@ -33,7 +33,6 @@ impl Spectacle {
     }
 
     /// Whether there is anything to see.
-    #[expect(clippy::unused_self, reason = "without a simulator there is nothing in it")]
     pub(super) const fn is_something(&self) -> bool {
         #[cfg(feature = "mujoco")]
         return self.seats.is_some();

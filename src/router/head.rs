@@ -109,6 +109,14 @@ impl Answer {
     }
 }
 
+/// What comes out of the network, in its units.
+struct Raw {
+    logits: [f64; 4],
+    params: [f64; 6],
+    /// Names of inputs beyond the clip.
+    strange: Vec<String>,
+}
+
 /// A router's head, ready to answer.
 #[derive(Debug)]
 pub struct RouterHead {
@@ -204,15 +212,11 @@ impl RouterHead {
         embedding: &[f32; WIDTH],
         state: &[f64; STATE],
     ) -> Result<Answer, String> {
-        let (logits, params, out_of_distribution) = self.run(embedding, state)?;
-        Ok(Answer { probabilities: softmax(logits), params, out_of_distribution })
+        let Raw { logits, params, strange } = self.run(embedding, state)?;
+        Ok(Answer { probabilities: softmax(logits), params, out_of_distribution: strange })
     }
 
-    fn run(
-        &mut self,
-        embedding: &[f32; WIDTH],
-        state: &[f64; STATE],
-    ) -> Result<([f64; 4], [f64; 6], Vec<String>), String> {
+    fn run(&mut self, embedding: &[f32; WIDTH], state: &[f64; STATE]) -> Result<Raw, String> {
         let clip = self.manifest.clip;
         let mut x = [0.0_f32; INPUT];
         let (words, rest) = x.split_at_mut(WIDTH);
@@ -241,7 +245,7 @@ impl RouterHead {
         for (at, param) in params.iter_mut().enumerate() {
             *param = *param * self.manifest.params.std[at] + self.manifest.params.mean[at];
         }
-        Ok((logits, params, strange))
+        Ok(Raw { logits, params, strange })
     }
 
     fn prove(&mut self) -> Result<(), RouterHeadError> {
@@ -249,7 +253,7 @@ impl RouterHead {
             let embedding = self.golden_embedding(at, golden)?;
             let mut state = [0.0; STATE];
             state.copy_from_slice(&golden.state);
-            let (logits, params, _) = self.run(&embedding, &state).map_err(|words| {
+            let Raw { logits, params, .. } = self.run(&embedding, &state).map_err(|words| {
                 engine_error(&self.manifest, EngineError::Refused(format!("golden[{at}]: {words}")))
             })?;
             compare(&self.manifest, at, golden, ("logits", &golden.logits, &logits))?;

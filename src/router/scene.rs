@@ -57,7 +57,7 @@ enum Part {
     Position(usize),
     Velocity(usize),
     Commanded(usize),
-    Tool(RobotArm, usize),
+    Tool(Box<RobotArm>, usize),
 }
 
 impl Body {
@@ -99,7 +99,7 @@ impl Body {
                     for name in axes {
                         let axis = ["x", "y", "z"].iter().position(|axis| axis == name);
                         let unknown = || (format!("state.body[{at}].axes"), name.clone());
-                        parts.push(Part::Tool(arm.clone(), axis.ok_or_else(unknown)?));
+                        parts.push(Part::Tool(Box::new(arm.clone()), axis.ok_or_else(unknown)?));
                     }
                 }
             }

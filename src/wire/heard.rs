@@ -234,6 +234,21 @@ pub fn instruction_told(entry: &Entry, decided: &Value) -> Value {
     })
 }
 
+/// What somebody said, out of `state/instruction`; nothing if there is none, or it makes no sense.
+#[must_use]
+pub fn said_of(told: &Value) -> Option<Instruction> {
+    let said = json!({
+        "instruction_id": told["instruction_id"].as_str()?,
+        "text": told["text"],
+        "operator": told["operator"],
+        "target": told["target"],
+        "objects": told["objects"],
+        "force_neural_skill": told["force_neural_skill"],
+        "ttl_ms": told["ttl_ms"],
+    });
+    instruction(said.to_string().as_bytes()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -269,6 +269,40 @@ pub(super) fn plain(payload: &[u8]) -> Result<Option<String>, BadMessage> {
     read::<Plain>(payload).map(|plain| plain.operator)
 }
 
+impl From<&Decision> for DecisionMessage {
+    fn from(decision: &Decision) -> Self {
+        let Params { target_x, target_y, target_z, radius, speed_hint, object_is_berry } =
+            decision.params;
+        let (observed_tick, observed_at_ns) = match decision.observed {
+            Observed::Tick(tick) => (Some(tick), None),
+            Observed::AtNs(at) => (None, Some(at)),
+            Observed::Now => (None, None),
+        };
+        Self {
+            v: VERSION,
+            decision_id: decision.decision_id.clone(),
+            skill: decision.skill.clone(),
+            params: ParamsMessage {
+                target_x,
+                target_y,
+                target_z,
+                radius,
+                speed_hint,
+                object_is_berry,
+            },
+            neural_skill: decision.neural_skill.clone(),
+            raw_params: decision.raw_params.map(Into::into),
+            confidence: decision.confidence,
+            instruction: decision.instruction.clone(),
+            instruction_id: decision.instruction_id.clone(),
+            observed_tick,
+            observed_at_ns,
+            ttl_ms: decision.ttl_ms,
+            source: decision.source.clone(),
+        }
+    }
+}
+
 /// Reads a decision.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use crate::rig::here;
 
 mod keys;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -33,6 +33,7 @@ const PAGES: [&str; 15] = [
     "docs/manifest.md",
     "docs/manifest_keys.md",
     "docs/registry.md",
+    "docs/router.md",
     "docs/scheduling.md",
     "docs/zenoh.md",
 ];

@@ -36,6 +36,7 @@ mod odd;
 mod python;
 mod registry;
 mod reload;
+mod router;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;

@@ -114,15 +114,20 @@ impl Graph {
         self.node("Mul", &[input, &gate], &[])
     }
 
-    /// The file, with one output, which gets this name.
-    pub fn file(mut self, made: &str, name: &str, element: u64, shape: &[u64]) -> Vec<u8> {
+    /// One more output, which gets this name.
+    pub fn output(&mut self, made: &str, name: &str, element: u64, shape: &[u64]) {
         let mut node = Vec::new();
         text(&mut node, 1, made);
         text(&mut node, 2, name);
         text(&mut node, 4, "Identity");
         bytes(&mut self.bytes, 1, &node);
-        text(&mut self.bytes, 2, "network");
         self.outlet(12, name, element, shape);
+    }
+
+    /// The file, with a last output, which gets this name.
+    pub fn file(mut self, made: &str, name: &str, element: u64, shape: &[u64]) -> Vec<u8> {
+        self.output(made, name, element, shape);
+        text(&mut self.bytes, 2, "network");
         let (mut opset, mut model) = (Vec::new(), Vec::new());
         number(&mut opset, 2, 17);
         number(&mut model, 1, 8);
