@@ -160,6 +160,8 @@ fn every_key_of_every_shipped_manifest_is_refused_when_it_is_broken() {
     let files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("readable").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        // A router's head has a schema of its own: `tests/it/router_head.rs`.
+        .filter(|path| !path.display().to_string().ends_with("_router.toml"))
         .collect();
     assert!(!files.is_empty());
     let mut broken = 0;

@@ -37,6 +37,7 @@ mod python;
 mod registry;
 mod reload;
 mod router;
+mod router_head;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;

@@ -59,6 +59,11 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
     let engine = engine(&settings).unwrap_or_else(|error| panic!("{error}"));
     let mut meant = Vec::new();
     for file in shipped("models/heads", "toml") {
+        // A router's head has a schema of its own: `router_head.rs` proves those.
+        if file.display().to_string().ends_with("_router.toml") {
+            meant.push(file.with_extension("onnx"));
+            continue;
+        }
         let manifest = Manifest::load(&file).unwrap_or_else(|error| panic!("{error}"));
         let onnx = fs::read(manifest.onnx_path()).expect("the network beside it");
         let digest: String = Sha256::digest(&onnx).iter().map(|b| format!("{b:02x}")).collect();

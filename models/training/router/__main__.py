@@ -15,7 +15,7 @@ from . import data, export, labels, network
 from .scenes import ROBOTS, states
 
 SENTENCES, SENTENCES_VALIDATION, SCENES = 40_000, 3_000, 300_000
-BATCHES = 9_000
+BATCHES = 5_000
 RATES = (2e-3, 1e-5)
 # Of the embedding one for all: rare coordinates would explode otherwise, and unseen words shout.
 EMBEDDING_STD = 0.06

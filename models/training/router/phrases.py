@@ -16,7 +16,7 @@ SPLITS = {"train": 0.64, "validation": 0.12, "test": 0.12, "reserve": 0.12}
 DEALT = 20_26  # the seed of the deal: a part of the data, not of a run
 KINDS = {"plain": 0.2, "wrapped": 0.4, "aside": 0.12, "turn": 0.12, "denial": 0.11, "swap": 0.05}
 PACED = 0.3  # of the orders that may name a pace
-MISSPELT = 0.12
+MISSPELT = 0.1
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SLIPS = {"the": "teh", "please": "pls", "you": "u", "and": "an", "to": "too", "eat": "eet", "walk": "wlak", "run": "rnu",
          "pick": "pik", "grab": "grap", "marker": "markr", "berry": "bery", "around": "arround", "for": "fro", "get": "gte"}
@@ -68,7 +68,7 @@ def say(rng, split):
         order = _with(order, text=order.text[1:])
     elif kind in ("turn", "denial"):
         others = [other for other in SKILLS if other != order.skill]
-        first = _order(rng, split, _one(rng, others))
+        first = _order(rng, split, _one(rng, others), paced=0.0)
         text = pick("TURNS" if kind == "turn" else "DENIALS")
         dropped = first.text.lstrip("!") if kind == "turn" else first.text
         if dropped.startswith("!"):
@@ -95,13 +95,13 @@ def sentences(rng, split, count):
     return list(found.values())
 
 
-def _order(rng, split, skill):
+def _order(rng, split, skill, paced=PACED):
     family = _one(rng, FAMILIES[skill][split])
     about, pace, lines = grammar.FAMILIES[skill][family]
     line = _one(rng, lines)
     named = ""
     if line.endswith("~") or "~" in line:
-        if pace is None and rng.random() < PACED:
+        if pace is None and rng.random() < paced:
             pace = _one(rng, ["fast", "slow"])
             named = _one(rng, DEALT_OUT[pace.upper()][split])
     text = expand(rng, line.replace("~", ""))
@@ -170,7 +170,7 @@ def _written(rng, text):
     """As it may be typed: capitals, full stops, slips of the finger."""
     text = re.sub(r"([.!?])\.", r"\1", re.sub(r"\s+", " ", text).strip())
     if rng.random() < MISSPELT:
-        for _ in range(rng.integers(1, 3)):
+        for _ in range(1 + (rng.random() < 0.25)):
             text = _slip(rng, text)
     look = rng.random()
     if look < 0.35:
@@ -190,7 +190,7 @@ def _slip(rng, text):
     word = words[at]
     if word.lower() in SLIPS and rng.random() < 0.5:
         words[at] = SLIPS[word.lower()]
-    elif len(word) > 3 and word.isalpha():
+    elif len(word) > 4 and word.isalpha():  # one wrong letter makes another word of a shorter one
         letter = int(rng.integers(1, len(word) - 1))
         kind = rng.integers(4)
         if kind == 0:  # two letters change places
