@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tensorrt bench lint doctor setup setup-tensorrt build train evaluate check-tools clean
+.PHONY: help run test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build train evaluate check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ test: setup ## build and run every test; each bench runs once, tiny
 test-tensorrt: setup ## test TensorRT engines without a GPU, or with one (needs a C++ compiler)
 	@setup/check-tools.sh --quiet --tensorrt
 	$(CARGO) test --locked -p trt -p engine --features engine/tensorrt
+
+test-router-sidecar: build setup-router-sidecar ## test MiniCPM-V's encoder in Python, and that Rust agrees with it (minutes)
+	third_party/router/bin/python router/test_minicpm.py
+	third_party/router/bin/python router/check.py --router target/debug/reflexd-router --out out/router-check
+	third_party/router/bin/python router/check_process.py --reflexd target/debug/reflexd --model out/router-check/model
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
@@ -48,6 +53,9 @@ setup: ## fetch the native libraries into third_party/ (pinned, hash-checked, no
 
 setup-tensorrt: ## fetch TensorRT-RTX, to build engines with on any x86-64 machine (95 MB; optional)
 	@$(PYTHON) setup/fetch.py --tensorrt
+
+setup-router-sidecar: ## set up PyTorch for the processor, for MiniCPM-V's encoder (600 MB, 1.7 GB on disk; optional)
+	@$(PYTHON) router/install.py
 
 build: setup ## build the daemon and the client
 	$(CARGO) build $(FLAGS)

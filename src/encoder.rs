@@ -9,8 +9,10 @@
 
 pub use crate::picture::RgbImage;
 
+mod minicpm;
 mod words;
 
+pub use minicpm::{MiniCpm, OpenError};
 pub use words::{ACTS, Act, Reading, Words};
 
 /// How many numbers an embedding has.
@@ -70,6 +72,14 @@ pub enum EncodeError {
     NoImage {
         /// The encoder.
         encoder: String,
+    },
+    /// The text cannot be put to it.
+    #[error("the encoder {encoder} does not take this instruction: {reason}")]
+    Refused {
+        /// The encoder.
+        encoder: String,
+        /// What is wrong with the text.
+        reason: String,
     },
     /// Its engine refused, or answered with something that is no number.
     #[error("the encoder {encoder} failed: {reason}")]

@@ -40,7 +40,7 @@ pub use bench::{Bench, Pace, Spread};
 pub use compile::compile;
 use correction::Corrects;
 pub use error::HeadError;
-pub use file::digest_of;
+pub use file::{digest_of, digest_of_file};
 pub use manifest::{
     At, CorrectionTable, EncoderTable, EngineRule, Evaluation, FeatureRule, FirstStep, Golden,
     Input, Manifest, Mode, Output, Provenance, SCHEMA, SeamMethod, SeamRule, Stratum, Timing,

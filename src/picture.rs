@@ -76,6 +76,14 @@ pub enum PictureError {
         /// The encoder's reason.
         source: image::ImageError,
     },
+    /// The file is no picture that can be read.
+    #[error("{}: cannot be read: {source}; give a PNG or a JPEG", file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// The decoder's reason.
+        source: image::ImageError,
+    },
     /// The file cannot be written.
     #[error("{}: cannot be written: {source}; check the folder, its permissions and the disk", file.display())]
     Unwritable {
@@ -183,6 +191,15 @@ fn tiles(file: &Path, shots: &[Shot]) -> Result<Vec<RgbImage>, PictureError> {
             checked(index, &shot.frame).map(|picture| captioned(&picture, &shot.caption))
         })
         .collect()
+}
+
+/// Reads a picture from a file.
+///
+/// # Errors
+/// If there is none, or it is no picture.
+pub fn open(file: &Path) -> Result<RgbImage, PictureError> {
+    let read = image::open(file).map(DynamicImage::into_rgb8);
+    read.map_err(|source| PictureError::Unreadable { file: file.to_path_buf(), source })
 }
 
 /// A frame out of a JPEG, such as a camera's topic carries.

@@ -13,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{CliError, Exit},
-    encoder::{Encoder, Words},
+    encoder::{Encoder, MiniCpm, Words},
+    inference::{Engine, find_library},
 };
 
 /// Listens to people and looks through cameras for a robot's reflexd.
@@ -52,6 +53,12 @@ pub struct EncoderArguments {
     /// Which encoder.
     #[arg(long, value_enum, default_value_t = EncoderKind::Words)]
     encoder: EncoderKind,
+    /// minicpm: the folder that router/export.py has written.
+    #[arg(long, value_name = "FOLDER", required_if_eq("encoder", "minicpm"))]
+    model: Option<PathBuf>,
+    /// minicpm: how many threads a network may use; keep some cores for the loop.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: u16,
 }
 
 /// The encoders that there are.
@@ -59,6 +66,8 @@ pub struct EncoderArguments {
 pub enum EncoderKind {
     /// A dictionary; needs nothing, sees nothing.
     Words,
+    /// MiniCPM-V 4.6, exported to ONNX; sees one picture.
+    Minicpm,
 }
 
 impl EncoderArguments {
@@ -67,8 +76,22 @@ impl EncoderArguments {
     /// # Errors
     /// What it needs is not there, or is not what it should be.
     pub fn open(&self) -> Result<Box<dyn Encoder>, CliError> {
-        match self.encoder {
-            EncoderKind::Words => Ok(Box::new(Words)),
+        match (self.encoder, &self.model) {
+            (EncoderKind::Words, None) => Ok(Box::new(Words)),
+            (EncoderKind::Words, Some(_)) => {
+                Err(CliError::Words("--model: words has none; add --encoder minicpm".into()))
+            }
+            (EncoderKind::Minicpm, None) => {
+                Err(CliError::Words("--model: name the folder of the exported encoder".into()))
+            }
+            (EncoderKind::Minicpm, Some(folder)) => {
+                let wrong = |error: &dyn std::error::Error| CliError::Words(error.to_string());
+                let library = find_library().map_err(|error| wrong(&error))?;
+                let engine = Engine::start(&library).map_err(|error| wrong(&error))?;
+                let threads = usize::from(self.threads);
+                let encoder = MiniCpm::open(folder, engine, threads);
+                Ok(Box::new(encoder.map_err(|error| wrong(&error))?))
+            }
         }
     }
 }

@@ -82,6 +82,23 @@ pub fn digest_of(network: &[u8]) -> String {
     sha256(network)
 }
 
+/// The SHA-256 of a file that may be too large to be held, in hexadecimal.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn digest_of_file(path: &Path) -> io::Result<String> {
+    let (mut file, mut digest) = (File::open(path)?, Sha256::new());
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hexadecimal(&digest.finalize())),
+            Ok(read) => digest.update(&block[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// An ONNX file whose digest is the manifest's. There is no other way to make one.
 pub(super) struct Network {
     bytes: Vec<u8>,

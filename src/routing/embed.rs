@@ -13,11 +13,13 @@ use super::{EncoderArguments, unreadable};
 use crate::{
     cli::{CliError, Exit},
     encoder::{Embedding, Look, WIDTH},
+    picture,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct EmbedArguments {
-    /// A text file with one instruction a line; standard input, if left out.
+    /// A text file with one instruction a line, and behind a tab the file of a picture, for encoders that look; standard
+    /// input, if left out.
     file: Option<PathBuf>,
     /// Where the array goes: float32, one row a line.
     #[arg(long, value_name = "FILE.npy")]
@@ -38,9 +40,14 @@ pub(super) fn run(
     let lines: Vec<String> = lines.map_err(|error| unreadable(&arguments.file, &error))?;
     let mut encoder = arguments.encoder.open()?;
     let mut rows = Vec::with_capacity(lines.len());
-    for (at, instruction) in lines.iter().enumerate() {
-        let row = encoder.embed(&Look { instruction, image: None });
-        rows.push(row.map_err(|error| CliError::Words(format!("line {}: {error}", at + 1)))?);
+    for (at, line) in lines.iter().enumerate() {
+        let wrong =
+            |error: &dyn std::fmt::Display| CliError::Words(format!("line {}: {error}", at + 1));
+        let (instruction, file) = line.split_once('\t').unzip();
+        let image = file.map(|file| picture::open(Path::new(file))).transpose();
+        let image = image.map_err(|error| wrong(&error))?;
+        let look = Look { instruction: instruction.unwrap_or(line), image: image.as_ref() };
+        rows.push(encoder.embed(&look).map_err(|error| wrong(&error))?);
     }
     write(&arguments.out, &rows).map_err(|error| {
         CliError::Words(format!("{}: cannot be written: {error}", arguments.out.display()))

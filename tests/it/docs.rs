@@ -25,6 +25,7 @@ const PAGES: [&str; 16] = [
     "CHANGELOG.md",
     "docs/actions.md",
     "docs/configuration.md",
+    "docs/encoders.md",
     "docs/engines.md",
     "docs/evaluation.md",
     "docs/failsafe.md",

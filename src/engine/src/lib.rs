@@ -16,6 +16,7 @@ mod accelerator;
 pub mod compiled;
 mod dense;
 mod error;
+mod free;
 #[cfg(feature = "tensorrt")]
 mod half;
 pub mod host;
@@ -28,6 +29,7 @@ mod signature;
 
 pub use dense::Precision;
 pub use error::{EngineError, Slot};
+pub use free::{FreeSession, Given};
 pub use placement::{Fallback, Placement, Provider};
 pub use runtime::{Engine, find_library, silence_telemetry};
 pub use session::Session;
