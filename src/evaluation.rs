@@ -216,6 +216,7 @@ impl Evaluation<'_> {
             spectator,
             period_s: self.robot.period_s(),
             ticks: self.ticks()?,
+            is_exact: self.spread()? == 0.0,
             watch: Watch::new(&self.robot),
             episode: Episode {
                 seed,
@@ -303,8 +304,13 @@ impl Evaluation<'_> {
         Ok((Box::new(Noisy::new(world, noise, layout.noise_seed)), spectator))
     }
 
+    /// How far from the keyframe the joints may start.
+    fn spread(&self) -> Result<f64, String> {
+        Ok(self.task()?.start_spread_rad.unwrap_or(self.tasks.start_spread_rad))
+    }
+
     fn start(&self, layout: &Layout) -> Result<Joints, String> {
-        let spread = self.task()?.start_spread_rad.unwrap_or(self.tasks.start_spread_rad);
+        let spread = self.spread()?;
         let mut start = self.scene.home();
         let limits = self.robot.limits().iter();
         for ((value, limits), share) in start.iter_mut().zip(limits).zip(&layout.start) {
@@ -384,13 +390,18 @@ struct Stage<'a> {
     spectator: Spectator,
     period_s: f64,
     ticks: u64,
+    /// Whether the pose that is adopted is to be the keyframe's to the bit.
+    is_exact: bool,
     watch: Watch,
     episode: Episode,
 }
 
 impl Stage<'_> {
     fn play(&mut self, run: Run, onlooker: Onlooker<'_>) -> Result<(), String> {
-        self.turn();
+        if !self.is_exact {
+            self.turn();
+        }
+        // In the first tick nothing has moved yet; in the second the body hangs in its motors.
         for (id, what) in [(1, What::Arm), (2, What::Begin(run))] {
             if !self.commander.send(Order { id: OrderId(id), epoch: Epoch(u64::MAX), what }) {
                 self.episode.trouble = Some("the loop takes no orders".into());

@@ -280,6 +280,43 @@ fn ten_thousand_ticks_in_mujoco_touch_no_heap() {
     assert!(spectator.look());
 }
 
+/// A rule of attaching takes hold and lets go.
+#[cfg(feature = "mujoco")]
+#[test]
+fn a_thousand_grasps_by_a_rule_touch_no_heap() {
+    use motion::State;
+    use reflex::backend::mujoco::Mujoco;
+
+    let settings = reflexd::config::Settings::load(&crate::rig::here("config/fireboy.toml"));
+    let robot = settings.expect("shipped").robot_settings;
+    let scene = reflexd::daemon::scene(&robot).expect("shipped scene");
+    let (mut world, _spectator) = Mujoco::new(&scene);
+    let names = robot.joint_names();
+    let mut pose = scene.home();
+    let set = |pose: &mut motion::Joints, joint: &str, value: f64| {
+        pose[names.iter().position(|name| name == joint).expect("a joint")] = value;
+    };
+    // The right hand over the berry.
+    for (joint, value) in [("root_x", 0.41), ("root_y", 0.262), ("root_z", 0.12)] {
+        set(&mut pose, joint, value);
+    }
+    let (mut open, mut closed) = (pose, pose);
+    for finger in ["finger_R_a", "finger_R_b"] {
+        set(&mut open, finger, 0.05);
+        set(&mut closed, finger, 0.02);
+    }
+    let mut state = State::blank(names.len());
+    world.read(Nanos(0), &mut state);
+    let (before, mut held) = (TOUCHED.get(), 0);
+    for k in 1..=1_000 {
+        world.pose(if k % 2 == 0 { &open } else { &closed });
+        world.read(Nanos(k * 4_000_000), &mut state);
+        held += u32::from(world.holds());
+    }
+    assert_eq!(TOUCHED.get(), before);
+    assert_eq!(held, 500, "it takes hold and lets go");
+}
+
 /// Where the tool is, measured and commanded, worked out on this thread.
 #[test]
 fn a_thousand_looks_at_a_tool_touch_no_heap() {

@@ -32,6 +32,8 @@ mod guard;
 mod heads;
 mod ik;
 mod importing;
+#[cfg(feature = "mujoco")]
+mod published;
 mod odd;
 mod python;
 mod registry;
