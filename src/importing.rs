@@ -17,6 +17,7 @@ mod npz;
 mod onnx;
 mod openpi;
 mod plain;
+mod router;
 mod template;
 mod text;
 mod told;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use error::ImportError;
 pub use openpi::OpenpiNorm;
+pub use router::{RouterImported, RouterRequest, router, router_helper};
 pub use told::{Action, Factor, FeaturesTold, InputTold, TaskTold, Told, Units};
 
 use crate::{action::Body, config::RobotSettings, head::Proof, inference::Engine};

@@ -39,17 +39,21 @@ pub(super) fn may_write(out: &Path, force: bool) -> Result<(), ImportError> {
 }
 
 /// A folder that is gone again, whatever happens.
-struct Workshop(PathBuf);
+pub(super) struct Workshop(PathBuf);
 
 impl Workshop {
     /// Beside the files that are made in it, so that moving them is only a new name.
-    fn open(out: &Path) -> Result<Self, ImportError> {
+    pub(super) fn open(out: &Path) -> Result<Self, ImportError> {
         let folder =
             out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         let stem = out.file_stem().unwrap_or_default().to_string_lossy();
         let room = folder.join(format!(".{stem}.import.{}", std::process::id()));
         fs::create_dir_all(&room).map_err(write_error(&room))?;
         Ok(Self(room))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -105,7 +109,7 @@ fn join(folder: &str) -> String {
     if folder.is_empty() { String::new() } else { format!("{folder}/") }
 }
 
-fn write_error(file: &Path) -> impl Fn(io::Error) -> ImportError {
+pub(super) fn write_error(file: &Path) -> impl Fn(io::Error) -> ImportError {
     let file = file.to_path_buf();
     move |source| ImportError::File {
         file: file.clone(),

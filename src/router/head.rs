@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use super::{
     BODY, BodyRule, RouterManifest, SCENE_NAMES, SKILLS, STATE, Thing, View,
     manifest::{RouterGolden, Scale},
-    scene::Body,
+    scene::{Body, Elsewhere},
 };
 use crate::{
     action,
     config::ConfigError,
     encoder::{EncodeError, Encoder, Identity, Look, WIDTH, Words},
-    head::digest_of,
+    head::{FeatureRule, digest_of},
     inference::{Element, Engine, EngineError, Session, Signature, TensorSpec, Values},
 };
 
@@ -109,6 +109,15 @@ impl Answer {
     }
 }
 
+/// How it sees robot and scene.
+#[derive(Debug)]
+enum Sees {
+    /// As this project's routers do.
+    Scene(Box<Body>),
+    /// As one does that was made elsewhere.
+    Features(Box<Elsewhere>),
+}
+
 /// What comes out of the network, in its units.
 struct Raw {
     logits: [f64; 4],
@@ -121,7 +130,7 @@ struct Raw {
 #[derive(Debug)]
 pub struct RouterHead {
     manifest: RouterManifest,
-    body: Body,
+    sees: Sees,
     names: Vec<String>,
     /// A network has one output here: one session for each.
     skills: Session,
@@ -148,17 +157,7 @@ impl RouterHead {
         }
         check_encoder(&manifest, Words.identity())?;
         let rule = &manifest.state;
-        let body = Body::compile(&rule.body, &rule.hand, &robot.joints, &robot.arms);
-        let body = body.map_err(|(key, name)| {
-            let arms: Vec<&str> = robot.arms.iter().map(|arm| arm.name.as_str()).collect();
-            let remedy =
-                format!("this robot has the joints {:?} and the arms {arms:?}", robot.joints);
-            manifest.no(key, name, remedy)
-        })?;
-        if body.len() != BODY {
-            let remedy = format!("name {BODY} numbers in all");
-            return Err(manifest.no("state.body", body.len(), remedy).into());
-        }
+        let sees = sees(&manifest, robot)?;
         let network = read(&manifest)?;
         let session = |output: &'static str, width: usize| {
             let input = [TensorSpec { name: "x", shape: &[1, INPUT], element: Element::F32 }];
@@ -167,8 +166,11 @@ impl RouterHead {
                 .map_err(|source| engine_error(&manifest, source))
         };
         let (skills, params) = (session("skill_logits", 4)?, session("params", 6)?);
-        let names = names(&rule.body);
-        let mut head = Self { body, names, skills, params, manifest };
+        let names = match &sees {
+            Sees::Scene(_) => names(&rule.body),
+            Sees::Features(_) => rule.features.iter().flat_map(FeatureRule::names).collect(),
+        };
+        let mut head = Self { sees, names, skills, params, manifest };
         head.prove()?;
         Ok(head)
     }
@@ -200,7 +202,10 @@ impl RouterHead {
     /// Robot and scene as it sees them.
     #[must_use]
     pub fn state(&self, view: View<'_>, things: &[Thing]) -> [f64; STATE] {
-        self.body.state(view, things)
+        match &self.sees {
+            Sees::Scene(body) => body.state(view, things),
+            Sees::Features(elsewhere) => elsewhere.state(view, things),
+        }
     }
 
     /// What it makes of an embedding and a state.
@@ -281,6 +286,26 @@ impl RouterHead {
         let encoded: Result<_, EncodeError> = Words.embed(&Look { instruction: text, image: None });
         Ok(*encoded.map_err(|error| self.manifest.no(key(), text, error.to_string()))?)
     }
+}
+
+fn sees(manifest: &RouterManifest, robot: &action::Body) -> Result<Sees, ConfigError> {
+    let rule = &manifest.state;
+    let arms: Vec<&str> = robot.arms.iter().map(|arm| arm.name.as_str()).collect();
+    let remedy = || format!("this robot has the joints {:?} and the arms {arms:?}", robot.joints);
+    if !rule.features.is_empty() {
+        let sees = Elsewhere::compile(&rule.features, &robot.joints, &robot.arms);
+        return sees
+            .map(|sees| Sees::Features(Box::new(sees)))
+            .map_err(|error| manifest.no("state.features", error.to_string(), remedy()));
+    }
+    let hand = rule.hand.as_deref().unwrap_or_default();
+    let body = Body::compile(&rule.body, hand, &robot.joints, &robot.arms);
+    let body = body.map_err(|(key, name)| manifest.no(key, name, remedy()))?;
+    if body.len() != BODY {
+        let remedy = format!("name {BODY} numbers in all");
+        return Err(manifest.no("state.body", body.len(), remedy));
+    }
+    Ok(Sees::Scene(Box::new(body)))
 }
 
 /// A head for an encoder that is built in has to be for this version of it.

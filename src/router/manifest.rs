@@ -9,6 +9,7 @@ use super::{SKILLS, STATE};
 use crate::{
     config::{self, ConfigError},
     encoder::{Identity, WIDTH},
+    head::FeatureRule,
     observation::Params,
 };
 
@@ -69,14 +70,18 @@ pub struct Scale {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateRule {
-    /// The arm whose tool sorts the things of the scene: the nearest first.
-    pub hand: String,
+    /// The arm whose tool sorts the things of the scene: the nearest first. With `body`.
+    pub hand: Option<String>,
     /// Of all 42 numbers.
     pub mean: Vec<f64>,
     /// Of all 42 numbers.
     pub std: Vec<f64>,
     /// The 18 numbers of the body; the 24 of the scene follow.
+    #[serde(default)]
     pub body: Vec<BodyRule>,
+    /// Instead of both: all 42 numbers, in the words of a head's inputs. For routers that were made elsewhere.
+    #[serde(default)]
+    pub features: Vec<FeatureRule>,
 }
 
 /// Some numbers of the body.
@@ -181,6 +186,17 @@ impl RouterManifest {
             return Err(self.no("encoder.fingerprint", fingerprint, remedy));
         }
         self.scale("embedding", (&self.embedding.mean, &self.embedding.std), &[1, WIDTH])?;
+        let StateRule { hand, body, features, .. } = &self.state;
+        if hand.is_some() == features.is_empty() && body.is_empty() != features.is_empty() {
+            let width: usize = features.iter().map(FeatureRule::len).sum();
+            if !features.is_empty() && width != STATE {
+                let remedy = format!("name {STATE} numbers in all");
+                return Err(self.no("state.features", width, remedy));
+            }
+        } else {
+            let remedy = "give `hand` and `body`, or `features` instead of both";
+            return Err(self.no("state.body", (hand, body.len(), features.len()), remedy));
+        }
         self.scale("state", (&self.state.mean, &self.state.std), &[STATE])?;
         self.scale("params", (&self.params.mean, &self.params.std), &[Params::NAMES.len()])?;
         if self.golden.len() < 2 {

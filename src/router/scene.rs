@@ -1,9 +1,13 @@
 //! Robot and scene as the router's head sees them: 42 numbers.
 
-use motion::Joints;
+use motion::{Ask, Joints, Nanos, RunId, State, TickIndex};
 
 use super::{BODY, BodyRule, STATE, Thing};
-use crate::kinematics::RobotArm;
+use crate::{
+    head::FeatureRule,
+    kinematics::RobotArm,
+    observation::{FeatureError, Packer, Params},
+};
 
 /// What a slot of the scene has, in order.
 pub const SCENE_NAMES: [&str; 6] = ["present", "x", "y", "z", "radius", "is_berry"];
@@ -126,6 +130,43 @@ impl Body {
         let hand_m = self.hand.x_base_tool(view.position).translation.vector.into();
         state[BODY..].copy_from_slice(&slots(things, hand_m));
         state
+    }
+}
+
+/// All 42 numbers of a router that was made elsewhere, as a head's features. The object is the nearest berry to the robot's
+/// base, or the nearest thing if there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Elsewhere {
+    packer: Packer,
+}
+
+impl Elsewhere {
+    pub(super) fn compile(
+        features: &[FeatureRule],
+        joints: &[String],
+        arms: &[RobotArm],
+    ) -> Result<Self, FeatureError> {
+        let features = features.iter().map(FeatureRule::feature);
+        Ok(Self { packer: Packer::compile(features, joints, arms)? })
+    }
+
+    pub(super) fn state(&self, view: View<'_>, things: &[Thing]) -> [f64; STATE] {
+        let far = |thing: &&Thing| -> f64 { thing.position_m.iter().map(|x| x * x).sum() };
+        let nearest = |of: &dyn Fn(&&Thing) -> bool| {
+            things.iter().filter(of).min_by(|a, b| far(a).total_cmp(&far(b)))
+        };
+        let object = nearest(&|thing| thing.is_berry).or_else(|| nearest(&|_| true));
+        let [target_x, target_y, target_z] = object.map_or([0.0; 3], |thing| thing.position_m);
+        let params = Params { target_x, target_y, target_z, ..Params::default() };
+        let (position, velocity) = (*view.position, *view.velocity);
+        let state = State { position, velocity, ..State::blank(position.len()) };
+        let ask = Ask::standing(RunId(0), TickIndex(0), Nanos(0), state, *view.commanded);
+        let mut tensor = [0.0_f32; STATE];
+        // What cannot be packed is NaN, which no head is shown.
+        match self.packer.pack(&ask, &params, &mut tensor) {
+            Ok(()) => tensor.map(f64::from),
+            Err(_) => [f64::NAN; STATE],
+        }
     }
 }
 

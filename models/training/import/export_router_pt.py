@@ -24,7 +24,7 @@ SCHEMA = "reflex.router.v1"
 CLIP = 10.0
 STD_FLOOR = 1e-4
 EXAMPLES = 3
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 # The checkpoint's state, `nav_clock`, as features of a manifest. Tasks and stages name the answer, which nobody knows
 # before it is given: they are 0, as they were where the published router was served.
 ROOT = {"root_x": [-2.4, 2.4], "root_y": [-2.0, 2.0], "root_z": [0.0, 0.2], "root_yaw": [-3.141593, 3.141593]}
@@ -95,10 +95,8 @@ def encode(text, encoding):
 
 def rebuild(storage, offset, shape, stride, *_):
     """A contiguous piece of a storage."""
-    wanted = []
-    for size in reversed(shape):
-        wanted.insert(0, math.prod(shape[len(shape) - len(wanted):]))
-    if tuple(stride) != tuple(wanted):
+    wanted = tuple(math.prod(shape[at + 1 :]) for at in range(len(shape)))
+    if tuple(stride) != wanted:
         raise Refused(f"a tensor of strides {stride} is not read: save contiguous ones")
     count = math.prod(shape)
     if not 0 <= offset <= len(storage) - count:
@@ -278,6 +276,12 @@ def keys(table):
     return "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
 
 
+def plain(feature):
+    """A feature whose numbers are seen as they are: the state as a whole has its own statistics."""
+    width = next(len(feature[key]) for key in ("joints", "axes", "measures", "values") if key in feature)
+    return feature | {"mean": [0.0] * width, "std": [1.0] * width}
+
+
 def manifest(content, head, skills, onnx, sha256, arguments):
     floored = [max(std, STD_FLOOR) for std in content["state_std"].numbers]
     still = [at for at, std in enumerate(content["state_std"].numbers) if std < STD_FLOOR]
@@ -302,7 +306,7 @@ def manifest(content, head, skills, onnx, sha256, arguments):
     else:
         text += "\n"
     text += "[state]\n" + keys({"mean": content["state_mean"].numbers, "std": floored})
-    text += "".join("\n[[state.features]]\n" + keys(feature) for feature in NAV_CLOCK)
+    text += "".join("\n[[state.features]]\n" + keys(plain(feature)) for feature in NAV_CLOCK)
     means, stds = content["param_mean"].numbers, content["param_std"].numbers
     text += "\n[params]\n" + keys({"mean": means, "std": stds})
     drawn = random.Random(1)

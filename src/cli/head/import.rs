@@ -14,8 +14,8 @@ use crate::{
     daemon,
     head::{At, Manifest},
     importing::{
-        self, Action, Factor, ImportError, Imported, InputTold, OpenpiNorm, Request, Source, Told,
-        Units,
+        self, Action, Factor, ImportError, Imported, InputTold, OpenpiNorm, Request,
+        RouterImported, RouterRequest, Source, Told, Units,
     },
 };
 
@@ -32,6 +32,7 @@ Examples:
     --period-ms 50 --joints joint1,joint2,joint3,joint4,joint5,joint6,gripper --units rad --out models/heads/my.toml
   reflexd head import --from npz articulated_go_to_point_clock.npz --layout fireboy_clock --task go_to_point \\
     --out /tmp/heads/go_to_point.toml
+  reflexd head import --from pt router_skill_param_head.pt --robot fireboy --out /tmp/heads/router.toml
   reflexd head import --from npz policy.npz --input joint_position+previous_action --action range --skill walk_to \\
     --period-ms 16 --joints joint1,joint2,joint3,joint4,joint5,joint6,gripper --units rad --out models/heads/walk.toml";
 
@@ -58,6 +59,15 @@ pub(in crate::cli) struct ImportArguments {
     /// A file with what the flags below tell.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
+    /// The encoder whose embeddings a router's head was trained with. With --from pt.
+    #[arg(long, value_name = "NAME")]
+    encoder: Option<String>,
+    /// The prompt that its instructions were put into. With --from pt.
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// What the encoder tells of itself, 64 hex digits. Left out, no encoder's embeddings are taken. With --from pt.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
     /// A published layout: such a file, or the name of one in models/imports. Flags and --spec count more.
     #[arg(long, value_name = "FILE|NAME")]
     layout: Option<PathBuf>,
@@ -83,6 +93,8 @@ enum Format {
     Lerobot,
     /// openpi's norm_stats.json, with --onnx.
     Openpi,
+    /// A router's head that torch.save wrote, as the Fire Boy project has one; read by python3.
+    Pt,
 }
 
 /// What no file says.
@@ -258,10 +270,23 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<E
         let network = match arguments.from {
             Format::Onnx => Some(arguments.path.as_path()),
             Format::Openpi => arguments.onnx.as_deref(),
-            Format::Npz | Format::Lerobot => None,
+            Format::Npz | Format::Lerobot | Format::Pt => None,
         };
         write!(out, "{}", importing::template(network, robot)?)?;
         return Ok(Exit::Done);
+    }
+    let of_router = [
+        ("--encoder", &arguments.encoder),
+        ("--prompt", &arguments.prompt),
+        ("--fingerprint", &arguments.fingerprint),
+    ];
+    let of_router = of_router.into_iter().filter_map(|(flag, told)| Some((flag, told.clone()?)));
+    let of_router: Vec<(&str, String)> = of_router.collect();
+    if arguments.from == Format::Pt {
+        return router(arguments, (&settings, robot), of_router, out);
+    }
+    if let Some((flag, _)) = of_router.first() {
+        return Err(CliError::Usage(format!("{flag} goes with --from pt: leave it out")));
     }
     let path = arguments.path.clone();
     let source = match (arguments.from, &arguments.onnx) {
@@ -279,7 +304,7 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<E
             let words = "statistics alone are no head: name the network with --onnx FILE";
             return Err(CliError::Usage(words.to_owned()));
         }
-        (Format::Npz | Format::Onnx, Some(_)) => {
+        (Format::Npz | Format::Onnx | Format::Pt, _) => {
             let words = "--onnx goes with --from openpi and --from lerobot: leave it out";
             return Err(CliError::Usage(words.to_owned()));
         }
@@ -298,6 +323,50 @@ pub(super) fn run(arguments: &ImportArguments, out: &mut impl Write) -> Result<E
     };
     let imported = importing::import(&request, daemon::engine(&settings)?)?;
     tell(&imported, arguments.json, out)
+}
+
+/// A router's head is no head that moves a robot: it has a manifest of its own.
+fn router(
+    arguments: &ImportArguments,
+    (settings, robot): (&Settings, &RobotSettings),
+    told: Vec<(&'static str, String)>,
+    out: &mut impl Write,
+) -> Result<Exit, CliError> {
+    let request = RouterRequest {
+        checkpoint: arguments.path.clone(),
+        helper: importing::router_helper(&settings.file),
+        robot,
+        out: arguments.out.clone().unwrap_or_default(),
+        force: arguments.force,
+        told,
+    };
+    let made = importing::router(&request, daemon::engine(settings)?)?;
+    let RouterImported { manifest, told, goldens } = made;
+    if arguments.json {
+        let mut told = told;
+        told["manifest"] = json!(manifest);
+        told["onnx"] = json!(manifest.with_extension("onnx"));
+        told["goldens"] = json!(goldens);
+        writeln!(out, "{}", crate::cli::json(&told)?)?;
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "{} is made of a router that PyTorch saved", manifest.display())?;
+    writeln!(out, "  weights   {}, skills {}", told["parameters"], told["skills"])?;
+    writeln!(out, "  proved    {goldens} goldens, computed in double precision by the helper")?;
+    if told["stood_still"].as_array().is_some_and(|list| !list.is_empty()) {
+        let still = &told["stood_still"];
+        writeln!(
+            out,
+            "  note      numbers {still} of the state stood still in the data: divided by a floor"
+        )?;
+    }
+    if arguments.fingerprint.is_none() {
+        writeln!(
+            out,
+            "  note      its fingerprint is no encoder's: tell --fingerprint, and mean it"
+        )?;
+    }
+    Ok(Exit::Done)
 }
 
 /// The file of a layout that is named: beside the registry, or where it is in a checkout.

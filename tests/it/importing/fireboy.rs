@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs::File, path::PathBuf};
 
+use motion::Joints;
 use ndarray::{ArrayD, IxDyn, OwnedRepr};
 use ndarray_npy::NpzReader;
 use reflexd::{
@@ -10,8 +11,9 @@ use reflexd::{
     config::{RobotSettings, Settings},
     daemon::engine,
     head::{Head, Manifest},
+    router::{RouterHead, Thing, View},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{done, import, near, refused};
 use crate::rig::here;
@@ -153,4 +155,118 @@ fn a_layout_for_another_state_or_task_is_refused() {
     let Some(wide) = checkpoint("berry_eat_wide_state_policy") else { return };
     let untimed = import(&out, "--from npz @ --layout fireboy_wide", &[&wide], &[]);
     refused(&untimed, 2, &["control period", "--period-ms"]);
+}
+
+fn fire_boy() -> Body {
+    let robot = RobotSettings::load(&here("config/robots/fireboy.toml"));
+    let robot = robot.unwrap_or_else(|error| panic!("{error}"));
+    Body::load(&robot).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn router(folder: &std::path::Path) -> Option<(Value, RouterHead)> {
+    let file = here("../shared/fireboy/checkpoints/router_skill_param_head.pt");
+    if !file.exists() {
+        eprintln!("skipped: ../shared is not there");
+        return None;
+    }
+    let out = folder.join("router.toml");
+    let told = done(&import(&out, "--from pt @ --robot fireboy --json", &[&file], &[]));
+    let settings = Settings::load(&here("config/daemon.toml")).expect("shipped");
+    let engine = engine(&settings).unwrap_or_else(|error| panic!("{error}"));
+    let head = RouterHead::load(&out, &fire_boy(), engine);
+    Some((told, head.unwrap_or_else(|error| panic!("{error}"))))
+}
+
+/// The number of the state that stood still: its deviation is 6.4e-6, and by it a millimetre of the root's height decided
+/// everything, with a target at y = -8.5 m.
+#[test]
+fn the_published_router_is_proved_and_a_millimetre_decides_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((told, mut head)) = router(folder.path()) else { return };
+    assert_eq!((&told["parameters"], &told["stood_still"]), (&json!(814_090), &json!([29])));
+    assert_eq!(
+        (told["goldens"].as_u64() >= Some(2), &told["skills"][2]),
+        (true, &json!("pick_up"))
+    );
+    let manifest = head.manifest().clone();
+    let mut embedding = [0.0; 1024];
+    for (slot, mean) in embedding.iter_mut().zip(&manifest.embedding.mean) {
+        *slot = *mean as f32;
+    }
+    let mean: [f64; 42] = manifest.state.mean.clone().try_into().expect("42 numbers");
+    let calm = head.answer(&embedding, &mean).expect("an answer");
+    assert_eq!(calm.out_of_distribution, Vec::<String>::new());
+    let mut raised = mean;
+    raised[29] += 0.01;
+    let odd = head.answer(&embedding, &raised).expect("an answer");
+    assert_eq!(odd.out_of_distribution, ["previous_action.root_z"]);
+    for (calm, odd) in calm.params.iter().zip(odd.params) {
+        assert!((calm - odd).abs() < 0.5, "{calm} became {odd}");
+    }
+    assert!(odd.choice().1 < 0.9, "{odd:?} is sure because of a millimetre");
+    // However far it goes, the bound is the bound.
+    raised[29] += 10.0;
+    assert_eq!(head.answer(&embedding, &raised).expect("an answer"), odd);
+}
+
+#[test]
+fn the_published_router_sees_the_robot_and_the_nearest_berry() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some((_, head)) = router(folder.path()) else { return };
+    let body = fire_boy();
+    let mut position = Joints::zeros(body.joints.len());
+    (position[0], position[1], position[3]) = (0.25, -0.5, 0.6);
+    let commanded = position;
+    let view = View { position: &position, velocity: &Joints::zeros(32), commanded: &commanded };
+    let thing = |name: &str, x: f64, is_berry| Thing {
+        name: name.to_owned(),
+        position_m: [x, 0.5, 0.3],
+        radius_m: 0.05,
+        is_berry,
+    };
+    let things = [thing("chair", 0.1, false), thing("far", 2.0, true), thing("near", 1.25, true)];
+    let state = head.state(view, &things);
+    let bearing = 1.0_f64.atan2(1.0);
+    for (at, wanted) in [
+        (0, 0.25),
+        (1, -0.5),
+        (2, 0.6_f64.sin()),
+        (4, 1.0),
+        (5, 1.0),
+        (6, 2.0_f64.sqrt()),
+        (9, (bearing - 0.6).sin()),
+        (17, 1.25),
+        (23, 0.0),
+        (27, 0.25 / 2.4),
+        (29, -1.0),
+    ] {
+        near(state[at], wanted, 1e-6);
+    }
+    let arm = body.arms.iter().find(|arm| arm.name == "mouth").expect("a mouth");
+    near(state[20], arm.x_base_tool(&position).translation.vector.x, 1e-6);
+}
+
+/// A file of PyTorch's is a program in a language of its own. This one would make a file.
+#[test]
+fn a_checkpoint_from_a_stranger_can_do_nothing_but_be_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, made) = (folder.path().join("evil.pt"), folder.path().join("made"));
+    let program = format!(
+        "import os, pickle, zipfile\nclass Evil:\n    def __reduce__(self):\n        return os.system, ('touch {}',)\n\
+         archive = zipfile.ZipFile({:?}, 'w')\narchive.writestr('a/data.pkl', pickle.dumps({{'head': Evil()}}, 2))\n\
+         archive.close()\n",
+        made.display(),
+        file.display().to_string()
+    );
+    let python = std::process::Command::new("python3").args(["-c", &program]).status();
+    assert!(python.is_ok_and(|status| status.success()), "python3 is needed");
+    let out = folder.path().join("head.toml");
+    let said = import(&out, "--from pt @ --robot fireboy", &[&file], &[]);
+    refused(&said, 4, &["evil.pt", "system", "no need of"]);
+    std::fs::write(&file, "no archive").expect("a file");
+    let said = import(&out, "--from pt @ --robot fireboy", &[&file], &[]);
+    refused(&said, 4, &["evil.pt", "torch.save"]);
+    let said = import(&out, "--from npz @ --fingerprint 00", &[&file], &[]);
+    refused(&said, 2, &["--fingerprint", "--from pt"]);
+    assert!(!made.exists() && !out.exists());
 }
