@@ -12,7 +12,8 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build train evaluate check-tools clean
+.PHONY: help run test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build \
+	train evaluate gallery check-lerobot check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,8 +67,20 @@ train: build ## train the shipped heads again (under an hour on 2 cores)
 evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
 	@failed=; for skill in pick_up find_and_eat_berry walk_to run_around; do \
 		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --skill $$skill --stratum all \
-			--episodes 200 --seed 1 --require 0.98 --pictures out/evaluate || failed="$$failed $$skill"; \
+			--episodes 200 --seed 1 --require 0.98 --media out/evaluate || failed="$$failed $$skill"; \
 	done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
+
+gallery: build ## play every skill, take pictures, write docs/gallery.md (docs/images/gallery/)
+	$(CARGO) run --quiet $(FLAGS) --bin reflexd -- gallery \
+		$(foreach file,$(wildcard config/daemon.toml config/fireboy.toml),--config $(file))
+
+check-lerobot: build ## load rollouts with the lerobot package (downloads some GB once, into .venv-lerobot)
+	@$(PYTHON) -m venv .venv-lerobot
+	@.venv-lerobot/bin/python -m pip install --quiet --requirement hil-tests/requirements-lerobot.txt
+	@rm -rf out/check-lerobot
+	$(CARGO) run --quiet $(FLAGS) --bin reflexd -- rollouts --skill pick_up --episodes 3 --seed 1 --delay 2 \
+		--size 320x240 --instruction "pick up the berry" --instruction "take the thing" --out out/check-lerobot
+	.venv-lerobot/bin/python hil-tests/check_lerobot.py out/check-lerobot
 
 check-tools: ## say which tools are missing on this machine
 	@setup/check-tools.sh

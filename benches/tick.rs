@@ -247,6 +247,7 @@ fn world(c: &mut Criterion) {
         registry: &registry,
         skill: "pick_up",
         task: "pick_up",
+        instruction: None,
         tasks: &tasks,
         stratum: &Stratum::default(),
         conditions: Conditions::default(),

@@ -5,10 +5,18 @@ mod compile;
 mod demo;
 #[cfg(feature = "mujoco")]
 mod eval;
+#[cfg(feature = "mujoco")]
+mod gallery;
 mod head;
 mod host;
 mod ik;
+#[cfg(feature = "mujoco")]
+mod playground;
+#[cfg(feature = "mujoco")]
+mod progress;
 mod registry;
+#[cfg(feature = "mujoco")]
+mod rollouts;
 
 use std::{
     io::{IsTerminal, Write},
@@ -136,8 +144,23 @@ enum Command {
     #[cfg(feature = "mujoco")]
     #[command(after_help = "Examples:
   reflexd eval --skill pick_up --episodes 100 --seed 1
-  reflexd eval --skill pick_up --episodes 1 --seed 42 --execute 8 --json")]
+  reflexd eval --skill pick_up --episodes 1 --seed 42 --execute 8 --json
+  reflexd eval --skill run_around --episodes 20 --stratum push --media out/push")]
     Eval(eval::EvalArguments),
+    /// Play episodes of a skill and write them as data to train on; a run that was interrupted goes on.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd rollouts --skill pick_up --episodes 50 --out out/pick_up
+  reflexd rollouts --skill pick_up --episodes 50 --format lerobot --size 320x240 \\
+    --instruction 'pick up the berry' --instruction 'grab the berry' --out out/berry
+  reflexd rollouts --skill walk_to --stratum noise --succeeded-only --out out/noise")]
+    Rollouts(rollouts::RolloutsArguments),
+    /// Play an episode of every skill, take pictures of it, and write the page that shows them.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd gallery --config config/daemon.toml
+  reflexd gallery --page-only              after `reflexd registry record`")]
+    Gallery(gallery::GalleryArguments),
     /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
@@ -197,6 +220,10 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Demo(arguments) => demo::run(arguments, out),
         #[cfg(feature = "mujoco")]
         Command::Eval(arguments) => eval::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Rollouts(arguments) => rollouts::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Gallery(arguments) => gallery::run(arguments, out),
         Command::Head(command) => head::run(command, out),
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use motion::{
-    Controller, Epoch, Event, Joints, Mode, Nanos, Order, OrderId, Robot, Run, RunId, What,
+    Controller, Epoch, Event, Joints, Mode, Nanos, Order, OrderId, Robot, Run, RunId, Tick, What,
 };
 use reflex::{
     Backend, Clock, Commander, Delivery, Listener, Loop,
@@ -61,6 +61,8 @@ pub struct Evaluation<'a> {
     pub skill: &'a str,
     /// The task that it is given: mostly the one of its own name.
     pub task: &'a str,
+    /// What is said; absent is what the task says.
+    pub instruction: Option<&'a str>,
     /// What an episode is.
     pub tasks: &'a Tasks,
     /// The trouble.
@@ -142,8 +144,18 @@ impl Tally {
     }
 }
 
-/// Sees the world after each tick of the skill: since its begin, s, and the world.
-type Onlooker<'a> = &'a mut dyn FnMut(f64, &mut Spectator);
+/// One tick of a skill, as an onlooker sees it.
+pub struct Glance<'a> {
+    /// Since the skill's begin, s.
+    pub time_s: f64,
+    /// What the loop saw and did in it.
+    pub tick: &'a Tick,
+    /// The world as it was when the tick's state was measured.
+    pub world: &'a mut Spectator,
+}
+
+/// Sees each tick of the skill.
+type Onlooker<'a> = &'a mut dyn FnMut(Glance<'_>);
 
 impl Evaluation<'_> {
     /// Runs episodes with seeds `seed`, `seed + 1`, ...; `progress` hears of each.
@@ -184,7 +196,15 @@ impl Evaluation<'_> {
     /// # Errors
     /// A skill or scene that does not fit the task.
     pub fn episode(&self, seed: u64) -> Result<Episode, String> {
-        self.watched(seed, &mut |_, _| ())
+        self.watched(seed, &mut |_| ())
+    }
+
+    /// What the decision of an episode tells.
+    ///
+    /// # Errors
+    /// A skill that does not fit the scene.
+    pub fn params(&self, seed: u64) -> Result<Params, String> {
+        Ok(self.layout(seed)?.params)
     }
 
     /// One episode, before the eyes of somebody who changes nothing.
@@ -218,6 +238,7 @@ impl Evaluation<'_> {
             ticks: self.ticks()?,
             is_exact: self.spread()? == 0.0,
             watch: Watch::new(&self.robot),
+            tick: None,
             episode: Episode {
                 seed,
                 object_m: layout.things[0].position_m,
@@ -353,7 +374,8 @@ impl Evaluation<'_> {
                 self.skill, here.name, here.fingerprint
             ));
         }
-        let Some(instruction) = &self.task()?.instruction else {
+        let said = self.instruction.or(self.task()?.instruction.as_deref());
+        let Some(instruction) = said else {
             return Err(format!(
                 "the head of {} sees an instruction, and the task {} has none: give it `instruction` in {}",
                 self.skill,
@@ -393,6 +415,8 @@ struct Stage<'a> {
     /// Whether the pose that is adopted is to be the keyframe's to the bit.
     is_exact: bool,
     watch: Watch,
+    /// The last one.
+    tick: Option<Tick>,
     episode: Episode,
 }
 
@@ -416,7 +440,10 @@ impl Stage<'_> {
             self.turn();
             self.episode.time_s = tick as f64 * self.period_s;
             let seen = self.seen()?;
-            onlooker(self.episode.time_s, &mut self.spectator);
+            if let Some(tick) = &self.tick {
+                let world = &mut self.spectator;
+                onlooker(Glance { time_s: self.episode.time_s, tick, world });
+            }
             if self.episode.faulted || self.episode.trouble.is_some() {
                 break;
             }
@@ -479,6 +506,7 @@ impl Stage<'_> {
                     self.episode.trouble = Some(format!("refused: {refusal:?}"));
                 }
             }
+            self.tick = Some(report.tick);
         }
     }
 }

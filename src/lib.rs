@@ -21,12 +21,15 @@ pub mod kinematics;
 pub mod planning;
 
 pub mod doctor;
+pub mod gallery;
 pub mod picture;
 pub mod telemetry;
 
 pub mod daemon;
 #[cfg(feature = "mujoco")]
 pub mod evaluation;
+#[cfg(feature = "mujoco")]
+pub mod rollouts;
 
 pub mod cli;
 pub mod ctl;

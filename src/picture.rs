@@ -1,23 +1,27 @@
 //! Pictures of an episode: a contact sheet (PNG), an animation (GIF), and camera frames (JPEG) for the wire.
-//! The only door to `image` and `font8x8`.
+//! With the files below, the only door to `image`, `gif`, `color_quant` and `font8x8`.
+
+mod film;
+mod look;
 
 use std::{
     fs,
-    io::Cursor,
     path::{Path, PathBuf},
 };
 
 use font8x8::UnicodeFonts;
 use image::{
-    Delay, DynamicImage, ExtendedColorType, ImageFormat, Rgb,
+    DynamicImage, ExtendedColorType, Rgb,
     codecs::{
-        gif::{GifEncoder, Repeat},
         jpeg::JpegEncoder,
+        png::{CompressionType, FilterType, PngEncoder},
     },
     imageops,
 };
 
+pub use film::{animation, animation_within};
 pub use image::RgbImage;
+pub use look::{Kind, Look, look};
 
 /// Between tiles, and around the sheet.
 const GAP_PX: u32 = 6;
@@ -25,8 +29,6 @@ const GAP_PX: u32 = 6;
 const GLYPH_PX: u32 = 8;
 /// Tiles wider than this have captions of twice the size: on them, 8 pixels are hard to read.
 const LARGE_PX: u32 = 400;
-/// GIF colours are chosen anew for each frame, from every n-th pixel: at 1 the best, at 10 nearly as good and far faster.
-const PALETTE_SPEED: i32 = 10;
 /// The format counts pixels in 16 bits, and nobody looks at a sheet that is larger.
 const SIDE_MAX_PX: u64 = 65_535;
 
@@ -76,9 +78,17 @@ pub enum PictureError {
         /// The encoder's reason.
         source: image::ImageError,
     },
-    /// The file is no picture that can be read.
-    #[error("{}: cannot be read: {source}; give a PNG or a JPEG", file.display())]
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", file.display())]
     Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The file is no picture.
+    #[error("{}: is no picture that can be decoded: {source}; give a PNG or a JPEG", file.display())]
+    Broken {
         /// Which file.
         file: PathBuf,
         /// The decoder's reason.
@@ -138,27 +148,11 @@ pub fn contact_sheet(file: &Path, shots: &[Shot], columns: usize) -> Result<(), 
         let y = side(index / columns, height);
         imageops::replace(&mut sheet, tile, x as i64, y as i64);
     }
-    let mut bytes = Cursor::new(Vec::new());
-    sheet.write_to(&mut bytes, ImageFormat::Png).map_err(|source| encoding(file, source))?;
-    write(file, bytes.get_ref())
-}
-
-/// Writes all shots as one GIF that never stops, each shown for `frame_ms` (in steps of 10 ms: the format's unit).
-///
-/// # Errors
-/// No shots, shots of different sizes, or a file that cannot be written.
-pub fn animation(file: &Path, shots: &[Shot], frame_ms: u32) -> Result<(), PictureError> {
     let mut bytes = Vec::new();
-    let mut encoder = GifEncoder::new_with_speed(&mut bytes, PALETTE_SPEED);
-    encoder.set_repeat(Repeat::Infinite).map_err(|source| encoding(file, source))?;
-    for tile in tiles(file, shots)? {
-        let rgba = DynamicImage::ImageRgb8(tile).into_rgba8();
-        // Viewers take less than two units for "as fast as you like", and then show it slowly.
-        let delay = Delay::from_numer_denom_ms(frame_ms.max(20), 1);
-        let frame = image::Frame::from_parts(rgba, 0, 0, delay);
-        encoder.encode_frame(frame).map_err(|source| encoding(file, source))?;
-    }
-    drop(encoder); // writes the trailer
+    // A third of what the encoder makes of it in a hurry: sheets are kept.
+    let encoder =
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    sheet.write_with_encoder(encoder).map_err(|source| encoding(file, source))?;
     write(file, &bytes)
 }
 
@@ -199,7 +193,7 @@ fn tiles(file: &Path, shots: &[Shot]) -> Result<Vec<RgbImage>, PictureError> {
 /// If there is none, or it is no picture.
 pub fn open(file: &Path) -> Result<RgbImage, PictureError> {
     let read = image::open(file).map(DynamicImage::into_rgb8);
-    read.map_err(|source| PictureError::Unreadable { file: file.to_path_buf(), source })
+    read.map_err(|source| PictureError::Broken { file: file.to_path_buf(), source })
 }
 
 /// A frame out of a JPEG, such as a camera's topic carries.
@@ -303,8 +297,11 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), PictureError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Cursor;
+
     use image::{AnimationDecoder, ImageReader, codecs::gif::GifDecoder};
+
+    use super::*;
 
     /// A gradient with a square that wanders with the time `k`.
     fn shot(width: usize, height: usize, k: usize) -> Shot {
@@ -380,6 +377,59 @@ mod tests {
                 .sum();
             assert!(wrong / (160 * 120 * 3) < 8, "colours are off by {wrong} in all");
         }
+    }
+
+    #[test]
+    fn what_does_not_move_costs_nothing_and_what_was_drawn_over_it_is_seen() {
+        let folder = folder();
+        let (moving, still) = (folder.path().join("moving.gif"), folder.path().join("still.gif"));
+        let mut frames = shots(12);
+        animation(&moving, &frames, 50).expect("an animation");
+        for frame in &mut frames {
+            frame.clone_from(&shot(160, 120, 0));
+        }
+        animation(&still, &frames, 50).expect("an animation");
+        let size = |file: &Path| fs::metadata(file).expect("a file").len();
+        let one = folder.path().join("one.gif");
+        animation(&one, &shots(1), 50).expect("an animation");
+        assert!(size(&still) < size(&one) + 12 * 40, "{} {}", size(&still), size(&one));
+        assert!(size(&moving) > size(&still));
+        assert_eq!(look(&still).expect("a picture").frames, 12);
+    }
+
+    #[test]
+    fn a_film_that_is_too_large_loses_every_second_frame_but_not_its_end() {
+        let folder = folder();
+        let (all, half) = (folder.path().join("all.gif"), folder.path().join("half.gif"));
+        animation(&all, &shots(32), 50).expect("an animation");
+        let size = fs::metadata(&all).expect("a file").len() as usize;
+        animation_within(&half, &shots(32), 50, size - 1).expect("an animation");
+        let small = fs::metadata(&half).expect("a file").len() as usize;
+        assert!(small < size, "{small} of {size}");
+        let frames = GifDecoder::new(Cursor::new(fs::read(&half).expect("a file"))).expect("a GIF");
+        let frames = frames.into_frames().collect_frames().expect("frames");
+        assert_eq!((frames.len(), frames[0].delay().numer_denom_ms()), (16, (100, 1)));
+        // Where the square is in the 32nd shot.
+        let seen = frames[15].buffer().get_pixel(159, 60).0;
+        let last = shot(160, 120, 31).frame.rgb[3 * (60 * 160 + 159)];
+        assert!(seen[0].abs_diff(last) < 24, "{seen:?} for {last}");
+        // Fewer frames than a film has are never left out.
+        animation_within(&half, &shots(10), 50, 1).expect("an animation");
+        assert_eq!(look(&half).expect("a picture").frames, 10);
+    }
+
+    #[test]
+    fn pictures_are_told_from_what_is_none() {
+        let folder = folder();
+        let sheet = folder.path().join("sheet.png");
+        contact_sheet(&sheet, &shots(2), 2).expect("a sheet");
+        let seen = look(&sheet).expect("a picture");
+        assert_eq!((seen.kind, seen.frames, seen.width), (Kind::Png, 1, 2 * 166 + 6));
+        let torn = fs::read(&sheet).expect("a file");
+        fs::write(&sheet, &torn[..torn.len() / 2]).expect("a file");
+        assert!(look(&sheet).expect_err("torn").to_string().contains("sheet.png"));
+        fs::write(&sheet, "no picture").expect("a file");
+        assert!(look(&sheet).is_err() && look(&folder.path().join("nobody.png")).is_err());
     }
 
     #[test]

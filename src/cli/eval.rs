@@ -2,8 +2,8 @@
 
 use std::{
     fmt::Write as _,
-    io::{IsTerminal, Write},
-    path::PathBuf,
+    io::Write,
+    path::{Path, PathBuf},
     sync::PoisonError,
 };
 
@@ -13,17 +13,18 @@ use motion::Seam;
 use reflex::Delivery;
 use serde_json::json;
 
-use super::{CliError, ConfigArguments, Exit};
-use crate::{
-    config::Settings,
-    daemon,
-    evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, Tasks, median},
-    head::Manifest,
-    observation::FeatureName,
-    skill::registry::RegistryFile,
+use super::{
+    CliError, ConfigArguments, Exit,
+    playground::{Changes, Playground},
+    progress::Progress,
 };
+use crate::{
+    evaluation::{Conditions, Episode, Evaluation, Joining, Smoothness, Tally, median},
+    observation::FeatureName,
+};
+use media::Media;
 
-mod sheet;
+pub(super) mod media;
 
 /// Seeds that the words below a table name; `--json` has all of them.
 const FAILURES_TOLD: usize = 12;
@@ -70,31 +71,19 @@ pub(super) struct EvalArguments {
     /// Exit with 1 if fewer than this share of any row succeed.
     #[arg(long, value_name = "SHARE")]
     require: Option<f64>,
-    /// A contact sheet of each row in this folder: of its first failure, or else of its first episode.
+    /// A contact sheet and an animated picture of each row in this folder: of its first failure, or else of its first
+    /// episode.
     #[arg(long, value_name = "FOLDER")]
-    pictures: Option<PathBuf>,
+    media: Option<PathBuf>,
     /// Everything, episode by episode, as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exit, CliError> {
-    let mut settings = Settings::load(&arguments.config.config)?;
-    let Some(mujoco) = &mut settings.robot_settings.mujoco else {
-        return Err(CliError::Words("the robot has no [mujoco] table".into()));
-    };
-    if let Some(scene) = &arguments.scene {
-        scene.clone_into(&mut mujoco.scene);
-    }
-    let tasks = Tasks::load(&mujoco.scene)?;
-    let period_s = period_s(&settings, arguments)?;
-    let (robot, _) = daemon::guarded(&settings.robot_settings, period_s)?;
-    let scene = daemon::scene(&settings.robot_settings)?;
-    let registry = daemon::registry_of(&settings, period_s, &arguments.skill)?;
-    // A task is named as its skill is, not as one of the skill's aliases.
-    let skill = registry.skill(&arguments.skill).map_or(&*arguments.skill, |(name, _)| name);
-    let task = arguments.task.as_deref().unwrap_or(skill);
-    tasks.of(task)?;
+    let playground = Playground::load(&arguments.config.config, &arguments.changes())?;
+    let (registry, tasks) = (&playground.registry, &playground.tasks);
+    let (skill, task) = playground.skill(&arguments.skill, arguments.task.as_deref())?;
     let told = registry.head(skill).is_some_and(|head| {
         let head = head.lock().unwrap_or_else(PoisonError::into_inner);
         head.manifest().sees(FeatureName::Prefix)
@@ -114,27 +103,22 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     };
     for stratum in tasks.strata(&arguments.stratum)? {
         for conditions in conditions(arguments, &executes) {
-            rows.push(Evaluation {
-                robot,
-                scene: &scene,
-                registry: &registry,
-                skill,
-                task,
-                tasks: &tasks,
-                stratum,
-                conditions,
-            });
+            rows.push(playground.evaluation([skill, task], stratum, conditions));
         }
     }
     let mut tallies = Vec::new();
     for row in &rows {
-        let mut bar = Progress::new(&row.stratum.name, arguments.episodes);
-        let tally = row.run(arguments.seed, arguments.episodes, |episode| bar.step(episode));
+        let mut bar = Progress::new(&row.stratum.name, arguments.episodes, 0);
+        let mut succeeded = 0;
+        let tally = row.run(arguments.seed, arguments.episodes, |episode| {
+            succeeded += u64::from(episode.success);
+            bar.step(&format!("{succeeded} succeeded"));
+        });
         bar.end();
         let tally = tally.map_err(CliError::Words)?;
-        if let Some(folder) = &arguments.pictures {
-            let sheet = sheet::draw(row, &tally, settings.daemon.cameras.first(), folder)?;
-            tracing::info!(sheet = %sheet.display(), "drawn");
+        if let Some(folder) = &arguments.media {
+            let media = pictures(&playground, row, &tally, folder)?;
+            tracing::info!(sheet = %media.sheet.display(), film = %media.film.display(), "drawn");
         }
         tallies.push(tally);
     }
@@ -148,19 +132,31 @@ pub(super) fn run(arguments: &EvalArguments, out: &mut impl Write) -> Result<Exi
     Ok(if arguments.require.is_none_or(enough) { Exit::Done } else { Exit::No })
 }
 
-/// The period that is asked for, or else the one that the skill's head was made for.
-fn period_s(settings: &Settings, arguments: &EvalArguments) -> Result<f64, CliError> {
-    if let Some(period_ms) = arguments.period_ms {
-        return Ok(f64::from(period_ms) / 1e3);
+impl EvalArguments {
+    fn changes(&self) -> Changes<'_> {
+        let Self { scene, period_ms, .. } = self;
+        Changes { skill: Some(&self.skill), scene: scene.as_deref(), period_ms: *period_ms }
     }
-    let of_loop = f64::from(settings.daemon.loop_.period_ms) / 1e3;
-    let Some(file) = &settings.daemon.registry else { return Ok(of_loop) };
-    let file = RegistryFile::load(file)?;
-    let Some(head) = file.active_head(&arguments.skill, &settings.robot_settings.name) else {
-        return Ok(of_loop);
+}
+
+/// Pictures of the first episode of a row that failed, or of its first one.
+fn pictures(
+    playground: &Playground,
+    row: &Evaluation<'_>,
+    tally: &Tally,
+    folder: &Path,
+) -> Result<Media, CliError> {
+    let failed = tally.episodes.iter().find(|episode| !episode.success);
+    let Some(episode) = failed.or(tally.episodes.first()) else {
+        return Err(CliError::Words(format!("{}: no episode, no pictures", folder.display())));
     };
-    let manifest = Manifest::load(&head).map_err(daemon::DaemonError::from)?;
-    Ok(manifest.timing.action_ms(of_loop * 1e3) / 1e3)
+    let robot = &playground.settings.robot_settings.name;
+    let stem = format!(
+        "{robot}-{}-{}-{}-{}-{}",
+        row.skill, tally.stratum, tally.execute_steps, tally.delay_ticks, episode.seed
+    );
+    let camera = playground.settings.daemon.cameras.first();
+    media::draw(row, episode, camera, &folder.join(stem))
 }
 
 /// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.
@@ -254,35 +250,4 @@ fn failures(tallies: &[Tally]) -> String {
         );
     }
     words
-}
-
-/// A line on the terminal that grows; nothing where nobody looks.
-struct Progress<'a> {
-    stratum: &'a str,
-    episodes: u64,
-    done: u64,
-    succeeded: u64,
-    shown: bool,
-}
-
-impl<'a> Progress<'a> {
-    fn new(stratum: &'a str, episodes: u64) -> Self {
-        Self { stratum, episodes, done: 0, succeeded: 0, shown: std::io::stderr().is_terminal() }
-    }
-
-    fn step(&mut self, episode: &Episode) {
-        self.done += 1;
-        self.succeeded += u64::from(episode.success);
-        if self.shown {
-            let (stratum, done, all, good) =
-                (self.stratum, self.done, self.episodes, self.succeeded);
-            let _ = write!(std::io::stderr(), "\r{stratum}: {done} of {all}, {good} succeeded ");
-        }
-    }
-
-    fn end(&self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[2K");
-        }
-    }
 }

@@ -20,8 +20,8 @@ use crate::{
 /// Commands about the policy registry.
 #[derive(Debug, Subcommand)]
 pub(super) enum RegistryCommand {
-    /// Look at every path, digest, alias, shape, bound and evaluation record; run the golden vectors. Exit code 1 says
-    /// that something is missing or wrong.
+    /// Look at every path, digest, alias, shape, bound, evaluation record and picture; run the golden vectors. Exit code 1
+    /// says that something is missing or wrong.
     #[command(after_help = "Examples:
   reflexd registry validate
   reflexd registry validate models/policy_registry.json --json")]
@@ -116,7 +116,9 @@ fn validate(arguments: &FileArguments, out: &mut impl Write) -> Result<Exit, Cli
 fn tell(file: &Path, report: &Report, out: &mut impl Write) -> Result<(), CliError> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["skill", "robot", "policy", "status", "files", "digests", "proof", "record"]);
+    table.set_header([
+        "skill", "robot", "policy", "status", "files", "digests", "proof", "record", "pictures",
+    ]);
     for row in &report.policies {
         table.add_row([
             &row.skill,
@@ -127,6 +129,7 @@ fn tell(file: &Path, report: &Report, out: &mut impl Write) -> Result<(), CliErr
             row.digests.as_str(),
             row.proof.as_str(),
             row.record.as_str(),
+            row.pictures.as_str(),
         ]);
     }
     writeln!(out, "{}", file.display())?;

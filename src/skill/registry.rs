@@ -12,6 +12,7 @@ mod json;
 mod live;
 mod load;
 mod pin;
+mod proof;
 pub mod report;
 mod routers;
 mod shadow;
@@ -28,7 +29,8 @@ pub use file::{
     ShadowRules, SkillEntry, Status,
 };
 pub use load::{LoadError, Loader};
-pub use pin::{Change, pin, record};
+pub use pin::{Change, pin, prove, record};
+pub use proof::ProofEntry;
 pub use routers::{RouterEntry, RouterRecord};
 pub use shadow::{Criterion, JointUnits, Shadow, ShadowReport, Unit};
 pub use validate::{Bench, Finding, PolicyReport, Report, Word, validate};

@@ -28,6 +28,7 @@ fn evaluate_in(stratum: &str, seed: u64, episodes: u64, execute: Option<u32>) ->
         registry: &daemon::registry(&settings, period_s).expect("shipped heads"),
         skill: "pick_up",
         task: "pick_up",
+        instruction: None,
         tasks: &tasks,
         stratum: strata[0],
         conditions: Conditions { execute, ..Conditions::default() },

@@ -19,16 +19,18 @@ use crate::rig::here;
 
 mod keys;
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 19] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "docs/actions.md",
     "docs/configuration.md",
+    "docs/data.md",
     "docs/encoders.md",
     "docs/engines.md",
     "docs/evaluation.md",
     "docs/failsafe.md",
+    "docs/gallery.md",
     "docs/import.md",
     "docs/kinematics.md",
     "docs/manifest.md",
@@ -213,6 +215,9 @@ fn registry_md_has_every_key_and_no_other() {
             .flat_map(|what| names(&source, &format!("pub struct {what} "), "\n}", "    pub "))
             .map(str::to_owned)
             .collect();
+    let proof = read("src/skill/registry/proof.rs");
+    let proof = names(&proof, "pub struct ProofEntry ", "\n}", "    pub ");
+    keys.extend(proof.into_iter().map(str::to_owned));
     for what in ["pub enum Status", "pub enum Scripted"] {
         keys.extend(names(&source, what, "\n}", "    ").into_iter().map(snake));
     }
@@ -417,8 +422,9 @@ fn every_command_line_of_the_readme_is_understood() {
             "reflexctl" => env!("CARGO_BIN_EXE_reflexctl"),
             _ => continue,
         };
-        // Without the simulator these two are not built in.
-        if !cfg!(feature = "mujoco") && ["eval", "demo"].contains(&words[1]) {
+        // Without the simulator these are not built in.
+        if !cfg!(feature = "mujoco") && ["eval", "demo", "gallery", "rollouts"].contains(&words[1])
+        {
             continue;
         }
         // At the end: everything before it is understood first.

@@ -28,6 +28,7 @@ mod daemon;
 mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
+mod gallery;
 mod guard;
 mod heads;
 mod ik;

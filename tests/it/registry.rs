@@ -2,14 +2,18 @@
 
 use std::{fs, path::PathBuf};
 
-use reflexd::skill::registry::{self, EvaluationRecord, RegistryFile};
+use reflexd::{
+    head::digest_of,
+    picture::{Frame, Shot, animation, contact_sheet},
+    skill::registry::{self, EvaluationRecord, ProofEntry, RegistryFile},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{daemon::run, rig::here};
 
-/// The registry and its heads, to be spoiled.
-pub(crate) struct Models(pub(crate) TempDir);
+/// The registry, its heads and the pages that it points at, to be spoiled: a checkout in small.
+pub(crate) struct Models(TempDir);
 
 impl Models {
     /// With a record of every head, so that nothing here depends on how well the shipped ones do.
@@ -34,19 +38,24 @@ impl Models {
 
     fn as_shipped() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        fs::create_dir(folder.path().join("heads")).expect("a temporary folder");
-        for entry in fs::read_dir(here("models/heads")).expect("shipped") {
-            let path = entry.expect("readable").path();
-            let name = path.file_name().expect("a file");
-            fs::copy(&path, folder.path().join("heads").join(name)).expect("a copy");
+        for below in ["models/heads", "docs/images/gallery"] {
+            let to = folder.path().join(below);
+            fs::create_dir_all(&to).expect("a temporary folder");
+            for entry in fs::read_dir(here(below)).into_iter().flatten() {
+                let path = entry.expect("readable").path();
+                let name = path.file_name().expect("a file");
+                fs::copy(&path, to.join(name)).expect("a copy");
+            }
         }
-        let registry = "policy_registry.json";
-        fs::copy(here("models").join(registry), folder.path().join(registry)).expect("a copy");
+        for file in ["models/policy_registry.json", "docs/gallery.md"] {
+            fs::copy(here(file), folder.path().join(file)).expect("a copy");
+        }
         Self(folder)
     }
 
+    /// A file beside the registry, or from there.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
-        self.0.path().join(file)
+        self.0.path().join("models").join(file)
     }
 
     pub(crate) fn registry(&self) -> PathBuf {
@@ -191,6 +200,108 @@ fn a_pin_that_fails_leaves_the_file_as_it_was() {
     let done = run(&["registry", "pin", file.to_str().expect("UTF-8")]);
     assert_eq!(done.status.code(), Some(4), "{done:?}");
     assert_eq!(fs::read(models.registry()).expect("there"), before);
-    let files = fs::read_dir(models.0.path()).expect("there").count();
+    let files = fs::read_dir(models.path("")).expect("there").count();
     assert_eq!(files, 2, "nothing half-written is left");
+}
+
+/// Pictures that the registry points at: a sheet and a film of two frames, and the page that shows them.
+fn shown(models: &Models) {
+    let shot = |red: u8| Shot {
+        frame: Frame { width: 32, height: 24, rgb: [red, 0, 128].repeat(32 * 24) },
+        caption: String::new(),
+    };
+    let of = |name: &str| models.path("../docs/images/gallery").join(name);
+    let (sheet, film) = (of("piper_pick_up.png"), of("piper_pick_up.gif"));
+    contact_sheet(&sheet, &[shot(0), shot(200)], 2).expect("a sheet");
+    animation(&film, &[shot(0), shot(200)], 100).expect("a film");
+    let page = "![](images/gallery/piper_pick_up.png) ![](images/gallery/piper_pick_up.gif)";
+    fs::write(models.path("../docs/gallery.md"), page).expect("a page");
+    let digest = |file: &PathBuf| digest_of(&fs::read(file).expect("just written"));
+    let file = RegistryFile::load(&models.registry()).expect("shipped");
+    let (.., policy) = file.policies().find(|(skill, ..)| *skill == "pick_up").expect("shipped");
+    let proof = ProofEntry {
+        contact_sheet: "../docs/images/gallery/piper_pick_up.png".into(),
+        contact_sheet_sha256: digest(&sheet),
+        animation: "../docs/images/gallery/piper_pick_up.gif".into(),
+        animation_sha256: digest(&film),
+        gallery: "../docs/gallery.md".into(),
+        command: "make gallery".into(),
+        onnx_sha256: policy.onnx_sha256.clone(),
+    };
+    // The shipped ones are of the shipped page: this test is about one.
+    let text = fs::read_to_string(models.registry()).expect("there");
+    let mut json: Value = serde_json::from_str(&text).expect("JSON");
+    for skill in json["skills"].as_object_mut().expect("skills").values_mut() {
+        for robot in skill["robots"].as_object_mut().expect("robots").values_mut() {
+            for policy in robot["policies"].as_array_mut().expect("policies") {
+                policy.as_object_mut().expect("a policy").remove("proof");
+            }
+        }
+    }
+    fs::write(models.registry(), json.to_string()).expect("a temporary file");
+    let of = ["pick_up", "piper", &policy.name].map(str::to_owned);
+    registry::prove(&models.registry(), &[(of, proof)]).expect("a temporary file");
+}
+
+#[test]
+fn pictures_are_there_whole_of_their_kind_and_of_the_pinned_network() {
+    let models = Models::copy();
+    shown(&models);
+    let (code, found) = models.validate();
+    assert_eq!(code, Some(0), "{found}");
+    let policies = found["policies"].as_array().expect("policies");
+    let row = |skill: &str| policies.iter().find(|row| row["skill"] == skill).expect("shipped");
+    assert_eq!(
+        (&row("pick_up")["pictures"], &row("reach")["pictures"]),
+        (&"good".into(), &"not_checked".into())
+    );
+
+    let spoiled = |spoil: &dyn Fn(&Models), verdict: &str, says: &[&str]| {
+        let models = Models::copy();
+        shown(&models);
+        spoil(&models);
+        let (code, found) = models.validate();
+        assert_eq!(code, Some(1), "{says:?}: {found}");
+        assert!(found[verdict].as_u64() > Some(0), "{verdict}: {found}");
+        let told = found["findings"].to_string();
+        for part in says {
+            assert!(told.contains(part), "{part:?} is not in {told}");
+        }
+    };
+    let (sheet, film) =
+        ("../docs/images/gallery/piper_pick_up.png", "../docs/images/gallery/piper_pick_up.gif");
+    let gone = |file: &'static str| {
+        move |models: &Models| fs::remove_file(models.path(file)).expect("there")
+    };
+    spoiled(&gone(sheet), "missing", &["proof.contact_sheet", "no such file", "make gallery"]);
+    spoiled(&gone(film), "missing", &["proof.animation", "no such file"]);
+    spoiled(&gone("../docs/gallery.md"), "missing", &["proof.gallery", "gallery.md"]);
+    let copied = |models: &Models| {
+        fs::copy(models.path(sheet), models.path(film)).expect("a copy");
+    };
+    spoiled(&copied, "wrong", &["proof.animation", "Png, not a Gif"]);
+    let torn = |models: &Models| {
+        let bytes = fs::read(models.path(sheet)).expect("there");
+        fs::write(models.path(sheet), &bytes[..bytes.len() - 20]).expect("a temporary file");
+    };
+    spoiled(&torn, "wrong", &["proof.contact_sheet", "decoded"]);
+    let other = |models: &Models| {
+        let shot = Shot {
+            frame: Frame { width: 8, height: 8, rgb: vec![9; 192] },
+            caption: String::new(),
+        };
+        contact_sheet(&models.path(sheet), &[shot], 1).expect("a sheet");
+    };
+    spoiled(&other, "wrong", &["proof.contact_sheet", "is pinned, the file has"]);
+    let bare = |models: &Models| models.replace("../docs/gallery.md", "piper_pick_up.gif", "x.gif");
+    spoiled(&bare, "wrong", &["proof.gallery", "does not show piper_pick_up.gif"]);
+    let retrained = |models: &Models| {
+        let text = fs::read_to_string(models.registry()).expect("there");
+        let (before, proof) = text.split_once("\"proof\"").expect("it has one");
+        let (key, digest) = proof.split_once("\"onnx_sha256\": \"").expect("it says which");
+        let other =
+            format!("{before}\"proof\"{key}\"onnx_sha256\": \"{}{}", "0".repeat(64), &digest[64..]);
+        fs::write(models.registry(), other).expect("a temporary file");
+    };
+    spoiled(&retrained, "wrong", &["proof.onnx_sha256", "another network is seen"]);
 }

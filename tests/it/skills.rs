@@ -34,6 +34,7 @@ fn every_head_does_what_its_skill_is_for_under_every_condition() {
                 registry: &registry,
                 skill,
                 task: skill,
+                instruction: None,
                 tasks: &tasks,
                 stratum,
                 conditions: Conditions::default(),

@@ -144,7 +144,9 @@ fn every_foreign_crate_has_its_door() {
             "libc",
             &["src/reflex/src/clock.rs", "src/reflex/src/realtime.rs", "src/reflex/src/realtime/"],
         ),
-        ("image", &["src/picture.rs"]),
+        ("image", &["src/picture.rs", "src/picture/"]),
+        ("gif", &["src/picture/film.rs"]),
+        ("color_quant", &["src/picture/film.rs"]),
         ("font8x8", &["src/picture.rs"]),
         ("sha2", &["src/head/file.rs"]),
         (
@@ -164,6 +166,7 @@ fn every_foreign_crate_has_its_door() {
         ("ndarray_npy", &["src/importing/npz.rs"]),
         ("ndarray", &["src/importing/npz.rs"]),
         ("prost", &["src/importing/onnx.rs", "src/engine/src/dense/", "src/engine/src/half.rs"]),
+        ("parquet", &["src/rollouts/lerobot/table.rs"]),
         ("safetensors", &["src/importing/lerobot.rs"]),
         ("tokenizers", &["src/action/fast.rs", "src/encoder/minicpm/prompt.rs"]),
         (
@@ -196,6 +199,7 @@ fn only_these_files_read_the_wall_clock() {
     let found = those(|code| names(code, "Instant::now") || names(code, "SystemTime::now"));
     let known = [
         "src/cli/demo.rs",
+        "src/cli/progress.rs",
         "src/ctl/live.rs",
         "src/ctl/request.rs",
         "src/daemon/spectacle.rs",

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{RouterEntry, json::Json};
+use super::{ProofEntry, RouterEntry, json::Json};
 use crate::{
     config::{ConfigError, ReachSettings},
     observation::Params,
@@ -122,6 +122,8 @@ pub struct PolicyEntry {
     pub onnx_sha256: Option<String>,
     /// How well it did.
     pub evaluation: Option<EvaluationRecord>,
+    /// Pictures of it at work. `reflexd gallery` writes it.
+    pub proof: Option<ProofEntry>,
     /// How a shadow is run, and when it may be promoted; only with `status` `shadow`.
     pub shadow: Option<ShadowRules>,
     /// Anything else that should be known.
@@ -371,7 +373,7 @@ impl RegistryFile {
             if policy.head.is_none() {
                 return wrong(&format!(".{name}"), digest, "only a head has one: leave it out");
             }
-            if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            if !is_digest(digest) {
                 return wrong(&format!(".{name}"), digest, "it has 64 hexadecimal digits: pin it");
             }
         }
@@ -391,6 +393,13 @@ impl RegistryFile {
             let counts = (record.successes, record.episodes);
             let remedy = "of at least one episode, not more than all can have succeeded";
             return wrong(".evaluation.successes", &counts, remedy);
+        }
+        if let Some(proof) = &policy.proof {
+            let digests = [&proof.contact_sheet_sha256, &proof.animation_sha256];
+            let mut digests = digests.into_iter().chain(&proof.onnx_sha256);
+            if let Some(bad) = digests.find(|digest| !is_digest(digest)) {
+                return wrong(".proof", bad, "a digest has 64 hexadecimal digits: `make gallery`");
+            }
         }
         match (&policy.shadow, policy.status) {
             (None, Status::Shadow) => {
@@ -477,6 +486,11 @@ pub(super) fn malformed(path: &Path, error: &serde_json::Error) -> ConfigError {
         file: path.to_owned(),
         words: format!("{error}; see docs/registry.md"),
     }
+}
+
+/// SHA-256, in hexadecimal.
+fn is_digest(digest: &str) -> bool {
+    digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Skills, aliases, policies and lanes become parts of messages and command lines.

@@ -6,7 +6,7 @@ use std::{fs, io::Write, path::Path};
 use serde_json::{Value, json};
 
 use super::{
-    EvaluationRecord, LoadError, RegistryFile, Status,
+    EvaluationRecord, LoadError, ProofEntry, RegistryFile, Status,
     file::{malformed, text},
     json::Json,
     routers,
@@ -77,6 +77,27 @@ pub fn record(
     }
     let after = "onnx_sha256";
     set(&mut draft.json, [skill, robot, policy], "evaluation", json!(record), after);
+    draft.write()
+}
+
+/// Writes where the pictures of policies are: `[skill, robot, policy]` each, all of them or none.
+///
+/// # Errors
+/// A registry that cannot be read, or lacks one of the policies; nothing was written then.
+pub fn prove(path: &Path, proofs: &[([String; 3], ProofEntry)]) -> Result<(), LoadError> {
+    let mut draft = Draft::open(path)?;
+    for (of, proof) in proofs {
+        let [skill, robot, policy] = of.each_ref().map(String::as_str);
+        let found = draft
+            .file
+            .policies()
+            .any(|(of, on, _, entry)| (of, on) == (skill, robot) && entry.name == policy);
+        if !found {
+            let remedy = "the registry has no such policy: `reflexd registry show`";
+            return Err(ConfigError::value(path, format!("skills.{skill}"), policy, remedy).into());
+        }
+        set(&mut draft.json, [skill, robot, policy], "proof", json!(proof), "evaluation");
+    }
     draft.write()
 }
 

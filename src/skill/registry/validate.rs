@@ -52,6 +52,8 @@ pub struct PolicyReport {
     pub proof: Word,
     /// Its evaluation.
     pub record: Word,
+    /// Its pictures.
+    pub pictures: Word,
 }
 
 /// A verdict.
@@ -167,6 +169,7 @@ impl Look<'_> {
             digests: Word::NotChecked,
             proof: Word::NotChecked,
             record: Word::NotChecked,
+            pictures: self.pictures(),
         };
         if let Some(head) = &self.policy.head {
             self.head(&self.file.resolve(head), bench, &mut row);
@@ -241,6 +244,17 @@ impl Look<'_> {
             }),
         });
         words.into_iter().find(|word| *word != Word::Good).unwrap_or(Word::Good)
+    }
+
+    /// What it is shown by. Pictures prove nothing that the record does not: a policy may have none.
+    fn pictures(&mut self) -> Word {
+        let Some(proof) = &self.policy.proof else { return Word::NotChecked };
+        let mut worst = Word::Good;
+        for (key, outcome) in proof.check(self.file, self.policy.onnx_sha256.as_deref()) {
+            let word = self.report.note(format!("{}{key}", self.key), outcome);
+            worst = if word == Word::Good { worst } else { word };
+        }
+        worst
     }
 
     /// A head that may move the robot has to have been measured, and well enough.

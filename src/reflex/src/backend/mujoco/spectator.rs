@@ -100,6 +100,21 @@ impl Spectator {
         free.chain(still)
     }
 
+    /// The same, with how they lie: position (m) and quaternion (w first) in the world's frame. A still thing is not turned.
+    pub fn poses(&self) -> impl Iterator<Item = (&str, [f64; 7])> {
+        let free = self.free_bodies.iter().map(|(name, address)| {
+            let mut pose = [0.0; 7];
+            pose.copy_from_slice(&self.data.qpos()[*address..address + 7]);
+            (name.as_str(), pose)
+        });
+        let geoms = self.data.model().geom_pos();
+        let still = self.still_things.iter().map(move |(name, geom)| {
+            let [x, y, z] = geoms[*geom];
+            (name.as_str(), [x, y, z, 1.0, 0.0, 0.0, 0.0])
+        });
+        free.chain(still)
+    }
+
     /// Where one of them is.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<[f64; 3]> {
