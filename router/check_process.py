@@ -217,8 +217,8 @@ def accepted(counts: Counts, daemon: Daemon, model: Path, encoder: minicpm.Encod
     # Newest wins: when it was begun, nothing newer had come; so it is no older than it took, and two frames.
     late = [newest - meta["at_ns"] - meta["latency_ms"] * 1e6 for meta, _, newest in embeddings]
     counts.must("none is of a frame that was old when it was begun", max(late) <= 1e9, late)
-    tally = daemon.router()["embeddings"]
-    counts.must("the daemon counts it as taken", tally.get("taken", 0) >= 1 and not tally.get("own"), tally)
+    tally = wait("the daemon counts it", lambda: (told := daemon.router()["embeddings"]) and told.get("taken") and told)
+    counts.must("the daemon has made none of its own", not tally.get("own"), tally)
 
     os.kill(sidecar.child.pid, signal.SIGSTOP)
     said = daemon.say(SAID, ttl_ms=2000)
@@ -249,7 +249,7 @@ def refused(counts: Counts, daemon: Daemon, model: Path, encoder: minicpm.Encode
     mine, remedy = encoder.identity["fingerprint"], "train a head for this one"
     counts.must("an embedding of another fingerprint is refused, with the remedy",
                 told["outcome"] == "refused" and mine in told["reason"] and remedy in told["reason"], told)
-    counts.must("and counted", daemon.router()["embeddings"].get("of_another_encoder", 0) >= 1, daemon.router())
+    wait("it is counted", lambda: daemon.router()["embeddings"].get("of_another_encoder"))  # told once a second
     code, words = sidecar.end()
     counts.must("the sidecar does not mind", code == 0, words[-500:])
 

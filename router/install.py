@@ -36,7 +36,7 @@ def install(folder: Path):
     run([sys.executable, "-m", "venv", str(folder)], "apt-get install python3-venv")
     pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--progress-bar=off"]
     run([*pip, "--no-deps", "--only-binary=:all:", "--requirement", str(HERE / "requirements.txt")],
-        "see what pip said above; PyPI has to be reached, and Python has to be 3.10 or newer")
+        "see what pip said above; PyPI has to be reached, and Python has to be 3.11 or newer")
     python = folder / "bin" / "python"
     [site] = folder.glob("lib/python*/site-packages")
     sys.path.insert(0, str(HERE))
