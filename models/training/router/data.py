@@ -1,6 +1,7 @@
 """Sentences in scenes: what is trained on, and the held-out rows, which a file can hold."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Rows:
     identity: dict
 
 
+@cache
 def sentences(split, seed, count):
     """Different ones that the encoder understands, their embeddings and its identity."""
     said = phrases.sentences(np.random.default_rng(SPLIT_SEEDS[split] + seed), split, count)
