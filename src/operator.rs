@@ -152,6 +152,7 @@ pub type JointNames = Arc<[String]>;
 mod desk;
 mod motions;
 mod registry;
+mod told;
 pub mod words;
 
 pub use desk::{Desk, DeskParts, Settled};

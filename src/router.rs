@@ -32,6 +32,17 @@ pub use tally::Tally;
 /// The skills that a router chooses from, in the order of its network's outputs.
 pub const SKILLS: [&str; 4] = ["walk_to", "run_around", "pick_up", "find_and_eat_berry"];
 
+/// The words that a skill goes by where nobody said any.
+#[must_use]
+pub fn default_phrase(skill: &str) -> &'static str {
+    match skill {
+        "walk_to" => "walk to the marker",
+        "run_around" => "run around the marker",
+        "find_and_eat_berry" => "find the berry and eat it",
+        _ => "pick up the berry",
+    }
+}
+
 /// How many numbers tell of the robot.
 pub const BODY: usize = 18;
 

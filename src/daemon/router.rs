@@ -26,6 +26,7 @@ use crate::{
     config::{RouterPlace, RouterSettings},
     decision::{Decision, Verdict},
     encoder::{Encoder, Look, Words},
+    observation::embedding::Embedding,
     operator::{Command, Desk, Heard, Present, words},
     router::{
         Embedded, Entry, Fate, Instruction, Ledger, RouterHead, Tally, Thing, View, command, decide,
@@ -233,12 +234,20 @@ impl RouterDesk {
         let mut state = self.state();
         let waits = state.ledger.newest().filter(|entry| entry.fate == Fate::Waiting);
         let is_for = waits.filter(|entry| entry.said.id == embedded.instruction_id);
+        let runs = state.ledger.newest().filter(|entry| matches!(entry.fate, Fate::Began { .. }));
+        let is_of_run = runs.is_some_and(|entry| entry.said.id == embedded.instruction_id);
         let why_not = if embedded.at_ns > now_ns {
             "from_the_future"
         } else if stopped_ns > 0 && embedded.at_ns <= stopped_ns {
             "before_the_last_stop"
         } else if embedded.at_ns < state.newest_ns {
             "out_of_order"
+        } else if is_of_run {
+            // Its head fuses what is seen while it goes on.
+            state.tally.embedding("for_the_run");
+            state.newest_ns = embedded.at_ns;
+            self.show(&embedded);
+            return;
         } else if is_for.is_none() {
             "not_waited_for"
         } else if is_for
@@ -247,6 +256,7 @@ impl RouterDesk {
             "of_an_old_frame"
         } else {
             state.tally.embedding("taken");
+            self.show(&embedded);
             state.newest_ns = embedded.at_ns;
             state.encode = false;
             state.embedded = Some(embedded);
@@ -270,6 +280,14 @@ impl RouterDesk {
                 ("refused", Some(&reason)),
             );
         }
+    }
+
+    /// Puts an embedding where the policy of its instruction looks for it.
+    fn show(&self, embedded: &Embedded) {
+        let numbers = embedded.embedding.to_vec().into();
+        let shown = Embedding { numbers, at_ns: embedded.at_ns };
+        let Embedded { fingerprint, instruction_id, .. } = embedded;
+        self.inner.desk.embeddings().put(fingerprint, instruction_id, shown);
     }
 
     /// Where things are, as a detector tells.
@@ -475,6 +493,7 @@ impl Thread {
                     latency_ms,
                 };
                 self.room.state().tally.embedding("own");
+                self.room.show(&embedded);
                 let shown = Tidings::Embedded(Box::new(embedded.clone()), entry.said.text.clone());
                 let _ = self.room.inner.tidings.try_send(shown);
                 self.decide(&embedded);

@@ -14,10 +14,12 @@ use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, St
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
-use super::{Answer, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging, words};
+use super::{
+    Answer, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging, told::Said, words,
+};
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
-    observation::Params,
+    observation::{Params, embedding::Embeddings},
     planning::Planner,
     skill::{Assignment, Skill, registry::Registry},
 };
@@ -87,6 +89,9 @@ struct Inner {
     jogging: Mutex<Option<Jogging>>,
     /// When the robot was last stopped, by the loop's clock.
     stopped_ns: AtomicU64,
+    embeddings: Embeddings,
+    /// The skill, the id and the words of the last run whose head sees an embedding.
+    said: Mutex<Option<(String, String, String)>>,
 }
 
 /// A panic elsewhere must not make the e-stop panic too.
@@ -118,6 +123,8 @@ impl Desk {
                 odd_asks: AtomicU64::default(),
                 ids: AtomicU64::new(1),
                 stopped_ns: AtomicU64::new(0),
+                embeddings: Embeddings::default(),
+                said: Mutex::default(),
             }),
         }
     }
@@ -154,6 +161,14 @@ impl Desk {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    pub(super) fn shown(&self) -> &Embeddings {
+        &self.inner.embeddings
+    }
+
+    pub(super) fn last_said(&self) -> &Mutex<Option<(String, String, String)>> {
+        &self.inner.said
     }
 
     pub(super) fn jogging(&self) -> &Mutex<Option<Jogging>> {
@@ -255,7 +270,9 @@ impl Desk {
             stopped_ns: self.stopped_ns(),
         };
         let observed_ns = lock(&self.inner.clerk).check(decision, clock)?;
-        let chosen = self.skill(&decision.skill, decision.params)?;
+        let id = decision.instruction_id.as_deref();
+        let said = Said { id, text: decision.instruction.as_deref() };
+        let chosen = self.skill(&decision.skill, decision.params, said)?;
         let superseded = present.run.as_ref().map(|running| running.run);
         let running = Running {
             run: self.id(),
@@ -276,7 +293,7 @@ impl Desk {
     }
 
     async fn run_skill(&self, name: &str, params: Params, who: &str) -> Result<Settled, String> {
-        let chosen = self.skill(name, params)?;
+        let chosen = self.skill(name, params, Said::default())?;
         let policy = Some(chosen.means.name.clone());
         let running = Running { policy, ..self.running_for(&chosen.name, params, who) };
         let settled = self.begin_now(chosen.skill, running).await?;

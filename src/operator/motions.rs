@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use motion::{Drive, Joints, Mode, RunId};
 
-use super::{Desk, Goal, Jog, Present, Question, Route, Settled, desk::lock};
+use super::{Desk, Goal, Jog, Present, Question, Route, Settled, desk::lock, told::Said};
 use crate::{
     observation::Params,
     planning::ways::Ways,
@@ -104,18 +104,28 @@ impl Desk {
     }
 
     /// A skill by its name or an alias, at work on `params`.
-    pub(super) fn skill(&self, name: &str, params: Params) -> Result<Chosen, String> {
+    pub(super) fn skill(
+        &self,
+        name: &str,
+        params: Params,
+        said: Said<'_>,
+    ) -> Result<Chosen, String> {
         let registry = self.registry();
         let (name, recipe) = registry.recipe(name, params)?;
         let means = registry.skill(name).map(|(_, skill)| Arc::clone(&skill.active));
         let means = means.ok_or("the registry has no policy for it")?;
-        Ok(Chosen { name: name.to_owned(), means, skill: self.prepare(recipe, params)? })
+        let skill = self.prepare(recipe, (name, params, said))?;
+        Ok(Chosen { name: name.to_owned(), means, skill })
     }
 
     /// What a recipe says, planned from where the robot is.
-    fn prepare(&self, recipe: Recipe, params: Params) -> Result<Box<dyn Skill>, String> {
+    fn prepare(
+        &self,
+        recipe: Recipe,
+        (name, params, said): (&str, Params, Said<'_>),
+    ) -> Result<Box<dyn Skill>, String> {
         match recipe {
-            Recipe::Policy(policy) => Ok(Box::new(policy)),
+            Recipe::Policy(policy) => Ok(Box::new(self.tell(policy, name, said)?)),
             Recipe::Reach(settings) => {
                 let now = stands(&*self.seen()?);
                 let z_m = params.target_z + settings.height_m;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use motion::{Refusal, Run, RunId, What};
 use tokio::sync::oneshot;
 
-use super::{Answer, Desk, Running, Settled, desk::lock};
+use super::{Answer, Desk, Running, Settled, desk::lock, told::Said};
 use crate::skill::registry::{Means, Registry};
 
 /// Loading and proving heads takes no longer than this on a machine that can run them.
@@ -127,7 +127,11 @@ impl Desk {
             return Ok(None);
         };
         let run = RunId(running.run);
-        let chosen = self.skill(skill, running.params)?;
+        let said = self.said_for(skill);
+        let said = said
+            .as_ref()
+            .map_or(Said::default(), |(id, text)| Said { id: Some(id), text: Some(text) });
+        let chosen = self.skill(skill, running.params, said)?;
         let plan = chosen.skill.plan();
         let expires = self.clock().now().after(WITHIN_NS);
         self.assign(run, chosen.skill)?;
