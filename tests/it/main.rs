@@ -33,9 +33,9 @@ mod guard;
 mod heads;
 mod ik;
 mod importing;
+mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
-mod odd;
 mod python;
 mod registry;
 mod reload;
