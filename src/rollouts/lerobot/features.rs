@@ -127,7 +127,7 @@ impl Features {
                 "video.height": height,
                 "video.width": width,
                 "video.codec": "mjpeg",
-                "video.pix_fmt": "yuvj420p",
+                "video.pix_fmt": "yuv444p",
                 "video.is_depth_map": false,
                 "video.fps": fps,
                 "video.channels": 3,
