@@ -141,9 +141,10 @@ impl MiniCpm {
             let look = Look { instruction: &golden.instruction, image: Some(&image) };
             let found = self.embed(&look).map_err(|error| broken(error.to_string()))?;
             let wanted = wanted.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-            let furthest = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            // Written so that what is no number is refused too.
-            if !(furthest <= TOLERANCE) {
+            let errors: Vec<f32> = found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).collect();
+            // An error that is no number is not near.
+            if !errors.iter().all(|error| *error <= TOLERANCE) {
+                let furthest = errors.into_iter().fold(0.0, f32::max);
                 return Err(OpenError::Golden {
                     folder: folder.to_path_buf(),
                     golden: at,
