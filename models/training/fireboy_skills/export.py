@@ -66,7 +66,9 @@ def _graph(name, head):
     if head.skill.words:
         inputs = [value("state", TensorProto.FLOAT, [1, size]), value("vl", TensorProto.FLOAT, [1, embedding.WIDTH])]
         by_state = mlp(head.net.state_head, "state_head", "state")
-        told = mlp(head.net.vl_head, "vl_head", "vl")
+        limits = constant("vl_low", -embedding.CLIP), constant("vl_high", embedding.CLIP)
+        nodes.append(node("Clip", ["vl", *limits], ["vl_clipped"]))
+        told = mlp(head.net.vl_head, "vl_head", "vl_clipped")
         nodes.append(node("Concat", [told, "state"], ["fused"], axis=1))
         correction = mlp(head.net.residual_head, "residual_head", "fused")
         nodes.append(node("Mul", [correction, constant("residual_scale", RESIDUAL_SCALE)], ["correction"]))
@@ -188,7 +190,7 @@ name = "embedding"
 width = {embedding.WIDTH}
 mean = [{embedding.MEAN}]
 std = [{embedding.STD}]
-clip = {embedding.CLIP}
+clip = {embedding.KNOWN}
 """
 
 

@@ -12,7 +12,8 @@ from .paths import PHRASES
 
 WIDTH = 1024
 MEAN, STD = 0.0, 0.0625  # one for all: rare words' numbers must not shout. A vector of length 1 has a spread of 1/32
-CLIP = 20.0  # no number of a vector of length 1 comes near it
+CLIP = 10.0  # within the network: loud words are no louder than this
+KNOWN = 20.0  # no number of a vector of length 1 comes near it: none is out of the distribution
 HELD_OUT = 6  # every so many-th phrase is not trained on
 
 
