@@ -16,7 +16,7 @@ from . import data, export, labels, network
 from .scenes import ROBOTS, states
 
 SENTENCES, SENTENCES_VALIDATION, SCENES = 30_000, 2_000, 300_000
-BATCHES = 3_000
+BATCHES = 4_000
 RATES = (2e-3, 1e-5)
 # Of the embedding one for all: rare coordinates would explode otherwise, and unseen words shout.
 EMBEDDING_STD = 0.06
