@@ -43,6 +43,8 @@ pub fn decide(
     bounds: impl Fn(&str) -> Option<Bounds>,
 ) -> Result<Decided, String> {
     head.fits(&embedded.encoder, &embedded.fingerprint)?;
+    let reach: Vec<Bounds> = SKILLS.iter().filter_map(|skill| bounds(skill)).collect();
+    let things = &within(things, &reach);
     let state = head.state(view, things);
     let answer = head.answer(&embedded.embedding, &state)?;
     let (neural, confidence) = answer.choice();
@@ -75,6 +77,17 @@ pub fn decide(
         source: "router".into(),
     };
     Ok(Decided { answer, served: Some(served), decision: Ok(decision) })
+}
+
+/// Things that a skill of this robot can reach: with the others nothing can be done.
+fn within(things: &[Thing], reach: &[Bounds]) -> Vec<Thing> {
+    let is_in = |[least, most]: [f64; 2], at: f64| least <= at && at <= most;
+    let reached = |thing: &&Thing| {
+        let [x, y, _] = thing.position_m;
+        let by = |bounds: &Bounds| is_in(bounds.target_x_m, x) && is_in(bounds.target_y_m, y);
+        reach.is_empty() || reach.iter().any(by)
+    };
+    things.iter().filter(reached).cloned().collect()
 }
 
 impl Decided {

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::{observation::Params, skill::registry::Bounds};
 
+/// The network's target is nowhere if it is so near to the origin, where its training had what is not there.
+const NOWHERE_M: f64 = 0.1;
+
 /// The network means a thing if its target is so near to it.
 const MEANT_WITHIN_M: f64 = 0.25;
 
@@ -152,8 +155,13 @@ fn place(
         let some = things.iter().filter(|thing| any(thing));
         some.min_by(|a, b| far(a).total_cmp(&far(b)).then_with(|| a.name.cmp(&b.name)))
     };
+    let meant = nearest(&|thing| far(thing) <= MEANT_WITHIN_M);
+    let from_origin_m = raw[..3].iter().map(|x| x * x).sum::<f64>().sqrt();
+    if !things.is_empty() && meant.is_none() && from_origin_m < NOWHERE_M {
+        return Err("nothing of what was named is known to be within reach: give a target, or name what is there".into());
+    }
     let wants_berry = matches!(SKILLS[skill], "pick_up" | "find_and_eat_berry");
-    nearest(&|thing| far(thing) <= MEANT_WITHIN_M)
+    meant
         .or_else(|| nearest(&|thing| thing.is_berry == wants_berry))
         .or_else(|| nearest(&|_| true))
         .map(Place::from)
@@ -229,6 +237,14 @@ mod tests {
     fn a_target_is_never_guessed() {
         let guessed = stabilise(&said("pick it up"), &answer(2, [0.0; 6]), &[], bounds);
         assert!(guessed.is_err_and(|reason| reason.contains("objects")));
+    }
+
+    #[test]
+    fn what_is_named_and_not_there_is_refused() {
+        let things = [thing("berry", 0.4, true)];
+        let nowhere = answer(0, [0.01, -0.02, 0.0, 0.0, 0.5, 0.0]);
+        let refused = stabilise(&said("walk to the flag"), &nowhere, &things, bounds);
+        assert!(refused.is_err_and(|reason| reason.contains("named")));
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reflexd::wire::{Client, Watch};
+use reflexd::{
+    config::Settings,
+    wire::{Client, Watch},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -104,6 +107,8 @@ impl Daemon {
         let mut endpoint = free_endpoint();
         let mut child = spawn(config, &endpoint, folder.path());
         let begun = Instant::now();
+        let robot =
+            Settings::load(config).map_or_else(|_| "piper".into(), |it| it.robot_settings.name);
         let client = loop {
             if let Some(status) = child.try_wait().expect("our own child") {
                 let told = log(folder.path());
@@ -114,7 +119,7 @@ impl Daemon {
             }
             let answers = |client: &Client| client.read("state/mode").is_ok();
             let endpoints = [endpoint.clone()];
-            match Client::connect("piper", &endpoints, Duration::from_secs(10)) {
+            match Client::connect(&robot, &endpoints, Duration::from_secs(10)) {
                 Ok(client) if answers(&client) => break client,
                 _ if begun.elapsed() > PATIENCE => {
                     let _ = child.kill();

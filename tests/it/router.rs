@@ -1,6 +1,9 @@
 //! From what is said to what is done: real daemons, real routers, real sessions; and whatever a router may do wrong.
 
 mod fixture;
+mod paraphrases;
+#[cfg(feature = "mujoco")]
+mod whole;
 
 use std::{
     io::{BufRead, BufReader, Write},
