@@ -104,6 +104,8 @@ def table(skill, policy, count, seed=EVALUATION_SEED, execute=(8,), strata=STRAT
 
 def show(result, count):
     for name, row in result.items():
+        if not row:
+            continue
         cells = "".join(f"  {good:>4} of {count} ({seconds:4.1f} s) by {each}" for each, (good, seconds) in row.items())
         print(f"  {name:<12}{cells}", flush=True)
 

@@ -30,7 +30,7 @@ class Words:
             with text.open() as stream:
                 done = subprocess.run(call, stdin=stream, check=True, capture_output=True, text=True)
             vectors = np.load(numbers).astype(np.float32)
-        self.identity = json.loads(done.stdout[done.stdout.index("{") :])
+        self.identity = json.loads(done.stdout)["encoder"]  # name, prompt, fingerprint
         assert vectors.shape == (len(lines), WIDTH), vectors.shape
         self.vectors, at = {}, 0
         for name, each in phrases.items():
