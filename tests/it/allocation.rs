@@ -354,3 +354,82 @@ fn a_thousand_looks_at_a_tool_touch_no_heap() {
     assert_eq!(TOUCHED.get(), before);
     assert!(path.abs() > 1.0, "it moved: {path}");
 }
+
+/// A run that remembers: an object that the hand takes and lets go of, stages, and an embedding that is seen anew each time.
+#[test]
+fn a_thousand_asks_of_a_run_that_remembers_touch_no_heap() {
+    use motion::{Ask, State};
+    use reflexd::{
+        action::Body,
+        config::Settings,
+        observation::{
+            Extra, Feature, FeatureName, Packer, Params, Sight,
+            belief::{Belief, Carried, Memory, ObjectRule, StageRule},
+            embedding::{Embedding, Slot},
+            prefix, tool,
+        },
+    };
+
+    #[derive(serde::Deserialize)]
+    struct Stages {
+        stages: Vec<StageRule>,
+    }
+    fn feature<'a>(
+        name: FeatureName,
+        items: &'a [String],
+        extra: Extra<'a>,
+        std: &'static [f64],
+    ) -> Feature<'a> {
+        let (rows, mean) = (prefix::Rows::ONE, &[0.0; 3][..std.len()]);
+        Feature { name, items, tool: None, rows, extra, mean, std, clip: 10.0 }
+    }
+    let settings = Settings::load(&crate::rig::here("config/daemon.toml")).expect("shipped");
+    let body = Body::load(&settings.robot_settings).expect("shipped robot");
+    let stages: Stages = toml::from_str(
+        "[[stages]]\nname = \"far\"\n[[stages]]\nname = \"near\"\nwhen = [{ of = \"distance\", arm = \"arm\", below = 0.1 }]\n\
+         [[stages]]\nname = \"held\"\nwhen = [{ of = \"grasped\", at_least = 1 }]\n",
+    )
+    .expect("stages");
+    let rule = ObjectRule {
+        arm: "arm".into(),
+        fingers: vec!["gripper".into()],
+        closed_below: 0.032,
+        empty_below: None,
+        reach_m: 0.1,
+        carried: Carried::Rigid,
+        z_min: Some(0.01),
+        mouth: None,
+        eaten_within_m: None,
+    };
+    let belief = Belief::compile(Some(&rule), &stages.stages, &body.joints, &body.arms);
+    let belief = belief.expect("it fits");
+    let names = ["far", "near", "held"].map(str::to_owned);
+    let axes = tool::AXES.map(str::to_owned);
+    let features = [
+        feature(FeatureName::Stage, &names, Extra::None, &[1.0; 3]),
+        feature(FeatureName::ObjectPosition, &axes, Extra::None, &[1.0; 3]),
+        feature(FeatureName::Embedding, &[], Extra::Width(16), &[1.0]),
+    ];
+    let packer = Packer::staged(features, &body.joints, &body.arms, &["far", "near", "held"]);
+    let packer = packer.expect("it fits");
+    let slot = Slot::holding(Embedding { numbers: [0.5; 16].into(), at_ns: 1 });
+    let mut ask =
+        Ask::standing(RunId(1), TickIndex(1), Nanos(1), State::blank(7), joints(&[0.1; 7]));
+    let at = body.arms[0].x_base_tool(&ask.state.position).translation.vector;
+    let params = Params { target_x: at.x, target_y: at.y, target_z: at.z, ..Params::default() };
+    let (mut tensor, mut memory) = ([0.0; 22], Memory::default());
+    let (before, mut held) = (TOUCHED.get(), 0);
+    for k in 0..1_000_u64 {
+        ask.tick = TickIndex(k);
+        ask.state.position[6] = if k % 10 < 5 { 0.06 } else { 0.02 };
+        belief.observe(&ask, &params, &mut memory);
+        let object = belief.object(&ask, &params, &memory);
+        let newest = slot.newest().expect("it is there");
+        let (memory, embedding) = (&memory, &newest.numbers);
+        let sight = Sight { ask: &ask, params: &params, memory, object, embedding };
+        packer.see(&sight, &mut tensor).expect("it packs");
+        held += u64::from(tensor[2] == 1.0);
+    }
+    assert_eq!(TOUCHED.get(), before);
+    assert_eq!(held, 500);
+}

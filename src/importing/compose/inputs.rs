@@ -134,8 +134,8 @@ impl Composer<'_> {
     fn tell_of_what_stood_still(&mut self, seen: &Seen, numbers: &[Number]) {
         let Some(statistics) = &seen.statistics else { return };
         let [_, (_, std)] = &statistics.lists;
-        let still: Vec<_> =
-            numbers.iter().zip(std).filter(|(_, std)| **std < STD_SUSPICIOUS).collect();
+        let bound = self.told.std_floor.unwrap_or(STD_SUSPICIOUS);
+        let still: Vec<_> = numbers.iter().zip(std).filter(|(_, std)| **std < bound).collect();
         let Some((first, std)) = still.first() else { return };
         let many = match still.len() {
             1 => String::new(),
