@@ -44,9 +44,8 @@ fn bad_messages_move_nothing_and_are_answered() {
     let street = Street::open();
     let stranger = street.stranger();
     let mut count = 0;
-    let asked = |kind| {
-        matches!(kind, Kind::Command | Kind::Decision | Kind::Instruction | Kind::Question)
-    };
+    let asked =
+        |kind| matches!(kind, Kind::Command | Kind::Decision | Kind::Instruction | Kind::Question);
     for entry in TABLE.iter().filter(|entry| asked(entry.kind)) {
         let full = key(entry.name);
         for (name, payload, why) in bad() {

@@ -104,6 +104,10 @@ impl Rule {
         let own: Vec<usize> =
             bodys.filter(|geom| model.geom_bodyid()[*geom] as usize == body).collect();
         let models = [without(model, &geoms), Arc::new(model.clone()), without(model, &own)];
+        // Models are compared when they are changed between; what is compared is worked out at the first look, on the heap.
+        for model in &models {
+            let _ = model.layout();
+        }
         Ok(Some(Self { thing: (qpos, dof), lowest_m, site, within_m, joints, models }))
     }
 
