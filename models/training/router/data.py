@@ -10,7 +10,7 @@ from .embeddings import embed
 from .scenes import STATE_SIZE, states
 
 # Seeds of the splits are apart from each other as well; a fresh test is another `draw`.
-SPLIT_SEEDS = {"train": 1_000, "validation": 2_000, "test": 3_000, "reserve": 4_000}
+SPLIT_SEEDS = {"train": 1_000, "validation": 2_000, "test": 3_000, "reserve": 4_000, "known": 5_000}
 DIGITS = 3  # of what a file of rows holds: mm
 
 

@@ -13,7 +13,7 @@ NAMES = ("w1", "b1", "w2", "b2", "w_skill", "b_skill", "w_params", "b_params")
 
 SENTENCES, SCENES = 96, 6  # a batch
 NOISE = 0.3  # on the embedding, in its normalised units, at most: slips and fillers that no training has seen
-STATE_NOISE = 0.0
+CONCEPTS, FORGOTTEN = 320, 0.25  # from here on words are told by hash: of so many sentences none is, to lean on concepts
 PARAMS_WEIGHT = 4.0  # of their mean absolute error, beside the cross entropy of the skill
 DECAY = 1e-2  # of the first layer's weights to the embedding, as in AdamW
 KEEP = 0.999  # of the averaged weights, a step
@@ -63,6 +63,7 @@ def fit(weights, embeddings, meant, states, answers, batches, rates, rng, watch=
         said = rng.integers(0, len(embeddings), SENTENCES)
         noise = np.float32(NOISE) * rng.random((SENTENCES, 1), np.float32)
         seen = embeddings[said] + noise * rng.standard_normal((SENTENCES, EMBEDDING), np.float32)
+        seen[rng.random(SENTENCES) < FORGOTTEN, CONCEPTS:] = 0.0
         scenes, x = states(rng, SENTENCES * SCENES)
         meanings = np.repeat(meant[said], SCENES, axis=0)
         loss, slopes = _loss(weights, seen, x, meanings[:, 0], answers(meanings, scenes))
