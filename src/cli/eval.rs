@@ -155,8 +155,7 @@ fn pictures(
         "{robot}-{}-{}-{}-{}-{}",
         row.skill, tally.stratum, tally.execute_steps, tally.delay_ticks, episode.seed
     );
-    let camera = playground.settings.daemon.cameras.first();
-    media::draw(row, episode, camera, &folder.join(stem))
+    media::draw(row, episode, &playground.view(row.task)?, &folder.join(stem))
 }
 
 /// Every way to execute, join and deliver chunks that was asked for, the delay counting fastest.

@@ -94,12 +94,12 @@ fn pictures(
         if !is_wanted || playground.tasks.of(skill).is_err() {
             continue;
         }
-        let camera = playground.camera(None)?;
+        let camera = playground.view(skill)?;
         let stratum = playground.stratum("clean")?;
         let row = playground.evaluation([skill, skill], stratum, Conditions::default());
         let episode = row.episode(arguments.seed).map_err(CliError::Words)?;
         let stem = arguments.pictures.join(format!("{robot}_{skill}"));
-        let media = media::draw(&row, &episode, Some(camera), &stem)?;
+        let media = media::draw(&row, &episode, &camera, &stem)?;
         let how = match &episode.trouble {
             _ if episode.success => format!("success after {:.2} s", episode.time_s),
             Some(trouble) => format!("FAILURE: {trouble}"),

@@ -109,6 +109,15 @@ impl Playground {
             ))
         })
     }
+
+    /// The camera that sees a task best, with the pixels of the configuration's first one.
+    pub(super) fn view(&self, task: &str) -> Result<CameraSettings, CliError> {
+        let mut camera = self.camera(None)?.clone();
+        if let Some(name) = &self.tasks.of(task)?.camera {
+            camera.name.clone_from(name);
+        }
+        Ok(camera)
+    }
 }
 
 /// The period that is asked for, or else the one that the skill's head was made for.

@@ -56,6 +56,8 @@ pub struct Object {
 pub struct Task {
     /// The skill's default words: what a policy that sees an instruction is told.
     pub instruction: Option<String>,
+    /// The scene's camera that sees it best; absent is the first of the daemon's configuration.
+    pub camera: Option<String>,
     /// What is acted on: one of these, drawn.
     pub objects: Vec<String>,
     /// Where it is put, m.

@@ -138,7 +138,7 @@ pub fn record(
                     }
                     trace.samples.push(sample);
                     let every = 1 + trace.samples.len() / STATS_PICTURES;
-                    if trace.samples.len() % every == 0 {
+                    if trace.samples.len().is_multiple_of(every) {
                         trace.image_stats.add(&rgb);
                     }
                     images.push(image);

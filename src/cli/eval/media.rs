@@ -34,15 +34,11 @@ pub(in crate::cli) struct Media {
 pub(in crate::cli) fn draw(
     row: &Evaluation<'_>,
     episode: &Episode,
-    camera: Option<&CameraSettings>,
+    camera: &CameraSettings,
     stem: &Path,
 ) -> Result<Media, CliError> {
-    let Some(settings) = camera else {
-        let words = "the daemon's configuration has no [[cameras]] to look through: add one";
-        return Err(CliError::Words(format!("{}: no pictures: {words}", stem.display())));
-    };
     let words = |error: PictureError| CliError::Words(error.to_string());
-    let (every_s, mut shots) = taken(row, episode, settings)?;
+    let (every_s, mut shots) = taken(row, episode, camera)?;
     if let Some(last) = shots.last_mut() {
         let why = episode.trouble.as_deref().unwrap_or("too slow");
         last.caption += &if episode.success { "  success".into() } else { format!("  {why}") };
