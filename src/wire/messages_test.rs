@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::{Kind, TABLE};
+use crate::wire::{Kind, TABLE, heard};
 
 fn reason(verb: &str, payload: &str) -> String {
     command(verb, payload.as_bytes()).expect_err(payload).to_string()
@@ -25,6 +25,9 @@ fn the_examples_of_the_documentation_are_understood() {
             None if key.kind == Kind::Question => poses::ik(example.as_bytes()).map(|_| ()),
             Some("estop") => plain(example.as_bytes()).map(|_| ()),
             Some(verb) => command(verb, example.as_bytes()).map(|_| ()),
+            None if key.kind == Kind::Instruction => {
+                heard::instruction(example.as_bytes()).map(|_| ())
+            }
             None => decision_message(example.as_bytes()).map(|_| ()),
         };
         assert_eq!(understood, Ok(()), "{}", key.name);

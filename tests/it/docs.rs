@@ -218,6 +218,10 @@ fn registry_md_has_every_key_and_no_other() {
     let proof = read("src/skill/registry/proof.rs");
     let proof = names(&proof, "pub struct ProofEntry ", "\n}", "    pub ");
     keys.extend(proof.into_iter().map(str::to_owned));
+    let routers = read("src/skill/registry/routers.rs");
+    for what in ["pub struct RouterEntry ", "pub struct RouterRecord "] {
+        keys.extend(names(&routers, what, "\n}", "    pub ").into_iter().map(str::to_owned));
+    }
     for what in ["pub enum Status", "pub enum Scripted"] {
         keys.extend(names(&source, what, "\n}", "    ").into_iter().map(snake));
     }
@@ -389,8 +393,17 @@ fn failsafe_md_has_every_mode_and_every_fault() {
 fn command_lines(readme: &str) -> Vec<Vec<&str>> {
     let lines = blocks(readme, "sh").into_iter().flat_map(str::lines);
     let bare = lines.map(|line| line.split(" #").next().unwrap_or_default());
-    bare.map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .filter(|words| !words.is_empty())
+    bare.map(in_words).filter(|words| !words.is_empty()).collect()
+}
+
+/// As a shell splits them, as far as the README needs it: what stands between quotation marks is one word.
+fn in_words(line: &str) -> Vec<&str> {
+    let parts = line.split('"').enumerate();
+    parts
+        .flat_map(|(k, part)| match k % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        })
         .collect()
 }
 
