@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build \
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build \
 	train evaluate gallery check-lerobot check-tools clean
 
 help: ## this list
@@ -20,6 +20,10 @@ help: ## this list
 
 run: build ## show a simulated Piper arm picking up a berry (pictures go to OUT=out/demo)
 	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --out $(OUT)
+
+demo-fireboy: build ## show a simulated Fire Boy finding a berry and eating it (pictures go to out/demo-fireboy)
+	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- demo --config config/fireboy.toml --skill find_and_eat_berry \
+		--out out/demo-fireboy
 
 test: setup ## build and run every test; each bench runs once, tiny
 	@$(PYTHON) setup/test_fetch.py
