@@ -168,12 +168,14 @@ impl Daemon {
     pub(crate) fn wait_for(&self, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
-            let said = self.says(name);
-            if is_so(&said) {
-                return said;
+            // What is told once a second has not been told yet, right after the start.
+            let told = self.client.read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let said = told.into_values().next();
+            if let Some(said) = said.as_ref().filter(|said| is_so(said)) {
+                return said.clone();
             }
             let late = begun.elapsed() > PATIENCE;
-            assert!(!late, "{name}: still {said}; {}", self.says("state/mode"));
+            assert!(!late, "{name}: still {said:?}; {}", self.says("state/mode"));
             std::thread::sleep(LOOK_EVERY);
         }
     }

@@ -199,9 +199,9 @@ fn every_key_of_every_shipped_manifest_is_refused_when_it_is_broken() {
             refuse("another type", &value);
             if let Some(bad) = nonsense(&old).filter(|_| !old.is_integer() || !may_be_negative(way))
             {
-                // A list of lists, or an optional list, may be empty.
+                // A list of lists, or an optional list, may be empty; so may the conditions of a stage that has none.
                 *at(&mut value, way) = bad.clone();
-                let is_optional_list = old.is_array() && ["strata"].contains(&name(way));
+                let is_optional_list = old.is_array() && ["strata", "when"].contains(&name(way));
                 if !is_optional_list {
                     refuse("nonsense", &value);
                 }

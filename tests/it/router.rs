@@ -105,13 +105,14 @@ impl Router {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reflexd-router"));
         command.current_dir(here("")).args(["run", "--connect", &daemon.endpoint, "--config"]);
         command.arg(config).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("reflexd-router was built");
+        // From here on it is ended with the test, however that ends.
+        let mut router = Self(command.spawn().expect("reflexd-router was built"));
         let mut line = String::new();
-        let out = child.stdout.take().expect("it is piped");
+        let out = router.0.stdout.take().expect("it is piped");
         BufReader::new(out).read_line(&mut line).expect("it says that it is ready");
-        assert!(line.contains("piper"), "{line}");
+        assert!(line.contains(&daemon.endpoint), "{line}");
         daemon.wait_for("diag/router", |told| told["router_alive"] == true);
-        Self(child)
+        router
     }
 
     fn signal(&self, signal: &str) {

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Change, LoadError, RegistryFile, Report, Status, Word, json::Json};
-use crate::{config::ConfigError, head::digest_of};
+use crate::{
+    config::{self, ConfigError},
+    head::digest_of,
+};
 
 /// One way to make a skill and its parameters of an instruction.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -117,12 +120,9 @@ impl RegistryFile {
         }
         let Some(head) = &router.head else { return Ok(None) };
         let path = self.resolve(head);
+        let named: Named = config::parse(&path)?;
         let unreadable = |source| ConfigError::Unreadable { file: path.clone(), source };
         let manifest = fs::read_to_string(&path).map_err(unreadable)?;
-        let named: Named = toml::from_str(&manifest).map_err(|error| ConfigError::Malformed {
-            file: path.clone(),
-            words: error.message().to_owned(),
-        })?;
         let network = path.with_file_name(named.onnx);
         let unreadable = |source| ConfigError::Unreadable { file: network.clone(), source };
         let onnx = fs::read(&network).map_err(unreadable)?;

@@ -21,7 +21,7 @@ struct Cast {
 }
 
 const PIPER: Cast = Cast { robot: "piper", camera: "front", hand: "arm" };
-const FIREBOY: Cast = Cast { robot: "fireboy", camera: "front_cam", hand: "right" };
+const FIREBOY: Cast = Cast { robot: "fireboy", camera: "stage", hand: "right" };
 
 /// What can be seen from outside at one moment.
 struct Seen {

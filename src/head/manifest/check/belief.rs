@@ -62,6 +62,9 @@ impl ObjectRule {
     fn check(&self, no: &Refuse<'_>) -> Checked {
         no.unless_named("object.arm", &self.arm)?;
         no.unless_distinct("object.fingers", &self.fingers)?;
+        if let Some(mouth) = &self.mouth {
+            no.unless_named("object.mouth", mouth)?;
+        }
         let finite = self.closed_below.is_finite();
         no.unless(finite, "object.closed_below", self.closed_below, "give a finite number")?;
         if let Some(empty) = self.empty_below {

@@ -97,6 +97,12 @@ impl FeatureRule {
 
     /// What is seen from where.
     fn check_viewpoint(&self, no: &Refuse<'_>, key: impl Fn(&'static str) -> String) -> Checked {
+        if let Some(arm) = &self.arm {
+            no.unless_named(&key("arm"), arm)?;
+        }
+        if let Some(yaw) = &self.yaw {
+            no.unless_named(&key("yaw"), yaw)?;
+        }
         let is_tool = self.name == FeatureName::ToolPosition;
         let is_relative = self.name == FeatureName::Relative;
         let remedy = "only a tool_position has it: leave it out";
