@@ -131,7 +131,7 @@ impl Play {
         }
     }
 
-    fn from_target(&self, seen: &Seen) -> [f64; 2] {
+    fn off_target(&self, seen: &Seen) -> [f64; 2] {
         let [x, y] = self.place(seen);
         [x - seen.target_m[0], y - seen.target_m[1]]
     }
@@ -146,7 +146,7 @@ fn walks(cast: &'static Cast, text: &str, more: &[&str]) {
     let decided = play.say(text, more);
     assert_eq!(decided["neural_skill"], "walk_to", "{decided}");
     play.until("walk_to", &decided, |play, seen| {
-        let [x, y] = play.from_target(seen);
+        let [x, y] = play.off_target(seen);
         x.hypot(y) < 0.08
     });
 }
@@ -157,7 +157,7 @@ fn laps(cast: &'static Cast) {
     assert_eq!(decided["neural_skill"], "run_around", "{decided}");
     let (mut before, mut turned) = (None, 0.0_f64);
     play.until("run_around", &decided, |play, seen| {
-        let [x, y] = play.from_target(seen);
+        let [x, y] = play.off_target(seen);
         let angle = y.atan2(x);
         if let Some(before) = before {
             let step: f64 = angle - before;

@@ -110,6 +110,11 @@ impl Condition {
         let bounds = below.is_some() || at_least.is_some();
         let remedy = "give `below`, `at_least`, or both";
         no.unless(bounds, key("below"), below, remedy)?;
+        for (name, named) in [("arm", arm), ("joint", joint)] {
+            if let Some(named) = named {
+                no.unless_named(&key(name), named)?;
+            }
+        }
         no.unless_finite(key("below"), below.as_slice())?;
         no.unless_finite(key("at_least"), at_least.as_slice())?;
         if let (Some(below), Some(at_least)) = (below, at_least) {
