@@ -69,10 +69,10 @@ train: build ## train the shipped heads again (under an hour on 2 cores)
 	@$(MAKE) -C models/training train
 
 evaluate: build ## measure every skill under every condition (many minutes; pictures go to out/evaluate)
-	@failed=; for skill in pick_up find_and_eat_berry walk_to run_around; do \
-		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --skill $$skill --stratum all \
-			--episodes 200 --seed 1 --require 0.98 --media out/evaluate || failed="$$failed $$skill"; \
-	done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
+	@failed=; for robot in daemon fireboy; do for skill in pick_up find_and_eat_berry walk_to run_around; do \
+		$(CARGO) run --quiet $(FLAGS) --bin reflexd -- eval --config config/$$robot.toml --skill $$skill \
+			--stratum all --episodes 200 --seed 1 --require 0.98 --media out/evaluate || failed="$$failed $$skill"; \
+	done; done; test -z "$$failed" || { echo "below 98 %, or without a head:$$failed" >&2; exit 1; }
 
 gallery: build ## play every skill, take pictures, write docs/gallery.md (docs/images/gallery/)
 	$(CARGO) run --quiet $(FLAGS) --bin reflexd -- gallery \

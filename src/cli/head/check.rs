@@ -6,11 +6,16 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigArguments, Exit, Which, robot, runners};
-use crate::head::{Head, HeadError};
+use crate::{
+    daemon,
+    head::{Head, HeadError},
+};
+
+mod router;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckArguments {
-    /// The heads' manifests.
+    /// The heads' manifests, routers' too.
     #[arg(required = true, value_name = "FILE")]
     manifests: Vec<PathBuf>,
     /// On which engines.
@@ -29,6 +34,13 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
     let mut exit = Exit::Done;
     let mut all = Vec::new();
     for file in &arguments.manifests {
+        if router::is_one(file) {
+            let words = (!arguments.json).then_some(&mut *out);
+            let (found, told) = router::check(file, &body, daemon::engine(&settings)?, words)?;
+            exit = worst(exit, found);
+            all.push(told);
+            continue;
+        }
         let mut engines = Vec::new();
         let mut manifest = None;
         for runner in &runners {
