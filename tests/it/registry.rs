@@ -187,6 +187,12 @@ fn after_training_the_digests_are_pinned_and_the_record_is_of_another_network_un
     let counts = ["--episodes", "50", "--successes", "50", "--conditions", "the same"];
     let done = run(&[&record[..], &counts].concat());
     assert_eq!(done.status.code(), Some(0), "{done:?}");
+    // Its pictures are still of the earlier one, and nothing else is.
+    let (_, found) = models.validate();
+    let findings = found["findings"].as_array().expect("a list");
+    assert!(findings.len() == 1 && findings[0].to_string().contains("another network is seen"));
+    let recorded = fs::read_to_string(models.registry()).expect("there");
+    fs::write(models.registry(), recorded.replace(&old, &network)).expect("a temporary file");
     let (code, found) = models.validate();
     assert_eq!(code, Some(0), "{found}");
 }

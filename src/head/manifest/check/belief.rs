@@ -87,6 +87,9 @@ impl ObjectRule {
 
 impl StageRule {
     fn check(&self, no: &Refuse<'_>, key: impl Fn(&str) -> String, manifest: &Manifest) -> Checked {
+        let remedy = "give what suffices to stay, or leave it out";
+        let says = self.stays.as_ref().is_none_or(|stays| !stays.is_empty());
+        no.unless(says, key("while"), "[]", remedy)?;
         let stays = self.stays.as_deref().unwrap_or_default();
         for (name, list) in [("when", self.when.as_slice()), ("while", stays)] {
             for (k, condition) in list.iter().enumerate() {
