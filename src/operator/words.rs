@@ -89,6 +89,10 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
             "the backend measures another number of joints: look at the robot's file".into()
         }
         Fault::StateStale => "the measured state is too old: look at the robot's connection".into(),
+        Fault::Unwell(ailment) => match ailment.joint() {
+            Some(joint) => format!("{} {}", name(joint), ailment.words()),
+            None => ailment.words().into(),
+        },
         Fault::BackendLost => "the backend lost the robot: look at its power and connection".into(),
         Fault::Diverged { joint } => format!(
             "{} does not follow its set-points: free it, or look for a collision",

@@ -225,6 +225,7 @@ fn fault_name(fault: Fault) -> (&'static str, Option<usize>) {
         Fault::StateNotFinite { joint } => ("state_not_finite", Some(joint)),
         Fault::StateShape => ("state_shape", None),
         Fault::StateStale => ("state_stale", None),
+        Fault::Unwell(ailment) => (ailment.name(), ailment.joint()),
         Fault::BackendLost => ("backend_lost", None),
         Fault::Diverged { joint } => ("diverged", Some(joint)),
     }

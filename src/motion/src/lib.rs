@@ -14,6 +14,7 @@ mod time;
 mod geometry;
 mod workspace;
 
+mod ailment;
 mod robot;
 mod state;
 
@@ -30,6 +31,7 @@ mod seam;
 
 mod controller;
 
+pub use ailment::Ailment;
 pub use chunk::{Chunk, ChunkId, HeadDigest, MAX_STEPS};
 pub use controller::{Controller, Inputs};
 pub use correction::{Corrected, Correction, CorrectionRule};

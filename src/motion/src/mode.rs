@@ -21,7 +21,7 @@
 //! arming are two acts. Every stop starts a new epoch, so that nothing queued before it runs after it; a run that ends by itself is
 //! no stop.
 
-use crate::{seam::RunId, time::TickIndex};
+use crate::{ailment::Ailment, seam::RunId, time::TickIndex};
 
 /// Who pulled the e-stop: an identity that the asynchronous side gave out; never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub enum Fault {
     StateStale,
     /// The backend lost the robot.
     BackendLost,
+    /// The backend found out what the robot suffers from.
+    Unwell(Ailment),
     /// The robot does not follow its commands.
     Diverged {
         /// Which joint.

@@ -74,6 +74,8 @@ pub enum Drive {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Command {
     drive: Drive,
+    stop: bool,
+    release: bool,
     position: Joints,
 }
 
@@ -82,6 +84,20 @@ impl Command {
     #[must_use]
     pub const fn drive(&self) -> Drive {
         self.drive
+    }
+
+    /// Whether somebody pulled the e-stop and it has not been cleared: a robot that has a stop of its own may use it,
+    /// driven or not. One that has none follows the set-points, which brake and then stay.
+    #[must_use]
+    pub const fn is_stop(&self) -> bool {
+        self.stop
+    }
+
+    /// Whether the motors are to lose their power in this tick, as an operator who knows that an arm may fall then has
+    /// asked for. Never true together with [`Drive::On`].
+    #[must_use]
+    pub const fn releases(&self) -> bool {
+        self.release
     }
 
     /// Joint set-points, rad or m.
@@ -197,12 +213,12 @@ impl Filter {
 
     /// No command.
     pub(crate) fn idle(&self) -> Command {
-        Command { drive: Drive::Off, position: self.position() }
+        Command { drive: Drive::Off, stop: false, release: false, position: self.position() }
     }
 
     /// The last command again.
     pub(crate) fn command(&self) -> Command {
-        Command { drive: Drive::On, position: self.position() }
+        Command { drive: Drive::On, stop: false, release: false, position: self.position() }
     }
 
     fn collect(&self, of: impl Fn(&Motion) -> f64) -> Joints {

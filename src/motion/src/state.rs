@@ -1,6 +1,6 @@
 //! What the robot says of itself.
 
-use crate::{joints::Joints, time::Nanos};
+use crate::{ailment::Ailment, joints::Joints, time::Nanos};
 
 /// What a backend says of its own condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub enum Health {
     /// Reads and writes work.
     #[default]
     Good,
+    /// Something is wrong with it, and this is known to be it.
+    Unwell(Ailment),
     /// The robot cannot be read or written; what it does is not known.
     Lost,
 }
@@ -23,6 +25,9 @@ pub struct State {
     pub velocity: Joints,
     /// The backend's own condition.
     pub health: Health,
+    /// Whether its drives follow commands now. Simulated ones always do, motors do once they have power: between a
+    /// [`crate::Drive::On`] and this nothing that was commanded moves anything.
+    pub engaged: bool,
 }
 
 impl State {
@@ -34,6 +39,7 @@ impl State {
             position: Joints::zeros(joints),
             velocity: Joints::zeros(joints),
             health: Health::Good,
+            engaged: true,
         }
     }
 }

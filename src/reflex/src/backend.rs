@@ -4,6 +4,7 @@ pub mod loopback;
 #[cfg(feature = "mujoco")]
 pub mod mujoco;
 pub mod noisy;
+pub mod piper;
 
 use motion::{Command, Nanos, State};
 

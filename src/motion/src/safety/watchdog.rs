@@ -21,8 +21,10 @@ impl Watchdog {
 
     /// The first thing that is wrong with a state, the most basic first.
     pub(crate) fn check_state(state: &State, now: Nanos, robot: &Robot) -> Option<Fault> {
-        if state.health == Health::Lost {
-            return Some(Fault::BackendLost);
+        match state.health {
+            Health::Good => {}
+            Health::Unwell(ailment) => return Some(Fault::Unwell(ailment)),
+            Health::Lost => return Some(Fault::BackendLost),
         }
         if state.position.len() != robot.joints() || state.velocity.len() != robot.joints() {
             return Some(Fault::StateShape);

@@ -24,6 +24,7 @@ impl Backend for Loopback {
     fn read(&mut self, now: Nanos, state: &mut State) {
         state.sampled_at = now;
         state.health = Health::Good;
+        state.engaged = true;
         state.position = self.position;
         state.velocity = self.position;
         for (velocity, before) in state.velocity.iter_mut().zip(self.before.iter()) {

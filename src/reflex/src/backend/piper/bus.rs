@@ -1,0 +1,1 @@
+//! A CAN bus: SocketCAN, or socketcand over TCP.
