@@ -1,0 +1,6 @@
+use super::Feedback;
+use crate::backend::piper::frames::{FieldError, Frame};
+
+pub(super) fn feedback(_frame: &Frame) -> Result<Option<Feedback>, FieldError> {
+    Ok(None)
+}
