@@ -106,6 +106,7 @@ pub struct RuleSettings {
     pub give_up_ticks: u32,
     pub divergence_ticks: u32,
     pub arm_tolerance_rad_or_m: f64,
+    pub engage_max_ms: u32,
 }
 
 impl Default for RuleSettings {
@@ -117,6 +118,7 @@ impl Default for RuleSettings {
             give_up_ticks: rules.give_up_ticks,
             divergence_ticks: rules.divergence_ticks,
             arm_tolerance_rad_or_m: rules.arm_tolerance,
+            engage_max_ms: (rules.engage_max_ns / 1_000_000) as u32,
         }
     }
 }
@@ -321,6 +323,7 @@ impl RobotSettings {
             give_up_ticks: self.rules.give_up_ticks,
             divergence_ticks: self.rules.divergence_ticks,
             arm_tolerance: self.rules.arm_tolerance_rad_or_m,
+            engage_max_ns: u64::from(self.rules.engage_max_ms) * 1_000_000,
         };
         let limits: Vec<JointLimits> = self.joints.iter().map(JointSettings::limits).collect();
         Robot::build(period_s, &limits, rules).map_err(|error| {

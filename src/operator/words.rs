@@ -10,6 +10,7 @@ pub fn mode(mode: &Mode) -> &'static str {
     match mode {
         Mode::Booting => "booting",
         Mode::Disarmed => "disarmed",
+        Mode::Arming { .. } => "arming",
         Mode::Holding => "holding",
         Mode::Moving { .. } => "moving",
         Mode::Stopping { .. } => "stopping",
@@ -98,6 +99,16 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
             "{} does not follow its set-points: free it, or look for a collision",
             name(joint)
         ),
+        Fault::NotEngaged => {
+            "the motors did not take hold in time: look at the robot's power and its own buttons, clear the fault and arm again".into()
+        }
+        Fault::Disengaged => {
+            "the motors let go of the robot: support it, look at its power, clear the fault and arm again".into()
+        }
+        Fault::OutsideLimits { joint } => format!(
+            "{} sank out of its limits before the motors took hold: move it inside by hand, clear the fault and arm again",
+            name(joint)
+        ),
     }
 }
 
@@ -109,6 +120,7 @@ pub fn refusal(refusal: Refusal, joints: &[String]) -> String {
             let remedy = match present {
                 Mode::Booting => "wait for the robot's first state",
                 Mode::Disarmed => "arm it first",
+                Mode::Arming { .. } => "wait until its motors have taken hold",
                 Mode::Stopping { .. } => "wait until it has come to rest",
                 Mode::Faulted { .. } | Mode::EStopped { .. } => {
                     "clear_fault once it rests, then arm"

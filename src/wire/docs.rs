@@ -142,6 +142,7 @@ pub(super) mod samples {
                 mode: Mode::Moving { run: RunId(7) },
                 epoch: Epoch(3),
                 drive: Drive::On,
+                trouble: None,
                 state: State {
                     sampled_at: Nanos(61_699_000_000),
                     position: joints([0.21, 0.79]),

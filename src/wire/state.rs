@@ -144,6 +144,7 @@ fn joints(present: &Present, shape: &Shape) -> Value {
     json!({
         "mode": words::mode(&tick.mode),
         "driven": tick.drive == Drive::On,
+        "engaged": tick.state.engaged,
         "sampled_at_ns": tick.state.sampled_at.0,
         "names": *shape.joints,
         "position_rad_or_m": values(&tick.state.position),
@@ -228,6 +229,9 @@ fn fault_name(fault: Fault) -> (&'static str, Option<usize>) {
         Fault::Unwell(ailment) => (ailment.name(), ailment.joint()),
         Fault::BackendLost => ("backend_lost", None),
         Fault::Diverged { joint } => ("diverged", Some(joint)),
+        Fault::NotEngaged => ("not_engaged", None),
+        Fault::Disengaged => ("disengaged", None),
+        Fault::OutsideLimits { joint } => ("outside_limits", Some(joint)),
     }
 }
 

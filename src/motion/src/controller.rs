@@ -1,5 +1,7 @@
 //! The law itself: state and orders in, command and report out.
 
+mod grip;
+
 use crate::{
     chunk::{Chunk, HeadDigest},
     correction::{Corrected, Correction},
@@ -8,7 +10,7 @@ use crate::{
     mode::{Ending, Fault, Mode, StopSource},
     plan::{ChunkRefusal, FirstStep, Source},
     robot::Robot,
-    safety::{Command, Filter, LimitedBy, Limits, Passed, Watchdog},
+    safety::{Command, Drive, Filter, LimitedBy, Limits, Passed, Watchdog},
     schedule::{Adopted, Due, Schedule, Taken},
     seam::{Ask, Epoch, Event, Events, Order, Refusal, Reply, Run, RunId, Tick, What},
     state::State,
@@ -44,6 +46,10 @@ pub struct Controller {
     /// Whether set-points are commanded: from arming until disarmed or cleared, through faults and stops. A robot that
     /// was not driven before trouble is not driven by it.
     driven: bool,
+    /// Whether this tick takes the power off the motors.
+    releases: bool,
+    /// Whether the last command was to be followed: motors engage on the edge, so there has to be one.
+    drive: Drive,
     epoch: Epoch,
     tick: TickIndex,
     filter: Filter,
@@ -67,6 +73,8 @@ impl Controller {
             robot,
             mode: Mode::Booting,
             driven: false,
+            releases: false,
+            drive: Drive::Off,
             epoch: Epoch(0),
             tick: TickIndex(0),
             watchdog: Watchdog::new(),
@@ -157,8 +165,10 @@ impl Controller {
     pub fn tick(&mut self, inputs: &Inputs) -> (Command, Tick) {
         let mut events = Events::default();
         let trouble = self.watch(inputs);
+        self.releases = false;
         self.boot(trouble.is_none(), inputs.state);
         self.judge(inputs.stop, trouble, &mut events);
+        self.take_hold(inputs, &mut events);
         for order in inputs.orders {
             let outcome = self.obey(order, inputs, trouble, &mut events);
             events.push(match outcome {
@@ -171,12 +181,15 @@ impl Controller {
         }
         let (command, step) =
             if inputs.early { self.stay() } else { self.act(inputs.correction, &mut events) };
+        let command = command.marked(matches!(self.mode, Mode::EStopped { .. }), self.releases);
+        self.drive = command.drive();
         let tick = Tick {
             tick: self.tick,
             at: inputs.now,
             mode: self.mode,
             epoch: self.epoch,
             drive: command.drive(),
+            trouble,
             state: *inputs.state,
             requested: step.requested,
             applied: *command.position(),
@@ -197,8 +210,14 @@ impl Controller {
         if let Some(fault) = Watchdog::check_state(inputs.state, inputs.now, &self.robot) {
             return Some(fault);
         }
-        if !self.driven {
+        if !self.driven || matches!(self.mode, Mode::Arming { .. }) {
             return None;
+        }
+        if !inputs.state.engaged {
+            // Told once: what let go cannot diverge, and has to be cleared before it can take hold again.
+            let held =
+                matches!(self.mode, Mode::Holding | Mode::Moving { .. } | Mode::Stopping { .. });
+            return held.then_some(Fault::Disengaged);
         }
         self.watchdog.check_divergence(inputs.state, &self.filter.position(), &self.robot)
     }
@@ -230,6 +249,8 @@ impl Controller {
     fn leave(&mut self, mode: Mode, events: &mut Events) {
         self.end_run(Ending::Stopped, events);
         self.epoch.0 += 1;
+        // What never took hold has nothing to hold: motors that come up later would leap to where the arm was by then.
+        self.driven &= !matches!(self.mode, Mode::Arming { .. });
         self.mode = mode;
     }
 
@@ -250,51 +271,15 @@ impl Controller {
         events: &mut Events,
     ) -> Result<(), Refusal> {
         match order.what {
-            What::Arm => self.arm(order.epoch, inputs.state),
+            What::Arm => self.arm(order.epoch, inputs),
             What::Begin(run) => self.begin(run, order.epoch, inputs.now, events),
             What::HandOver(run) => self.hand_over(run, order.epoch, inputs.now),
             What::Hold => self.stop(false, events),
             What::Disarm => self.stop(true, events),
             What::End(run) => self.end(run, events),
             What::ClearFault => self.clear(inputs.stop.is_some() || trouble.is_some()),
+            What::Release => self.release(order.epoch),
         }
-    }
-
-    fn arm(&mut self, epoch: Epoch, state: &State) -> Result<(), Refusal> {
-        match self.mode {
-            Mode::Disarmed if epoch < self.epoch => Err(Refusal::Stale),
-            Mode::Disarmed => {
-                let pose = self.standing(state)?;
-                self.filter.anchor(&pose);
-                self.sent = Course::standing(&pose);
-                self.watchdog = Watchdog::new();
-                self.mode = Mode::Holding;
-                self.driven = true;
-                Ok(())
-            }
-            Mode::Holding => Ok(()),
-            _ => Err(Refusal::Mode(self.mode)),
-        }
-    }
-
-    /// Where to take hold: each joint at its last command if it still stands there (so that arming again and again does
-    /// not creep by the drives' sag), else where it stands, else nowhere.
-    fn standing(&self, state: &State) -> Result<Joints, Refusal> {
-        let tolerance = self.robot.rules().arm_tolerance;
-        let mut pose = state.position;
-        for (position, last) in pose.iter_mut().zip(self.filter.position().iter()) {
-            if (*position - last).abs() <= tolerance {
-                *position = *last;
-            }
-        }
-        for (joint, limits) in self.robot.limits().iter().enumerate() {
-            let inside = pose[joint].clamp(limits.position_min, limits.position_max);
-            if (pose[joint] - inside).abs() > tolerance {
-                return Err(Refusal::OutsideLimits { joint });
-            }
-            pose[joint] = inside;
-        }
-        Ok(pose)
     }
 
     fn begin(
@@ -339,6 +324,10 @@ impl Controller {
         match self.mode {
             Mode::Moving { .. } | Mode::Holding => {
                 self.leave(Mode::Stopping { disarm }, events);
+                Ok(())
+            }
+            Mode::Arming { .. } => {
+                self.leave(Mode::Disarmed, events);
                 Ok(())
             }
             Mode::Stopping { disarm: before } => {

@@ -1,27 +1,41 @@
 //! The mode machine's states. The moves between them are in `controller.rs`.
 //!
 //! ```text
-//!               first good state                arm
-//!   Booting ───────────────────► Disarmed ───────────────► Holding ◄──────────┐
-//!                                  ▲   ▲                    │   ▲             │ at rest
-//!                                  │   │ disarm, at rest    │   │ run ended   │
-//!                       clear_fault│   └──── Stopping ◄─────┤   │             │
-//!                                  │           ▲  │         │   │             │
-//!                                  │     hold, │  └─────────┼───┼─────────────┘
-//!                                  │   disarm, │      begin │   │
-//!                                  │    give up│            ▼   │
-//!                                  │           └───────── Moving ◄─┐
-//!                                  │                        └──────┘ begin (supersedes)
+//!               first good state            arm          engaged
+//!   Booting ───────────────────► Disarmed ─────► Arming ─────────► Holding ◄──────────┐
+//!                                  ▲ ▲ ▲           │                │   ▲             │ at rest
+//!                                  │ │ └───────────┘                │   │             │
+//!                                  │ │ hold, disarm                 │   │ run ended   │
+//!                                  │ │ disarm, at rest              │   │             │
+//!                       clear_fault│ └────────────── Stopping ◄─────┤   │             │
+//!                                  │                   ▲  │         │   │             │
+//!                                  │             hold, │  └─────────┼───┼─────────────┘
+//!                                  │           disarm, │      begin │   │
+//!                                  │            give up│            ▼   │
+//!                                  │                   └───────── Moving ◄─┐
+//!                                  │                                └──────┘ begin (supersedes)
 //!              from every mode:    │
 //!                trouble ───► Faulted ──┐
 //!                stop flag ─► EStopped ─┴─ both brake to rest within the limits, then hold
 //! ```
 //!
+//! Motors that are engaged already pass `Arming` within the tick. Until they are, the set-point is where the robot stands:
+//! they come up without a leap. Who leaves `Arming` for any other mode than `Holding` is no longer driven, so that motors
+//! which come up late are not commanded to where the arm was; who loses its motors stays driven, since the others hold.
+//! A backend engages on the edge from `Drive::Off` to `Drive::On` and on nothing else, and only arming makes that edge.
+//!
+//! Releasing takes the power off the motors, in `Booting`, `Disarmed`, `Faulted` and `EStopped` at rest, for one tick. It
+//! changes no mode: whatever was wrong still is.
+//!
 //! `EStopped` outranks `Faulted`, which outranks the rest. Clearing leads to `Disarmed`, never further: clearing and
 //! arming are two acts. Every stop starts a new epoch, so that nothing queued before it runs after it; a run that ends by itself is
 //! no stop.
 
-use crate::{ailment::Ailment, seam::RunId, time::TickIndex};
+use crate::{
+    ailment::Ailment,
+    seam::RunId,
+    time::{Nanos, TickIndex},
+};
 
 /// Who pulled the e-stop: an identity that the asynchronous side gave out; never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +48,11 @@ pub enum Mode {
     Booting,
     /// Nothing is commanded.
     Disarmed,
+    /// Switched on, and not engaged yet: the set-point is where the robot stands.
+    Arming {
+        /// Since when.
+        since: Nanos,
+    },
     /// Powered, standing at the last command.
     Holding,
     /// Following a run's chunks.
@@ -101,6 +120,15 @@ pub enum Fault {
     Unwell(Ailment),
     /// The robot does not follow its commands.
     Diverged {
+        /// Which joint.
+        joint: usize,
+    },
+    /// The motors were switched on and did not take hold in time.
+    NotEngaged,
+    /// The motors let go of a robot that was held.
+    Disengaged,
+    /// Before the motors took hold of it, this joint sank out of its limits.
+    OutsideLimits {
         /// Which joint.
         joint: usize,
     },

@@ -36,6 +36,8 @@ pub struct Rules {
     pub divergence_ticks: u32,
     /// How far outside its limits, or from the last command, a joint may stand when it is armed (rad or m).
     pub arm_tolerance: f64,
+    /// Motors that do not follow so long after they were switched on are a fault.
+    pub engage_max_ns: u64,
 }
 
 impl Default for Rules {
@@ -46,6 +48,7 @@ impl Default for Rules {
             give_up_ticks: 20,
             divergence_ticks: 5,
             arm_tolerance: 0.02,
+            engage_max_ns: 3_000_000_000,
         }
     }
 }

@@ -105,6 +105,12 @@ impl Command {
     pub const fn position(&self) -> &Joints {
         &self.position
     }
+
+    /// The same, told what else it is. Who releases drives nothing.
+    pub(crate) const fn marked(self, stop: bool, release: bool) -> Self {
+        let drive = if release { Drive::Off } else { self.drive };
+        Self { drive, stop, release, position: self.position }
+    }
 }
 
 /// What became of a wish.

@@ -8,7 +8,7 @@ use crate::{
     correction::Corrected,
     course::Course,
     joints::Joints,
-    mode::{Ending, Mode},
+    mode::{Ending, Fault, Mode},
     plan::{ChunkRefusal, Plan, Source},
     robot::JointLimits,
     safety::{Drive, LimitedBy},
@@ -51,6 +51,8 @@ pub enum What {
     Hold,
     /// Forget a fault or an e-stop; leaves the robot disarmed.
     ClearFault,
+    /// Take the power off the motors. The arm falls: only what is not held, or stands still in trouble, may be released.
+    Release,
     /// Follow a run.
     Begin(Run),
     /// The run that is being followed goes on by another plan, without a break: what is in use is used up, what was asked
@@ -287,6 +289,9 @@ pub struct Tick {
     pub epoch: Epoch,
     /// Whether set-points are commanded.
     pub drive: Drive,
+    /// What is wrong with what was measured, whatever the mode: it keeps a robot from booting, and a fault from being
+    /// cleared.
+    pub trouble: Option<Fault>,
     /// The state that was measured.
     pub state: State,
     /// The set-point that was due.

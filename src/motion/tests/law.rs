@@ -287,6 +287,9 @@ enum Trouble {
     Recover,
     Stop,
     State([f64; JOINTS]),
+    /// The motors take hold, or let go.
+    Engaged(bool),
+    Release,
     Nothing,
 }
 
@@ -314,6 +317,9 @@ fn any_trouble() -> impl Strategy<Value = Trouble> {
         1 => Just(Trouble::Stop),
         1 => [any_value(), any_value(), any_value()].prop_map(Trouble::State),
         12 => Just(Trouble::Recover),
+        1 => Just(Trouble::Engaged(false)),
+        3 => Just(Trouble::Engaged(true)),
+        1 => Just(Trouble::Release),
         4 => Just(Trouble::Nothing),
     ]
 }
@@ -329,7 +335,7 @@ proptest! {
         let robot = robot();
         let mut bench = Bench::armed();
         let mut past: Vec<Joints> = vec![Joints::zeros(JOINTS); 3];
-        let (mut run, mut driven) = (0, true);
+        let (mut run, mut driven, mut before) = (0, true, Mode::Holding);
         bench.begin(run, Seam::Fade { ticks: 2 });
         for (trouble, ticks) in story {
             match trouble {
@@ -361,10 +367,18 @@ proptest! {
                 Trouble::State(values) => {
                     bench.state.position = Joints::from_slice(&values).expect("three joints");
                 }
+                Trouble::Engaged(engaged) => bench.state.engaged = engaged,
+                Trouble::Release => { bench.order(What::Release); }
                 Trouble::Nothing => {}
             }
             for _ in 0..ticks {
-                let (command, _) = bench.tick();
+                let (command, tick) = bench.tick();
+                // Motors that come up late take over wherever the robot has sunk to by then.
+                let taken_hold = !matches!(before, Mode::Arming { .. });
+                before = tick.mode;
+                if !bench.state.engaged {
+                    bench.state.position[1] -= 0.004;
+                }
                 if command.drive() == Drive::Off {
                     bench.state.position = joints(&[0.1, 0.2, 0.3]);
                     past = vec![bench.state.position; 3];
@@ -373,7 +387,7 @@ proptest! {
                 }
                 let p = *command.position();
                 prop_assert!(p.is_finite());
-                if !driven {
+                if !driven || !taken_hold {
                     past = vec![p; 3];
                     driven = true;
                 }

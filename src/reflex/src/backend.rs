@@ -18,5 +18,10 @@ pub trait Backend: Send {
 
     /// Passes a command on. `Drive::Off` leaves the robot as it is: a backend never lets an arm fall, nor moves it, for
     /// want of a command.
+    ///
+    /// Motors are switched on by the edge from `Drive::Off` to `Drive::On`, and by nothing else: what lost its power in
+    /// between says so by [`State::engaged`] and stays off until the next edge. While they come up every command is the pose
+    /// that was measured. [`Command::is_stop`] is for a robot that has a stop of its own; [`Command::releases`], once, is
+    /// the only thing that takes power off motors that hold something up.
     fn write(&mut self, now: Nanos, command: &Command);
 }

@@ -130,6 +130,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             mode,
             epoch: Epoch(1),
             drive: Drive::On,
+            trouble: None,
             state: State { position: joints, ..State::blank(2) },
             requested: joints,
             applied: joints,

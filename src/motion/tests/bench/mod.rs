@@ -1,4 +1,4 @@
-//! A robot that follows every command at once, and the law that drives it.
+//! A robot that follows every command at once if its motors are engaged, and the law that drives it.
 
 #![allow(dead_code, reason = "each test has use for a part of it")]
 
@@ -134,7 +134,7 @@ impl Bench {
             correction: self.correction.as_ref(),
         });
         self.now = self.now.after(PERIOD_NS);
-        if command.drive() == Drive::On {
+        if command.drive() == Drive::On && self.state.engaged {
             self.state.position = *command.position();
         }
         (command, tick)
