@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod check;
 mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
@@ -117,6 +118,7 @@ impl CliError {
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
   reflexd registry validate                is every skill what the registry says?
+  reflexd check                            is the arm on its bus what the robot's file says?
   reflexd doctor                           is this machine fit for real time?
 
 Operators use reflexctl: try `reflexctl --help`."
@@ -133,7 +135,7 @@ pub struct Arguments {
 enum Command {
     /// Run the daemon until SIGINT or SIGTERM; the robot is brought to rest first.
     #[command(
-        after_help = "Example:\n  reflexd run --config config/daemon.toml --listen tcp/0.0.0.0:7447"
+        after_help = "Examples:\n  reflexd run --config config/daemon.toml --listen tcp/0.0.0.0:7447\n  reflexd run --backend piper"
     )]
     Run(RunArguments),
     /// Start a daemon on the simulated robot, have it pick up a berry, and make pictures of it.
@@ -176,6 +178,8 @@ enum Command {
     Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
     Doctor(host::DoctorArguments),
+    /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
+    Check(check::CheckArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -192,6 +196,9 @@ struct ConfigArguments {
 struct RunArguments {
     #[command(flatten)]
     config: ConfigArguments,
+    /// Drive this robot instead of the configuration's: mujoco, piper or loopback.
+    #[arg(long, value_name = "BACKEND")]
+    backend: Option<crate::config::BackendKind>,
     /// Listen on these zenoh endpoints instead of the configuration's.
     #[arg(long, value_name = "ENDPOINT")]
     listen: Vec<String>,
@@ -230,6 +237,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Probe(arguments) => compile::probe(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
+        Command::Check(arguments) => check::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;
@@ -239,7 +247,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
 }
 
 fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, CliError> {
-    let mut settings = Settings::load(&arguments.config.config)?;
+    let mut settings = Settings::load_as(&arguments.config.config, arguments.backend)?;
     if !arguments.listen.is_empty() {
         settings.daemon.zenoh.listen.clone_from(&arguments.listen);
     }

@@ -5,6 +5,7 @@
 
 mod arms;
 mod inference;
+mod piper;
 mod robot;
 mod router;
 mod workspace;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use inference::InferenceSettings;
+pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
@@ -107,13 +109,15 @@ pub struct DaemonSettings {
 }
 
 /// Which backend drives the robot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendKind {
     /// A robot without a body.
     Loopback,
     /// The scene in the robot's `[mujoco]` table.
     Mujoco,
+    /// The arm on the bus in the robot's `[piper]` table.
+    Piper,
 }
 
 /// Whose time the loop keeps.
@@ -229,7 +233,16 @@ impl Settings {
     /// # Errors
     /// The first thing in either that is wrong, by file, key, value and remedy.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::load_as(file, None)
+    }
+
+    /// The same, for another backend than the file's.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_as(file: &Path, backend: Option<BackendKind>) -> Result<Self, ConfigError> {
         let mut daemon: DaemonSettings = parse(file)?;
+        daemon.backend = backend.unwrap_or(daemon.backend);
         let folder = file.parent().unwrap_or(Path::new("."));
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
@@ -268,6 +281,16 @@ impl Settings {
         if daemon.backend == BackendKind::Mujoco && self.robot_settings.mujoco.is_none() {
             let remedy = "give the robot's file a [mujoco] table, or choose another backend";
             return wrong("backend", &"mujoco", remedy);
+        }
+        if daemon.backend == BackendKind::Piper {
+            if self.robot_settings.piper.is_none() {
+                let remedy = "give the robot's file a [piper] table, or choose another backend";
+                return wrong("backend", &"piper", remedy);
+            }
+            if daemon.loop_.pace == Pace::Lockstep {
+                let remedy = "an arm keeps the wall's time: choose realtime";
+                return wrong("loop.pace", &"lockstep", remedy);
+            }
         }
         for camera in &daemon.cameras {
             let small = (1..=1920).contains(&camera.width) && (1..=1080).contains(&camera.height);

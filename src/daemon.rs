@@ -77,6 +77,16 @@ pub enum DaemonError {
         /// MuJoCo's words, or what is missing.
         words: String,
     },
+    /// The arm on the bus cannot be commanded.
+    #[error("{} [piper] on {bus}: {refused} (`reflexd check --robot {}` looks at all of it)", robot.display(), robot.display())]
+    Arm {
+        /// The robot's file.
+        robot: PathBuf,
+        /// Its bus.
+        bus: String,
+        /// Why.
+        refused: reflex::backend::piper::probe::Refused,
+    },
     /// The backend was not built in.
     #[error("{}: backend = {kind:?}: this reflexd was built without it; build with `--features {kind}`", file.display())]
     NotBuilt {

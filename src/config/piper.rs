@@ -35,18 +35,10 @@ pub struct PiperSettings {
     /// How hard the gripper closes at most.
     #[serde(default = "gripper_effort")]
     pub gripper_effort_n_m: f64,
-    /// Gains, for `stream = "mit"` only.
-    pub mit: Option<MitSettings>,
-}
-
-/// The `[piper.mit]` table: gains by joint.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct MitSettings {
-    /// Stiffness.
-    pub kp_n_m_rad: [f64; 6],
-    /// Damping.
-    pub kd_n_m_s_rad: [f64; 6],
+    /// Stiffness of J1 to J6, for `stream = "mit"` only.
+    pub mit_kp_n_m_rad: Option<[f64; 6]>,
+    /// Damping of J1 to J6, for `stream = "mit"` only.
+    pub mit_kd_n_m_s_rad: Option<[f64; 6]>,
 }
 
 /// How set-points are streamed.
@@ -56,7 +48,7 @@ pub enum StreamKind {
     /// MOVE J, the arm's own position control.
     #[default]
     Position,
-    /// MIT, with the gains of `[piper.mit]`.
+    /// MIT, with gains.
     Mit,
 }
 
@@ -150,25 +142,24 @@ impl PiperSettings {
         if !(0.0..=5.0).contains(&self.gripper_effort_n_m) {
             return Err(wrong("gripper_effort_n_m", &self.gripper_effort_n_m, "choose 0 to 5"));
         }
-        let stream = match (self.stream, &self.mit) {
-            (StreamKind::Position, None) => StreamMode::Position,
-            (StreamKind::Position, Some(_)) => {
-                let remedy = "gains are for stream = \"mit\" only: take [piper.mit] out";
+        let stream = match (self.stream, self.mit_kp_n_m_rad, self.mit_kd_n_m_s_rad) {
+            (StreamKind::Position, None, None) => StreamMode::Position,
+            (StreamKind::Position, ..) => {
+                let remedy = "gains are for stream = \"mit\" only: take mit_kp_n_m_rad and mit_kd_n_m_s_rad out";
                 return Err(wrong("stream", &"position", remedy));
             }
-            (StreamKind::Mit, None) => {
-                let remedy = "give it gains: [piper.mit] kp_n_m_rad and kd_n_m_s_rad";
-                return Err(wrong("stream", &"mit", remedy));
-            }
-            (StreamKind::Mit, Some(gains)) => {
-                let (kp, kd) = (gains.kp_n_m_rad, gains.kd_n_m_s_rad);
+            (StreamKind::Mit, Some(kp), Some(kd)) => {
                 if kp.iter().any(|gain| !(0.0..=500.0).contains(gain)) {
-                    return Err(wrong("mit.kp_n_m_rad", &kp, "choose 0 to 500"));
+                    return Err(wrong("mit_kp_n_m_rad", &kp, "choose 0 to 500"));
                 }
                 if kd.iter().any(|gain| !(0.0..=5.0).contains(gain)) {
-                    return Err(wrong("mit.kd_n_m_s_rad", &kd, "choose 0 to 5"));
+                    return Err(wrong("mit_kd_n_m_s_rad", &kd, "choose 0 to 5"));
                 }
                 StreamMode::Mit { kp, kd }
+            }
+            (StreamKind::Mit, ..) => {
+                let remedy = "give it gains: mit_kp_n_m_rad and mit_kd_n_m_s_rad";
+                return Err(wrong("stream", &"mit", remedy));
             }
         };
         Ok(piper::Settings {

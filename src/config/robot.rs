@@ -9,7 +9,8 @@ use motion::{JointLimits, Joints, LimitError, Robot, Rules};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PlaneSettings, parse, workspace,
+    ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PiperSettings, PlaneSettings,
+    parse, workspace,
 };
 use crate::operator::JointNames;
 
@@ -42,6 +43,8 @@ pub struct RobotSettings {
     pub rules: RuleSettings,
     /// What it is made of in MuJoCo.
     pub mujoco: Option<MujocoSettings>,
+    /// Its arm on a CAN bus.
+    pub piper: Option<PiperSettings>,
     /// The file that this was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -254,6 +257,7 @@ impl RobotSettings {
         self.build(1.0)?;
         self.home()?;
         workspace::check(self)?;
+        self.piper()?;
         let Some(mujoco) = &self.mujoco else { return Ok(()) };
         if let Some(missing) = names.iter().find(|name| !mujoco.joints.contains_key(**name)) {
             let remedy = "name the scene's joint and actuator for it";
@@ -310,6 +314,14 @@ impl RobotSettings {
             )),
             None => Ok(home),
         }
+    }
+
+    /// What the arm's backend is told, if there is a `[piper]` table.
+    ///
+    /// # Errors
+    /// The first value in it that makes no sense.
+    pub fn piper(&self) -> Result<Option<reflex::backend::piper::Settings>, ConfigError> {
+        self.piper.as_ref().map(|piper| piper.build(&self.file, &self.joints)).transpose()
     }
 
     /// The robot as the law sees it.

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use motion::Robot;
-use reflex::{Backend, backend::loopback::Loopback};
+use reflex::{
+    Backend,
+    backend::{loopback::Loopback, piper::Piper},
+    realtime,
+};
 
 use super::{DaemonError, Reception};
 use crate::{
@@ -64,11 +68,37 @@ pub(super) fn build(
             let seats = super::spectacle::Seats::new(settings, spectator)?;
             Ok((Box::new(world), Spectacle { seats: Some(seats) }))
         }
+        BackendKind::Piper => Ok((Box::new(piper(settings, robot)?), Spectacle::nothing())),
         #[cfg(not(feature = "mujoco"))]
         BackendKind::Mujoco => {
             Err(DaemonError::NotBuilt { file: settings.file.clone(), kind: "mujoco" })
         }
     }
+}
+
+/// The arm on the bus of a robot's `[piper]` table, looked at and found fit.
+///
+/// # Errors
+/// No such table, no such bus, or an arm that is not what the robot's file says.
+pub(super) fn piper(settings: &Settings, robot: &Robot) -> Result<Piper, DaemonError> {
+    let file = &settings.robot_settings.file;
+    let Some(mut arm) = settings.robot_settings.piper()? else {
+        let remedy = "give the robot a [piper] table";
+        return Err(crate::config::ConfigError::value(file, "piper", "absent", remedy).into());
+    };
+    let wanted = &settings.daemon.loop_;
+    arm.realtime = realtime::Settings {
+        // A set-point is as urgent as the tick that it comes from; the loop itself goes first.
+        priority: wanted.fifo_priority.filter(|priority| *priority > 1).map(|it| it - 1),
+        cpu: wanted.cpu,
+        lock_memory: false,
+        ..realtime::Settings::default()
+    };
+    Piper::open(&arm, robot).map_err(|refused| DaemonError::Arm {
+        robot: file.clone(),
+        bus: arm.bus.to_string(),
+        refused,
+    })
 }
 
 /// The scene of a robot's `[mujoco]` table.
