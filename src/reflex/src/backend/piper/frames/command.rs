@@ -4,8 +4,15 @@ use super::{
     Restore, ServoValue, Stop, Stream, Teach, Track,
 };
 
+mod check;
 mod decode;
 mod encode;
+
+pub(super) use decode::{
+    end as end_from, gripper_setup as gripper_setup_from, is_question, pose as pose_from,
+    servo as servo_from, six as six_from,
+};
+pub(super) use encode::{end, gripper_setup, pose, servo_of};
 
 /// What a host may send.
 ///
@@ -69,7 +76,7 @@ pub enum Command {
     },
     /// 0x47D.
     SetGripper(GripperSetup),
-    /// 0x487: how much each joint helps a hand that moves it.
+    /// 0x487: how much each joint helps a hand that moves it. Which numbers are allowed is written down nowhere.
     Assist {
         /// From joint 1 to 6.
         ratings: [u8; 6],
@@ -164,8 +171,8 @@ pub struct ModeCommand {
 pub struct GripperCommand {
     /// The whole opening, not that of one finger.
     pub stroke_um: i32,
-    /// How hard it closes, at most 5000.
-    pub effort_mnm: u16,
+    /// How hard it closes, 0 to 5000. A leading arm says less than nothing at times: that is heard, and cannot be sent.
+    pub effort_mnm: i16,
     /// Whether its motor is on.
     pub enable: bool,
     /// Clears its errors.
@@ -196,6 +203,25 @@ pub enum ServoVerb {
     Read,
     /// `a`: a motor answers. Not a command, but under the same id.
     Answer,
+}
+
+impl ServoVerb {
+    pub(super) const fn letter(self) -> u8 {
+        match self {
+            Self::Write => b'w',
+            Self::Read => b'r',
+            Self::Answer => b'a',
+        }
+    }
+
+    const fn of_letter(letter: u8) -> Option<Self> {
+        match letter {
+            b'w' => Some(Self::Write),
+            b'r' => Some(Self::Read),
+            b'a' => Some(Self::Answer),
+            _ => None,
+        }
+    }
 }
 
 /// 0x470. Kept in flash.

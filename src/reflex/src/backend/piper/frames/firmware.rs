@@ -92,30 +92,22 @@ impl FromStr for Firmware {
     type Err = NotFirmware;
 
     fn from_str(text: &str) -> Result<Self, NotFirmware> {
-        match Self::read(text.as_bytes()) {
-            Some((firmware, rest)) if rest.is_empty() => Ok(firmware),
-            _ => Err(NotFirmware),
-        }
+        Self::read(text.as_bytes()).ok_or(NotFirmware)
     }
 }
 
 impl Firmware {
-    /// The name at the beginning of some bytes, and what follows it.
-    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let rest = bytes.strip_prefix(b"S-V")?;
-        let (major, rest) = number(rest)?;
-        let (minor, rest) = number(rest.strip_prefix(b".")?)?;
-        let (patch, rest) = number(rest.strip_prefix(b"-")?)?;
-        Some((Self { major, minor, patch }, rest))
+    /// The firmware that has exactly this name.
+    fn read(name: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(name.strip_prefix(b"S-V")?).ok()?;
+        let (major, rest) = text.split_once('.')?;
+        let (minor, patch) = rest.split_once('-')?;
+        let number = |digits: &str| {
+            let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { digits.parse().ok() } else { None }
+        };
+        Some(Self { major: number(major)?, minor: number(minor)?, patch: number(patch)? })
     }
-}
-
-/// One to three digits that fit a byte.
-fn number(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let digits = bytes.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = bytes.split_at_checked(digits)?;
-    let text = std::str::from_utf8(digits).ok()?;
-    Some((text.parse().ok()?, rest))
 }
 
 /// What an arm says of itself when it is asked: 88 bytes in eleven frames. Put together without allocating.
@@ -181,14 +173,11 @@ impl Identity {
     }
 
     /// The firmware, as soon as its name is there. It is looked for wherever it stands, as the vendor's SDK does, so that a
-    /// frame that was missed or came twice does no harm.
+    /// frame that was missed or came twice does no harm. The name has eight letters, and digits of a date may follow.
     #[must_use]
     pub fn firmware(&self) -> Option<Firmware> {
         let bytes = &self.bytes[..usize::from(self.filled) * 8];
-        let at = bytes.windows(3).position(|three| three == b"S-V")?;
-        let (firmware, rest) = Firmware::read(&bytes[at..])?;
-        // With the name at the very end of what is there, the next frame may still bring another digit.
-        (!rest.is_empty() || self.is_whole()).then_some(firmware)
+        bytes.windows(8).find_map(Firmware::read)
     }
 
     /// The hardware's name.
