@@ -109,7 +109,7 @@ pub struct DaemonSettings {
 }
 
 /// Which backend drives the robot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendKind {
     /// A robot without a body.
@@ -118,6 +118,19 @@ pub enum BackendKind {
     Mujoco,
     /// The arm on the bus in the robot's `[piper]` table.
     Piper,
+}
+
+impl std::str::FromStr for BackendKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "loopback" => Ok(Self::Loopback),
+            "mujoco" => Ok(Self::Mujoco),
+            "piper" => Ok(Self::Piper),
+            other => Err(format!("{other:?} is no backend: choose mujoco, piper or loopback")),
+        }
+    }
 }
 
 /// Whose time the loop keeps.

@@ -23,12 +23,14 @@ const PERIOD_S: f64 = 0.05;
 
 /// Arguments of `reflexd check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 1 says that the arm is not fit to be commanded, 3 that there is no bus.
+#[command(
+    after_help = "Exit code 1 says that the arm is not fit to be commanded, 3 that there is no bus.
 
 Examples:
   reflexd check --robot config/robots/piper.toml
   reflexd check --robot config/robots/piper.toml --bus socketcand://127.0.0.1:29536/can0
-  reflexd check --robot config/robots/piper.toml --json | jq '.findings[] | select(.grade != \"good\")'")]
+  reflexd check --robot config/robots/piper.toml --json | jq '.findings[] | select(.grade != \"good\")'"
+)]
 pub(super) struct CheckArguments {
     /// The robot's file; its [piper] table says where the arm is.
     #[arg(long, value_name = "FILE", default_value = "config/robots/piper.toml")]
@@ -100,9 +102,7 @@ fn description(robot: &RobotSettings) -> Finding {
                 if guard.is_some() { "kept from touching itself" } else { "without capsules" }
             ),
         },
-        Err(error) => {
-            Finding { what: "description", grade: Grade::Bad, words: error.to_string() }
-        }
+        Err(error) => Finding { what: "description", grade: Grade::Bad, words: error.to_string() },
     }
 }
 
@@ -132,4 +132,3 @@ fn table(verdict: &Verdict) -> String {
     };
     format!("{table}\n\n{}: {close}\n", verdict.bus)
 }
-

@@ -104,7 +104,11 @@ impl PiperSettings {
             ConfigError::value(file, format!("piper.{key}"), value, remedy)
         };
         let bus: Address = self.bus.parse().map_err(|error| {
-            wrong("bus", &self.bus, &format!("{error}; write can0, or socketcand://host:29536/can0"))
+            wrong(
+                "bus",
+                &self.bus,
+                &format!("{error}; write can0, or socketcand://host:29536/can0"),
+            )
         })?;
         let find = |key: &str, name: &String| {
             let found = joints.iter().position(|joint| joint.name() == name);

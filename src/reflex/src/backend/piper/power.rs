@@ -41,7 +41,7 @@ pub(super) struct How {
     pub(super) stream: StreamMode,
     pub(super) mode: ModeCommand,
     pub(super) gripper: bool,
-    pub(super) gripper_effort_mnm: u16,
+    pub(super) gripper_effort_mnm: i16,
 }
 
 impl<Power> Wire<Power> {
@@ -133,7 +133,8 @@ impl Wire<Disabled> {
     /// One round of switching on: the mode and the measured pose first, so that whatever was commanded before is
     /// forgotten, then the power. In MIT mode the position control stands by until the motors are on.
     pub(super) fn switch_on(&mut self, now: Nanos, pose: &Axes) {
-        let mode = ModeCommand { movement: MoveMode::Joint, follow: Follow::Planned, ..self.how.mode };
+        let mode =
+            ModeCommand { movement: MoveMode::Joint, follow: Follow::Planned, ..self.how.mode };
         self.send(now, &Command::Mode(mode));
         self.send_joints(now, pose);
         self.send(now, &Command::Power { motors: Motors::Seven, on: true });
@@ -221,6 +222,6 @@ pub(super) fn how(settings: &Settings, firmware: Firmware) -> How {
             },
         },
         gripper: settings.gripper.is_some(),
-        gripper_effort_mnm: (settings.gripper_effort_n_m * 1e3).round() as u16,
+        gripper_effort_mnm: (settings.gripper_effort_n_m * 1e3).round() as i16,
     }
 }

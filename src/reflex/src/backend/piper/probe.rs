@@ -189,7 +189,9 @@ impl Probe {
                 self.leads = true;
             }
             match Feedback::decode(frame) {
-                Ok(Some(Feedback::JointPair { first, mdeg })) => raw[first.index() / 2] = Some(mdeg),
+                Ok(Some(Feedback::JointPair { first, mdeg })) => {
+                    raw[first.index() / 2] = Some(mdeg)
+                }
                 Ok(Some(Feedback::Driver(driver))) => {
                     self.drivers[driver.joint.index()] = Some(driver);
                 }

@@ -62,9 +62,9 @@ struct Again<T> {
 
 impl<T: Copy + PartialEq> Again<T> {
     fn hear(told: &mut Option<Self>, value: T, at: Nanos) {
-        let settled = told.as_ref().and_then(|before| {
-            if before.last == value { Some(value) } else { before.settled }
-        });
+        let settled = told
+            .as_ref()
+            .and_then(|before| if before.last == value { Some(value) } else { before.settled });
         *told = Some(Self { last: value, settled, at });
     }
 }
@@ -210,11 +210,8 @@ impl Senses {
             Feedback::Status(status) => {
                 self.heard_at = Some(at);
                 // What changes all the time says nothing of how the arm is.
-                let lasting = Status {
-                    reached: super::frames::Told::Unknown(0xFF),
-                    track: 0,
-                    ..*status
-                };
+                let lasting =
+                    Status { reached: super::frames::Told::Unknown(0xFF), track: 0, ..*status };
                 Again::hear(&mut self.status, lasting, at);
             }
             _ => {}
@@ -320,7 +317,8 @@ impl Senses {
             if axis.disbelieved > BELIEVED_AFTER / 2 {
                 return Some(Ailment::Implausible { joint });
             }
-            if silent(axis.position_at, SILENT_AFTER_NS) || silent(axis.velocity_at, SILENT_AFTER_NS)
+            if silent(axis.position_at, SILENT_AFTER_NS)
+                || silent(axis.velocity_at, SILENT_AFTER_NS)
             {
                 return Some(Ailment::Silent { joint });
             }

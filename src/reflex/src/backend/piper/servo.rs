@@ -171,9 +171,7 @@ impl Servo {
         loop {
             self.inbox.clear();
             let heard = match &mut self.power {
-                Power::Off(wire) | Power::Rising(wire, ..) => {
-                    wire.wait(deadline, &mut self.inbox)
-                }
+                Power::Off(wire) | Power::Rising(wire, ..) => wire.wait(deadline, &mut self.inbox),
                 Power::On(wire, _) => wire.wait(deadline, &mut self.inbox),
                 Power::Moved => Ok(()),
             };

@@ -31,7 +31,8 @@ pub(super) struct Stream {
     range: [(f64, f64); AXES],
     /// Control points of the present segment, oldest first.
     points: [Axes; 4],
-    begun: Nanos,
+    /// When the present segment ends.
+    due: Nanos,
     next: Option<Axes>,
     starved: u32,
 }
@@ -45,13 +46,13 @@ impl Stream {
         pose: Axes,
         now: Nanos,
     ) -> Self {
-        let begun = now.after(period_ns / SLACK);
+        let due = now.after(period_ns / SLACK);
         Self {
             period_ns,
             acceleration_max,
             range,
             points: [pose; 4],
-            begun,
+            due,
             next: None,
             starved: 0,
         }
@@ -60,7 +61,7 @@ impl Stream {
     /// Takes a set-point; of several in one period the newest counts. The first one after a silence sets the grid.
     pub(super) fn push(&mut self, position: Axes, at: Nanos) {
         if self.is_abandoned() && self.is_at_rest() {
-            *self = Self { begun: at.after(self.period_ns / SLACK), starved: 0, ..*self };
+            *self = Self { due: at.after(self.period_ns / SLACK), starved: 0, ..*self };
         }
         self.next = Some(position);
     }
@@ -69,18 +70,18 @@ impl Stream {
     pub(super) fn at(&mut self, now: Nanos) -> Axes {
         // A servo that slept for long has nothing to catch up with but the end of the way.
         for _ in 0..8 {
-            if now.since(self.begun) < self.period_ns {
+            if now < self.due {
                 break;
             }
-            self.begun = self.begun.after(self.period_ns);
+            self.due = self.due.after(self.period_ns);
             self.turn();
         }
-        if now.since(self.begun) >= self.period_ns {
-            let behind = now.since(self.begun) / self.period_ns;
-            self.begun = self.begun.after(behind * self.period_ns);
+        if now >= self.due {
+            let behind = now.since(self.due) / self.period_ns + 1;
+            self.due = self.due.after(behind * self.period_ns);
         }
-        let u = now.since(self.begun) as f64 / self.period_ns as f64;
-        let weights = weights(u.clamp(0.0, 1.0));
+        let left = self.due.since(now) as f64 / self.period_ns as f64;
+        let weights = weights(1.0 - left.min(1.0));
         std::array::from_fn(|axis| {
             self.points.iter().zip(weights).map(|(point, weight)| point[axis] * weight).sum()
         })

@@ -1,8 +1,8 @@
 //! From what an arm said to what is to be thought of it.
 
 use super::{
-    ArmStatus, ControlMode, Finding, Grade, Joint, LEAVE, MoveMode, Probe, Robot,
-    Settings, StreamMode, Told, Units,
+    ArmStatus, ControlMode, Finding, Grade, Joint, LEAVE, MoveMode, Probe, Robot, Settings,
+    StreamMode, Told, Units,
 };
 use crate::backend::piper::frames::{Firmware, Limits, Zero};
 
@@ -181,7 +181,8 @@ fn limits(
         .iter()
         .map(|raw| raw.map_or("?".into(), |raw| format!("{:.1}", f64::from(raw) / 100.0)))
         .collect();
-    let known = probe.accelerations.iter().all(|raw| raw.is_some_and(|raw| (1..=2000).contains(&raw)));
+    let known =
+        probe.accelerations.iter().all(|raw| raw.is_some_and(|raw| (1..=2000).contains(&raw)));
     let grade = if known { Grade::Good } else { Grade::Odd };
     found.add("accelerations", grade, format!("{} rad/s2", accelerations.join(", ")));
 }
@@ -226,7 +227,11 @@ fn gripper(found: &mut Findings, probe: &Probe, settings: &Settings, robot: &Rob
 
 fn pose(found: &mut Findings, probe: &Probe, settings: &Settings, robot: &Robot) {
     let Some(pose) = probe.pose else {
-        found.add("pose", Grade::Bad, "not all joints say where they are; look at the arm's cables");
+        found.add(
+            "pose",
+            Grade::Bad,
+            "not all joints say where they are; look at the arm's cables",
+        );
         return;
     };
     if probe.all_zero {
@@ -263,13 +268,17 @@ fn mode(found: &mut Findings, probe: &Probe, settings: &Settings, firmware: Firm
     };
     let control = match status.control {
         Told::Known(ControlMode::Standby | ControlMode::Can) => Ok(()),
-        Told::Known(ControlMode::Teach) => Err("it is being taught by hand; press its teach button, \
-             then `reflexctl release --arm-may-fall` while somebody holds it"),
+        Told::Known(ControlMode::Teach) => {
+            Err("it is being taught by hand; press its teach button, \
+             then `reflexctl release --arm-may-fall` while somebody holds it")
+        }
         Told::Known(ControlMode::Linkage) => {
             Err("it leads or follows another arm; make it a follower (0x470 FC)")
         }
-        _ => Err("somebody commands it in another way (Ethernet, Wi-Fi, a remote control, a stored trajectory); \
-             put it into standby"),
+        _ => Err(
+            "somebody commands it in another way (Ethernet, Wi-Fi, a remote control, a stored trajectory); \
+             put it into standby",
+        ),
     };
     if let Err(words) = control {
         found.add("mode", Grade::Bad, words);
@@ -319,4 +328,3 @@ fn health(found: &mut Findings, probe: &Probe) {
     );
     found.add("motors", if odd { Grade::Odd } else { Grade::Good }, words);
 }
-
