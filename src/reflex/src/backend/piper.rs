@@ -12,6 +12,8 @@
 //! where to be, a hundredth of a second's way at a time, and never how fast to go or how hard to push.
 
 pub mod bus;
+#[cfg(test)]
+mod fake;
 pub mod frames;
 mod power;
 pub mod probe;

@@ -388,3 +388,7 @@ fn changes_something(command: &Command) -> bool {
         Command::Light(_) | Command::AskLimits { .. } | Command::AskFirmware | Command::Servo(_)
     ) && !matches!(command, Command::SetParameters(setup) if *setup == super::frames::ParameterSetup::ask(setup.query))
 }
+
+#[cfg(test)]
+#[path = "senses_test.rs"]
+mod tests;

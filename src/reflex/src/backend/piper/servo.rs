@@ -389,3 +389,7 @@ impl Servo {
         Some(Ailment::MotorOff { joint })
     }
 }
+
+#[cfg(test)]
+#[path = "servo_test.rs"]
+mod tests;
