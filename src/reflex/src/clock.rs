@@ -1,11 +1,14 @@
 //! The only door to the system's time, and the only place that sleeps.
 
 use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+    ptr,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use motion::Nanos;
@@ -55,10 +58,59 @@ impl Clock {
 /// The present of CLOCK_MONOTONIC.
 #[must_use]
 pub fn monotonic_now() -> Nanos {
+    now_of(libc::CLOCK_MONOTONIC)
+}
+
+fn now_of(clock: libc::clockid_t) -> Nanos {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec to write to; CLOCK_MONOTONIC always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    // SAFETY: `time` is a valid timespec to write to; both clocks that are asked for always exist.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     Nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// When it was on CLOCK_MONOTONIC that the kernel's wall clock said `wall`. The wall clock may have been set in between:
+/// more than a second ago, or not yet, is not believed, and counts as now.
+pub(crate) fn monotonic_of(wall: SystemTime) -> Nanos {
+    let now = monotonic_now();
+    let age = wall.duration_since(SystemTime::UNIX_EPOCH).ok().and_then(|since| {
+        let stamp = u64::try_from(since.as_nanos()).ok()?;
+        now_of(libc::CLOCK_REALTIME).0.checked_sub(stamp)
+    });
+    Nanos(now.0.saturating_sub(age.filter(|age| *age <= 1_000_000_000).unwrap_or(0)))
+}
+
+/// What to wait for on a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// Something to read, or an end of it.
+    Read,
+    /// That, or room to write.
+    ReadOrWrite,
+}
+
+/// Waits until a file is ready, or until `until` of CLOCK_MONOTONIC, and says whether it is. Signals do not cut it short.
+pub(crate) fn wait_for(file: BorrowedFd<'_>, what: Ready, until: Nanos) -> io::Result<bool> {
+    let events = match what {
+        Ready::Read => libc::POLLIN,
+        Ready::ReadOrWrite => libc::POLLIN | libc::POLLOUT,
+    };
+    loop {
+        let left = until.since(monotonic_now());
+        let timeout = libc::timespec {
+            tv_sec: (left / 1_000_000_000) as libc::time_t,
+            tv_nsec: (left % 1_000_000_000) as libc::c_long,
+        };
+        let mut poll = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
+        // SAFETY: one valid pollfd and a valid timespec, which outlive the call; no signal mask is changed.
+        let found = unsafe { libc::ppoll(&raw mut poll, 1, &raw const timeout, ptr::null()) };
+        if found >= 0 {
+            return Ok(found > 0);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }
 
 /// Wakes one sleeping thread. Ringing never blocks; a ring before the wait is not lost.

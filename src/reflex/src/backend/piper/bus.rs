@@ -10,6 +10,8 @@
 mod address;
 mod error;
 mod inbox;
+mod socketcan;
+mod socketcand;
 
 use std::time::Duration;
 
@@ -49,11 +51,29 @@ pub trait Bus: Send {
     fn reopen(&mut self) -> Result<(), BusError>;
 }
 
-/// Opens a bus, and waits for it for at most `within`.
+/// Reads text as a socketcand server sends it in raw mode, from between two messages on, as far as there is room, and says
+/// how much of it was read. For recordings and fuzzers; a [`Bus`] does it by itself.
+pub fn read_socketcand(text: &[u8], at: Nanos, into: &mut Inbox) -> usize {
+    let mut lines = socketcand::Lines::new();
+    let mut read = 0;
+    while let Some(byte) = text.get(read).filter(|_| into.room() > 0) {
+        read += 1;
+        if let Some(heard) = lines.push(*byte).and_then(|message| message.heard()) {
+            into.push(Received { heard, at });
+        }
+    }
+    read
+}
+
+/// Opens a bus, and waits for it for at most `within`; a name is looked up before that, in the system's own time.
 ///
 /// # Errors
 /// Why it cannot be, with the remedy.
 pub fn open(address: &Address, within: Duration) -> Result<Box<dyn Bus>, OpenError> {
-    let _ = within;
-    Err(OpenError::new(address.to_string(), "not written yet".into()))
+    Ok(match address {
+        Address::Interface(name) => Box::new(socketcan::open(name)?),
+        Address::Socketcand { host, port, channel } => {
+            Box::new(socketcand::open((host, *port, channel), within)?)
+        }
+    })
 }

@@ -88,3 +88,55 @@ impl fmt::Display for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str) -> Address {
+        let address: Address = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!(address.to_string().parse(), Ok(address.clone()), "{text}");
+        address
+    }
+
+    #[test]
+    fn buses_are_interfaces_or_servers() {
+        assert_eq!(reads("can0"), Address::Interface("can0".into()));
+        assert_eq!(reads("vcan.1-b"), Address::Interface("vcan.1-b".into()));
+        let server = |host: &str, port, channel: &str| Address::Socketcand {
+            host: host.into(),
+            port,
+            channel: channel.into(),
+        };
+        assert_eq!(reads("socketcand://robot/can1"), server("robot", 29536, "can1"));
+        assert_eq!(reads("socketcand://10.0.0.7:5/can0"), server("10.0.0.7", 5, "can0"));
+        assert_eq!(reads("socketcand://[::1]:5/can0"), server("::1", 5, "can0"));
+        assert_eq!(reads("socketcand://[fe80::1]/can0"), server("fe80::1", 29536, "can0"));
+    }
+
+    #[test]
+    fn what_is_none_is_told() {
+        for odd in [
+            "",
+            " can0",
+            "can 0",
+            "can0 >< send",
+            "a-name-that-is-too-long",
+            "..",
+            "http://robot/can0",
+            "socketcand://robot",
+            "socketcand:///can0",
+            "socketcand://robot/",
+            "socketcand://robot:0/can0",
+            "socketcand://robot:99999/can0",
+            "socketcand://robot:/can0",
+            "socketcand://::1/can0",
+            "socketcand://[::1/can0",
+            "socketcand://a/b/can0",
+            "socketcand://robot/can0 >",
+        ] {
+            let why = odd.parse::<Address>().expect_err(odd).to_string();
+            assert!(why.contains("a bus is like"), "{why}");
+        }
+    }
+}

@@ -22,10 +22,39 @@ pub enum BusTrouble {
     Warning,
     /// The controller came back from bus-off, or from its errors.
     Restarted,
-    /// Frames were lost on the way to us: nobody fetched them in time.
+    /// The controller has lost frames: nobody fetched them in time.
     Lost,
     /// Anything else: a broken frame, a lost arbitration, what has no number.
     Other,
+}
+
+impl BusTrouble {
+    /// What an error frame of the kernel says, as `linux/can/error.h` has it: classes in its id, more in its bytes. The
+    /// worst counts, and coming back counts before what went before it.
+    pub(super) const fn of_error_frame(class: u32, data: [u8; 8]) -> Self {
+        const OVERFLOW: u8 = 0x01;
+        const WARNING: u8 = 0x0C;
+        const PASSIVE: u8 = 0x30;
+        const ACTIVE: u8 = 0x40;
+        let controller = data[1];
+        if class & libc::CAN_ERR_RESTARTED != 0 {
+            Self::Restarted
+        } else if class & libc::CAN_ERR_BUSOFF != 0 {
+            Self::Off
+        } else if class & libc::CAN_ERR_CRTL == 0 {
+            Self::Other
+        } else if controller & PASSIVE != 0 {
+            Self::Passive
+        } else if controller & WARNING != 0 || controller == 0 {
+            Self::Warning
+        } else if controller & ACTIVE != 0 {
+            Self::Restarted
+        } else if controller & OVERFLOW != 0 {
+            Self::Lost
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// Something heard, and when.
