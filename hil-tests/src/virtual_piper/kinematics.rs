@@ -4,7 +4,9 @@ use arm::{
     Answer, Chain, Joint, Kind, Options, Value,
     nalgebra::{Isometry3, Translation3, UnitQuaternion, Vector3},
 };
-use reflex::backend::piper::frames::Zero;
+use reflex::backend::piper::frames::{Firmware, Zero};
+
+use super::flash::Flash;
 
 /// Modified Denavit-Hartenberg: twist (deg), length (m), offset along the axis (m).
 const TABLE: [(f64, f64, f64); 6] = [
@@ -73,6 +75,11 @@ impl Kinematics {
         #[allow(clippy::expect_used, reason = "constants")]
         let chain = chain.expect("the vendor's table is a chain");
         Self { zero, arm: arm::Arm::compile(chain) }
+    }
+
+    /// That of an arm.
+    pub(super) fn of(firmware: Firmware, flash: &Flash) -> Self {
+        Self::new(firmware.zero(), &flash.joints.map(|joint| joint.limits_rad()))
     }
 
     /// What this firmware says of joints that are counted from the new zero, rad.
