@@ -27,7 +27,7 @@ mod tell;
 mod text;
 mod world;
 
-use std::path::PathBuf;
+use std::{collections::VecDeque, path::PathBuf};
 
 use ::motion::Nanos;
 use reflex::{
@@ -55,6 +55,9 @@ const CATCH_UP_MAX_NS: u64 = 500_000_000;
 const LATE_MAX_NS: u64 = 50_000_000;
 /// Two hundred times a second, ns.
 const CYCLE_NS: f64 = 5e6;
+/// An answer takes so many steps of physics. The vendor's SDK counts on some delay: it makes room for the firmware's name
+/// only after it has asked for it.
+const ANSWER_STEPS: u64 = 3;
 
 /// Which arm it is, and how it lies when its power comes on.
 #[derive(Clone, Debug)]
@@ -73,8 +76,8 @@ pub struct Setup {
     pub seed: u64,
 }
 
-/// Where it lies by itself when it has no power, as firmware from 1.6-3 on tells it.
-pub const AT_REST: [f64; 7] = [0.0, 0.0, 0.0, 0.0, 0.35, 0.0, 0.0];
+/// Where it lies by itself when it has no power, as firmware from 1.6-3 on tells it: folded, its hand on the table.
+pub const AT_REST: [f64; 7] = [0.0, 0.0, 0.0, 0.0, 1.03, 0.0, 0.034];
 
 /// What was counted since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,7 +134,8 @@ pub struct Arm {
     status: ArmStatus,
     fault: Option<(Fault, Told)>,
     draw: Draw,
-    replies: Vec<Frame>,
+    /// What it was asked for, each from this step of physics on.
+    replies: VecDeque<(u64, Frame)>,
     tally: Tally,
     began: Option<Nanos>,
     steps: u64,
@@ -159,7 +163,7 @@ impl Arm {
             status: ArmStatus::Normal,
             fault: None,
             draw: Draw::new(setup.seed),
-            replies: Vec::new(),
+            replies: VecDeque::new(),
             tally: Tally::default(),
             began: None,
             steps: 0,
@@ -256,7 +260,6 @@ impl Arm {
         let least = |ns: u64, each: u64| now.since(began).saturating_sub(ns) / each;
         self.steps = self.steps.max(least(CATCH_UP_MAX_NS, step_ns));
         self.cycles = self.cycles.max(least(LATE_MAX_NS, cycle_ns));
-        said.append(&mut self.replies);
         loop {
             let step = began.after((self.steps + 1) * step_ns);
             let cycle = began.after(self.cycles * cycle_ns);
@@ -266,6 +269,11 @@ impl Arm {
             if step <= cycle {
                 self.steps += 1;
                 self.drive(step);
+                while let Some((_, frame)) =
+                    self.replies.pop_front_if(|(due, _)| *due <= self.steps)
+                {
+                    said.push(frame);
+                }
             } else {
                 self.cycles += 1;
                 self.speak(said);
@@ -277,10 +285,13 @@ impl Arm {
         self.tally.said += (said.len() - from) as u64;
     }
 
-    /// When it speaks next.
+    /// When it has something to say next.
     #[must_use]
     pub fn next(&self) -> Nanos {
-        self.began.map_or(Nanos(0), |began| began.after(self.cycles * self.cycle_ns()))
+        let cycle = self.cycles * self.cycle_ns();
+        let answer = self.replies.front().map(|(due, _)| due * self.step_ns());
+        let next = answer.map_or(cycle, |answer| answer.min(cycle));
+        self.began.map_or(Nanos(0), |began| began.after(next))
     }
 
     fn step_ns(&self) -> u64 {

@@ -86,7 +86,10 @@ fn pose(text: &str) -> Result<[f64; 7], String> {
     let numbers = text.split(',').map(|word| word.trim().parse::<f64>());
     let numbers = numbers.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     let finite = numbers.iter().all(|number| number.is_finite());
-    <[f64; 7]>::try_from(numbers).ok().filter(|_| finite).ok_or_else(|| "takes seven numbers".into())
+    <[f64; 7]>::try_from(numbers)
+        .ok()
+        .filter(|_| finite)
+        .ok_or_else(|| "takes seven numbers".into())
 }
 
 fn range(text: &str) -> Result<u8, String> {

@@ -81,7 +81,12 @@ impl Body {
     }
 
     /// Puts a free body somewhere, at rest.
-    pub(super) fn place(&mut self, body: &str, at_m: [f64; 3], yaw_rad: f64) -> Result<(), SceneError> {
+    pub(super) fn place(
+        &mut self,
+        body: &str,
+        at_m: [f64; 3],
+        yaw_rad: f64,
+    ) -> Result<(), SceneError> {
         self.world.place(body, at_m, yaw_rad)
     }
 

@@ -106,7 +106,9 @@ impl Fault {
             "leader" => Self::Leader,
             "zero_pose" => Self::ZeroPose,
             "stall" => Self::Stall(joint()?),
-            other => return Err(format!("no fault {other:?}; there are {}", Self::NAMES.join(", "))),
+            other => {
+                return Err(format!("no fault {other:?}; there are {}", Self::NAMES.join(", ")));
+            }
         }))
     }
 }

@@ -74,7 +74,11 @@ impl Flash {
             end: END,
             collision: [0; 6],
             assist: [0; 6],
-            gripper: GripperSetup { teach_percent: 100, range_mm: gripper_range_mm, teach_friction: 1 },
+            gripper: GripperSetup {
+                teach_percent: 100,
+                range_mm: gripper_range_mm,
+                teach_friction: 1,
+            },
             role: Role {
                 linkage: Linkage::Follower,
                 feedback: IdOffset::None,

@@ -45,7 +45,7 @@ impl Hand {
         self.on = command.enable;
         let most = f64::from(range_mm) * 1e-3;
         self.target_m = (f64::from(command.stroke_um) * 1e-6).clamp(0.0, most) + self.zero_m;
-        self.effort_nm = f64::from(command.effort_mnm) * 1e-3;
+        self.effort_nm = f64::from(command.effort_mnm).max(0.0) * 1e-3;
     }
 
     /// Goes on for `dt` seconds.

@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn the_flange_at_zero_is_where_the_vendor_says() {
-        for (zero, expected_um) in [(Zero::New, [56_128, 0, 213_266]), (Zero::Old, [54_953, 0, 203_387])] {
+        for (zero, expected_um) in
+            [(Zero::New, [56_128, 0, 213_266]), (Zero::Old, [54_953, 0, 203_387])]
+        {
             let raw = raw_of_pose(&Kinematics::new(zero, &WIDE).flange(&[0.0; 6]));
             for (found, expected) in raw.iter().zip(expected_um) {
                 assert!((found - expected).abs() <= 1, "{zero:?}: {raw:?}");

@@ -180,7 +180,11 @@ impl Arm {
 
     /// 0x15A to 0x15F.
     pub(super) fn hear_mit(&mut self, k: usize, target: MitTarget) {
-        if self.power[k].on && self.obeys() && self.mode.control == ControlMode::Can && self.is_mit() {
+        if self.power[k].on
+            && self.obeys()
+            && self.mode.control == ControlMode::Can
+            && self.is_mit()
+        {
             self.motion.mit[k] = Some(target);
         }
     }

@@ -6,7 +6,7 @@ use reflex::backend::piper::frames::{
     ParameterSetup, PosePart, Query, Restore, Role, Stop, Told, rad_of_mdeg,
 };
 
-use super::{Arm, Fault, Mode, body::GRIPPER, kinematics::Kinematics};
+use super::{ANSWER_STEPS, Arm, Fault, Mode, body::GRIPPER, kinematics::Kinematics};
 
 /// What it says of itself beside its firmware; made up, in the places where arms have it.
 const HARDWARE: &str = "H-V1.2-1";
@@ -248,6 +248,7 @@ impl Arm {
     /// Says something out of turn.
     pub(super) fn reply(&mut self, feedback: &Feedback) {
         // What does not fit its field is not said: a real one would say something wrong.
-        self.replies.extend(feedback.encode());
+        let due = self.steps + ANSWER_STEPS;
+        self.replies.extend(feedback.encode().map(|frame| (due, frame)));
     }
 }

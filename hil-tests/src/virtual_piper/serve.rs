@@ -24,11 +24,13 @@ use reflex::{
     },
     clock::monotonic_now,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Arm, Line, text};
 
-/// python-can reads its last `< ok >` in one piece, and takes what follows too soon for a part of it.
+/// python-can reads its last `< ok >` in one piece, and takes what follows too soon for a part of it. So what follows is
+/// kept back for so long, or until the client says something itself. (piper_sdk has two connections, and only one of them
+/// ever says anything.)
 const GRACE_NS: u64 = 100_000_000;
 /// How long to wait for an interface at the start, and before a lost one is tried again.
 const OPEN_WITHIN: Duration = Duration::from_secs(2);
@@ -91,12 +93,15 @@ enum Event {
     Left(u64),
     /// Somebody asks at the world's door.
     Asked(Value, Sender<Value>),
+    /// Somebody there said that it is enough, and was answered.
+    Quit,
 }
 
 struct Client {
     outbox: SyncSender<Arc<str>>,
-    /// Not before this.
+    /// Not before this; until then it is kept here.
     from: Nanos,
+    kept: String,
     lost: u64,
 }
 
@@ -228,9 +233,12 @@ impl Shell<'_> {
             Event::Joined(id, outbox) => {
                 (self.log)(&format!("client {id} hears"));
                 let from = monotonic_now().after(GRACE_NS);
-                self.clients.insert(id, Client { outbox, from, lost: 0 });
+                self.clients.insert(id, Client { outbox, from, kept: String::new(), lost: 0 });
             }
             Event::Said(id, frame) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.from = Nanos(0);
+                }
                 self.arm.hear(&frame);
                 self.relay(Some(id), &frame);
             }
@@ -240,15 +248,14 @@ impl Shell<'_> {
                 }
             }
             Event::Asked(request, answer) => {
-                let ends = request["do"] == "quit";
-                let told = if ends { json!({ "ok": true }) } else { self.arm.ask(&request) };
+                let told = self.arm.ask(&request);
                 if request["do"] != "state" {
                     (self.log)(&format!("asked {request}, answered {told}"));
                 }
                 // Who asked may be gone by now.
                 let _ = answer.send(told);
-                return ends;
             }
+            Event::Quit => return true,
         }
         false
     }
@@ -312,10 +319,16 @@ impl Shell<'_> {
 
     fn broadcast(&mut self, but: Option<u64>, now: Nanos, words: &Arc<str>) {
         self.clients.retain(|id, client| {
-            if Some(*id) == but || now < client.from {
+            if Some(*id) == but {
                 return true;
             }
-            match client.outbox.try_send(Arc::clone(words)) {
+            if now < client.from {
+                client.kept.push_str(words);
+                return true;
+            }
+            let kept = std::mem::take(&mut client.kept);
+            let words = if kept.is_empty() { Arc::clone(words) } else { (kept + words).into() };
+            match client.outbox.try_send(words) {
                 Ok(()) => true,
                 Err(TrySendError::Full(_)) => {
                     client.lost += 1;

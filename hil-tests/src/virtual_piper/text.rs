@@ -52,7 +52,9 @@ fn request(text: &[u8]) -> Request {
         ["open", channel] => Request::Open((*channel).to_owned()),
         ["rawmode"] => Request::RawMode,
         ["echo"] => Request::Echo,
-        ["send", id, length, bytes @ ..] => sent(id, length, bytes).map_or(Request::Unknown, Request::Send),
+        ["send", id, length, bytes @ ..] => {
+            sent(id, length, bytes).map_or(Request::Unknown, Request::Send)
+        }
         _ => Request::Unknown,
     }
 }
@@ -109,7 +111,14 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_unknown_and_does_not_pile_up() {
-        for text in ["< >", "< send 800 0 >", "< send 151 9 0 >", "< send 151 1 0 0 >", "< send x 1 0 >", "noise>"] {
+        for text in [
+            "< >",
+            "< send 800 0 >",
+            "< send 151 9 0 >",
+            "< send 151 1 0 0 >",
+            "< send x 1 0 >",
+            "noise>",
+        ] {
             assert_eq!(Requests::default().take(text.as_bytes()), vec![Request::Unknown], "{text}");
         }
         let mut requests = Requests::default();

@@ -26,7 +26,9 @@ const LINE_MAX: u64 = 1 << 16;
 pub(super) fn socketcand(listener: TcpListener, channel: String, events: Sender<Event>) {
     thread::spawn(move || {
         for (id, stream) in (1..).zip(listener.incoming()) {
-            let (Ok(stream), events, channel) = (stream, events.clone(), channel.clone()) else { continue };
+            let (Ok(stream), events, channel) = (stream, events.clone(), channel.clone()) else {
+                continue;
+            };
             thread::spawn(move || {
                 // A client may break off at any word; what matters is that it is gone.
                 let _ = converse(stream, id, &channel, &events);
@@ -117,7 +119,12 @@ fn answer(stream: &TcpStream, events: &Sender<Event>) -> std::io::Result<()> {
         if (&mut reader).take(LINE_MAX).read_line(&mut line)? == 0 {
             return Ok(());
         }
-        let told = match serde_json::from_str::<Value>(&line) {
+        let request = serde_json::from_str::<Value>(&line);
+        let told = match request {
+            Ok(request) if request["do"] == "quit" => {
+                writeln!(&mut &*stream, "{}", json!({ "ok": true }))?;
+                return tell(events, Event::Quit);
+            }
             Ok(request) => {
                 let (sender, told) = mpsc::channel();
                 tell(events, Event::Asked(request, sender))?;
