@@ -13,7 +13,7 @@ WORKSPACE := --workspace --exclude trt
 export CARGO PYTHON
 .DEFAULT_GOAL := help
 .PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build \
-	train evaluate gallery check-lerobot check-tools clean
+	train evaluate gallery check-lerobot check-piper-sdk check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ check-lerobot: build ## load rollouts with the lerobot package (downloads some G
 	$(CARGO) run --quiet $(FLAGS) --bin reflexd -- rollouts --skill pick_up --episodes 3 --seed 1 --delay 2 \
 		--size 320x240 --instruction "pick up the berry" --instruction "take the thing" --out out/check-lerobot
 	.venv-lerobot/bin/python hil-tests/check_lerobot.py out/check-lerobot
+
+check-piper-sdk: setup ## drive a virtual Piper with the vendor's own piper_sdk (downloads it once, into .venv-piper-sdk)
+	@$(PYTHON) -m venv .venv-piper-sdk
+	@.venv-piper-sdk/bin/python -m pip install --quiet --requirement hil-tests/requirements-piper-sdk.txt
+	$(CARGO) build --locked -p hil-tests --features mujoco
+	.venv-piper-sdk/bin/python hil-tests/check_piper_sdk.py
 
 check-tools: ## say which tools are missing on this machine
 	@setup/check-tools.sh

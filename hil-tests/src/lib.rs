@@ -1,7 +1,9 @@
 //! Hardware in the loop: the daemon as a process against an arm that can hurt somebody.
 //!
-//! Nothing stands here yet, because there is no driver for a physical arm yet. What the daemon does as a process
-//! against a simulated arm is promised in `tests/it/story.rs`. With the first driver come its tests: against a virtual
-//! CAN bus, run by everybody, and against a physical arm, run only where somebody says `--arm-is-clear`.
+//! [`virtual_piper`] is an arm that cannot: a Piper on a CAN bus, with a simulated body. It is held against clients that
+//! are not ours, and the daemon is held against it.
 //!
 //! The crate is a member of the workspace but not a default one: `cargo test` never reaches an arm by accident.
+
+#[cfg(feature = "mujoco")]
+pub mod virtual_piper;

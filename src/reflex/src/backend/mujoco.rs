@@ -7,6 +7,7 @@ mod attach;
 mod camera;
 mod disturb;
 mod facts;
+mod robot;
 mod spectator;
 
 use std::{path::Path, sync::Arc};
@@ -232,7 +233,7 @@ impl Mujoco {
         (world, spectator)
     }
 
-    /// Puts a free body somewhere, turned about the vertical, before the loop starts.
+    /// Puts a free body somewhere, at rest, turned about the vertical, before the loop starts.
     ///
     /// # Errors
     /// A body that the model does not have, or that is not free.
@@ -247,6 +248,9 @@ impl Mujoco {
         let quaternion = [(yaw_rad / 2.0).cos(), 0.0, 0.0, (yaw_rad / 2.0).sin()];
         self.data.qpos_mut()[address..address + 3].copy_from_slice(&position_m);
         self.data.qpos_mut()[address + 3..address + 7].copy_from_slice(&quaternion);
+        if let Some(dof) = spectator::free_velocity(&self.scene.model, body) {
+            self.data.qvel_mut()[dof..dof + 6].fill(0.0);
+        }
         self.data.forward();
         self.judge();
         Ok(())

@@ -64,12 +64,20 @@ pub(super) fn still_things(model: &MjModel) -> Vec<(String, usize)> {
 
 /// The first coordinate of a free body's joint.
 pub(super) fn free_joint(model: &MjModel, body: &str) -> Option<usize> {
+    freedom(model, body).map(|joint| model.jnt_qposadr()[joint] as usize)
+}
+
+/// The first of its six velocities.
+pub(super) fn free_velocity(model: &MjModel, body: &str) -> Option<usize> {
+    freedom(model, body).map(|joint| model.jnt_dofadr()[joint] as usize)
+}
+
+fn freedom(model: &MjModel, body: &str) -> Option<usize> {
     let body = model.name_to_id(MjtObjBase::mjOBJ_BODY, body)?;
-    let joint = (0..model.ffi().njnt as usize).find(|joint| {
+    (0..model.ffi().njnt as usize).find(|joint| {
         model.jnt_bodyid()[*joint] as usize == body
             && model.jnt_type()[*joint] == MjtJoint::mjJNT_FREE
-    })?;
-    Some(model.jnt_qposadr()[joint] as usize)
+    })
 }
 
 impl Spectator {
