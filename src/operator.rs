@@ -26,6 +26,8 @@ pub enum Command {
     },
     /// Forget a fault or an e-stop.
     ClearFault,
+    /// Take the power off the motors: who asks has said that the arm may fall.
+    Release,
     /// Go there.
     Goto {
         /// Where.
@@ -61,6 +63,7 @@ impl Command {
             Self::Hold => "hold",
             Self::Home { .. } => "home",
             Self::ClearFault => "clear_fault",
+            Self::Release => "release",
             Self::Goto { .. } => "goto",
             Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
@@ -150,6 +153,7 @@ pub struct Odd {
 pub type JointNames = Arc<[String]>;
 
 mod desk;
+mod grip;
 mod motions;
 mod registry;
 mod told;

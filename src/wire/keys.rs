@@ -103,7 +103,8 @@ pub const TABLE: &[Key] = &[
         name: "cmd/arm",
         kind: Kind::Command,
         schema: "reflex.command.v1",
-        what: "Takes hold of the robot where it stands.",
+        what: "Takes hold of the robot where it stands. Answered when it is held, or with the reason if its motors do \
+               not take hold in time.",
         example: || r#"{"operator":"ada"}"#.into(),
     },
     Key {
@@ -134,6 +135,15 @@ pub const TABLE: &[Key] = &[
         schema: "reflex.command.v1",
         what: "Forgets a fault or an e-stop. Leaves the robot disarmed: arming is another act.",
         example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/release",
+        kind: Kind::Command,
+        schema: "reflex.release.v1",
+        what: "Takes the power off the motors. The arm falls unless somebody holds it, so `arm_may_fall` has to be \
+               `true`. Refused while the robot is held, moves, is being armed or still brakes. It is not driven \
+               afterwards; what was wrong with it still is ([failsafe.md](failsafe.md)).",
+        example: || r#"{"arm_may_fall":true,"operator":"ada"}"#.into(),
     },
     Key {
         name: "cmd/goto",
@@ -214,7 +224,8 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Stream,
         schema: "reflex.joints.v1",
         what: "What was measured, requested and commanded in a tick, and which limits made the difference; arrays in \
-               the order of `names`.",
+               the order of `names`. `driven` says whether set-points are commanded, `engaged` whether the motors follow \
+               them.",
         example: samples::joints,
     },
     Key {
@@ -236,15 +247,16 @@ pub const TABLE: &[Key] = &[
         name: "state/mode",
         kind: Kind::Present,
         schema: "reflex.mode.v1",
-        what: "`booting`, `disarmed`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that moves \
-               it; why it stands, and who stopped it (`by`: the daemon's number for them, `why` has the name).",
+        what: "`booting`, `disarmed`, `arming`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that \
+               moves it; why it stands or does not boot, and who stopped it (`by`: the daemon's number for them, `why` \
+               has the name).",
         example: samples::mode,
     },
     Key {
         name: "state/fault",
         kind: Kind::Present,
         schema: "reflex.fault.v1",
-        what: "What is wrong, and how to mend it; nulls if nothing is.",
+        what: "What is wrong, and how to mend it; nulls if nothing is. While `booting` it is what keeps the robot from it.",
         example: samples::fault,
     },
     Key {
