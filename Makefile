@@ -41,8 +41,8 @@ test-router-sidecar: build setup-router-sidecar ## test MiniCPM-V's encoder in P
 
 # `cargo test`, with the test program running in the guest of hil-tests/qemu: cargo calls that a runner. What is timed
 # is timed by the guest's clock, however busy this machine is.
-GUEST = "$(PYTHON)", "$(CURDIR)/hil-tests/qemu/run.py", "--steady", "--limit", "1800", "--"
-IN_GUEST = $(CARGO) --config 'target."cfg(unix)".runner = [$(GUEST)]' test $(FLAGS)
+GUEST = "$(PYTHON)", "$(CURDIR)/hil-tests/qemu/run.py", "--tests", "--steady", "--limit", "1800", "--"
+IN_GUEST = $(CARGO) --config 'target."cfg(unix)".runner = [$(GUEST)]' test $(FLAGS) $(WORKSPACE)
 
 hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; skipped where there is none)
 	@$(PYTHON) hil-tests/qemu/run.py -- $(PYTHON) hil-tests/qemu/smoke.py; case $$? in \
@@ -50,7 +50,7 @@ hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; s
 
 # One line for each program with such tests.
 hil-vcan-tests:
-	REFLEX_VCAN=vcan0 $(IN_GUEST) -p reflex --lib -- --ignored socketcan_on_vcan0
+	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib -- --ignored socketcan_on_vcan0
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)

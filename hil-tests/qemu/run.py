@@ -4,7 +4,7 @@
     hil-tests/qemu/run.py -- ip link show vcan0
     hil-tests/qemu/run.py --env REFLEX_VCAN=vcan0 -- target/debug/deps/reflex-0123 --ignored socketcan
     hil-tests/qemu/run.py --share out -- target/debug/reflexd eval --episodes 2 --out out/eval
-    cargo --config 'target."cfg(unix)".runner = ["hil-tests/qemu/run.py", "--"]' test --workspace --lib
+    cargo --config 'target."cfg(unix)".runner = ["hil-tests/qemu/run.py", "--tests", "--"]' test -p reflex --lib
 
 The guest sees all of this machine's files in the same places (but for /run) and starts in this folder: programs,
 libraries, Python and the checkout are the same ones. What it writes is lost, but for the folders named by --share. It
@@ -49,6 +49,8 @@ def main():
     except parts.Absent as absent:
         print(f"qemu: skipped, no guest: {absent}", file=sys.stderr)
         return SKIPPED
+    if arguments.tests and not has_tests(arguments.command):
+        return 0
     # An end by a signal is an end like any other: the guest goes with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="reflex-qemu-") as folder:
@@ -76,6 +78,9 @@ def parse():
     parser.add_argument(
         "--steady", action="store_true", help="let the guest's clock count its instructions, one a nanosecond"
     )
+    parser.add_argument(
+        "--tests", action="store_true", help="for a Rust test program: no guest if none of its tests is asked for"
+    )
     parser.add_argument("--times", action="store_true", help="say how long the guest took to boot and to run")
     parser.add_argument("command", nargs="+", help="what to run, after --")
     arguments = parser.parse_args()
@@ -88,6 +93,12 @@ def parse():
         if any(letter in str(pathlib.Path(folder).resolve()) for letter in " \t\n,"):
             parser.error(f"--share {folder}: a name with spaces or commas cannot be passed on")
     return arguments
+
+
+def has_tests(command):
+    """Whether a test program would run anything; what does not answer that is run."""
+    listed = subprocess.run([*command, "--list"], capture_output=True, text=True, check=False)
+    return listed.returncode or ": test" in listed.stdout
 
 
 class Guest:
