@@ -12,8 +12,8 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar bench lint doctor setup setup-tensorrt setup-router-sidecar build \
-	train evaluate gallery check-lerobot check-piper-sdk check-tools clean
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil-vcan hil-vcan-tests bench lint doctor \
+	setup setup-tensorrt setup-router-sidecar build train evaluate gallery check-lerobot check-piper-sdk check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,19 @@ test-router-sidecar: build setup-router-sidecar ## test MiniCPM-V's encoder in P
 	third_party/router/bin/python router/test_minicpm.py
 	third_party/router/bin/python router/check.py --router target/debug/reflexd-router --out out/router-check
 	third_party/router/bin/python router/check_process.py --reflexd target/debug/reflexd --model out/router-check/model
+
+# `cargo test`, with the test program running in the guest of hil-tests/qemu: cargo calls that a runner. What is timed
+# is timed by the guest's clock, however busy this machine is.
+GUEST = "$(PYTHON)", "$(CURDIR)/hil-tests/qemu/run.py", "--tests", "--steady", "--limit", "1800", "--"
+IN_GUEST = $(CARGO) --config 'target."cfg(unix)".runner = [$(GUEST)]' test $(FLAGS) $(WORKSPACE)
+
+hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; skipped where there is none)
+	@$(PYTHON) hil-tests/qemu/run.py -- $(PYTHON) hil-tests/qemu/smoke.py; case $$? in \
+		0) $(MAKE) hil-vcan-tests ;; 77) ;; *) exit 1 ;; esac
+
+# One line for each program with such tests.
+hil-vcan-tests:
+	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib -- --ignored socketcan_on_vcan0
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
