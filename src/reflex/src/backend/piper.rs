@@ -166,7 +166,7 @@ impl Piper {
 }
 
 impl Backend for Piper {
-    fn read(&mut self, _now: Nanos, state: &mut State) {
+    fn read(&mut self, now: Nanos, state: &mut State) {
         while let Some(reading) = self.readings.try_pop() {
             self.newest = Some(reading);
         }
@@ -175,7 +175,8 @@ impl Backend for Piper {
             state.health = Health::Lost;
             return;
         };
-        state.sampled_at = reading.sampled_at;
+        // Heard after this tick began is heard now.
+        state.sampled_at = reading.sampled_at.min(now);
         state.health = reading.health;
         state.engaged = reading.engaged;
         for (axis, joint) in self.settings.axes() {
