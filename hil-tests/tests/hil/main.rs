@@ -1,1 +1,6 @@
-//! The virtual arm, alone.
+//! Hardware in the loop, without hardware: the daemon as a process against a virtual Piper on a real CAN stack.
+
+mod conformance;
+mod faults;
+mod rig;
+mod story;
