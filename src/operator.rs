@@ -49,6 +49,8 @@ pub enum Command {
     },
     /// Change which policies carry out the skills.
     Registry(RegistryAct),
+    /// Change who carries out the commands.
+    Backend(BackendAct),
 }
 
 impl Command {
@@ -65,6 +67,7 @@ impl Command {
             Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
+            Self::Backend(_) => "backend",
         }
     }
 }
@@ -149,11 +152,13 @@ pub struct Odd {
 /// Names of a robot's joints, in joint order.
 pub type JointNames = Arc<[String]>;
 
+pub mod backend;
 mod desk;
 mod motions;
 mod registry;
 mod told;
 pub mod words;
 
+pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
 pub use registry::{Errand, Notice, RegistryAct, Tally};
