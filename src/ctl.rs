@@ -87,7 +87,14 @@ pub fn run(
     }
 }
 
+/// What nobody should say by accident.
+const FALLS: &str = "release takes the power off the motors, and an arm without power falls: have somebody hold it, then \
+                     say `reflexctl release --arm-may-fall`";
+
 fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Trouble> {
+    if matches!(cli.act, Act::Release { arm_may_fall: false }) {
+        return Err(Trouble::Usage(FALLS.into()));
+    }
     let client = Client::connect(&cli.robot, std::slice::from_ref(&cli.connect), cli.timeout())?;
     let exit = match &cli.act {
         Act::Status => {

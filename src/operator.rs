@@ -26,6 +26,8 @@ pub enum Command {
     },
     /// Forget a fault or an e-stop.
     ClearFault,
+    /// Take the power off the motors: who asks has said that the arm may fall.
+    Release,
     /// Go there.
     Goto {
         /// Where.
@@ -63,6 +65,7 @@ impl Command {
             Self::Hold => "hold",
             Self::Home { .. } => "home",
             Self::ClearFault => "clear_fault",
+            Self::Release => "release",
             Self::Goto { .. } => "goto",
             Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
@@ -154,6 +157,7 @@ pub type JointNames = Arc<[String]>;
 
 pub mod backend;
 mod desk;
+mod grip;
 mod motions;
 mod registry;
 mod told;

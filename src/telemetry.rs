@@ -150,6 +150,8 @@ pub struct Herald {
     last_run: Option<(Running, String)>,
     tally: Tally,
     mode: Mode,
+    /// What last kept the robot from booting.
+    kept: Option<String>,
     epoch: Epoch,
     lost: u64,
 }
@@ -170,6 +172,7 @@ impl Herald {
             last_run: None,
             tally: Tally::default(),
             mode: Mode::Booting,
+            kept: None,
             epoch: Epoch(0),
             lost: 0,
         }
@@ -212,6 +215,8 @@ impl Herald {
         }
         if tick.mode != self.mode {
             self.tell_mode(tick, &present);
+        } else if tick.mode == Mode::Booting && present.trouble != self.kept {
+            self.tell_boot(tick, &present);
         }
         self.send(Tidings::Tick(present));
         if tick.tick.0.is_multiple_of(TIMING_EVERY_TICKS) {
@@ -258,19 +263,29 @@ impl Herald {
             tick: *tick,
             run: tick.mode.run().and_then(|run| self.desk.running(run)),
             last_run: self.last_run.clone(),
-            trouble: match tick.mode {
-                Mode::Faulted { why, .. } => Some(words::fault(why, self.desk.joints())),
-                Mode::EStopped { by, .. } => Some(format!(
-                    "e-stop by {}: look at the robot, then clear_fault and arm",
-                    self.desk.stopper(by)
-                )),
-                _ => None,
-            },
+            trouble: self.trouble(tick),
+        }
+    }
+
+    /// What is wrong, in words: with a robot that does not boot, too.
+    fn trouble(&self, tick: &Tick) -> Option<String> {
+        let found = tick.trouble.map(|why| words::fault(why, self.desk.joints()));
+        match tick.mode {
+            Mode::Faulted { why, .. } => Some(words::fault(why, self.desk.joints())),
+            Mode::EStopped { by, .. } => {
+                let who = self.desk.stopper(by);
+                let besides = found.map(|found| format!("; besides, {found}")).unwrap_or_default();
+                Some(format!(
+                    "e-stop by {who}: look at the robot, then clear_fault and arm{besides}"
+                ))
+            }
+            Mode::Booting => found,
+            _ => None,
         }
     }
 
     fn settle(&mut self, event: &Event, tick: &Tick) {
-        let settled = |outcome| Settled { outcome, seq: tick.tick.0 };
+        let settled = |outcome| Settled { outcome, seq: tick.tick.0, mode: tick.mode };
         match event {
             Event::Accepted(id) => self.desk.settle(*id, settled(Ok(()))),
             Event::Refused(id, refusal) => self.desk.settle(*id, settled(Err(*refusal))),
@@ -297,6 +312,15 @@ impl Herald {
         let kind = if present.trouble.is_some() { "fault" } else { "mode" };
         let outcome = present.trouble.as_deref().unwrap_or(now);
         self.tell(kind, "law", &format!("{before} to {now}"), outcome, tick);
+    }
+
+    /// A robot that does not boot is no fault of this daemon's, and yet somebody waits for it.
+    fn tell_boot(&mut self, tick: &Tick, present: &Present) {
+        self.kept.clone_from(&present.trouble);
+        if let Some(trouble) = &present.trouble {
+            tracing::warn!(mode = "booting", tick = tick.tick.0, "{trouble}");
+            self.tell("fault", "law", "booting", trouble, tick);
+        }
     }
 
     fn tell(&mut self, kind: &'static str, who: &str, what: &str, outcome: &str, tick: &Tick) {

@@ -57,6 +57,12 @@ pub(super) enum Act {
     },
     /// Forget a fault or an e-stop; arm again afterwards.
     ClearFault,
+    /// Take the power off the motors of an arm that is not held: it falls.
+    Release {
+        /// Somebody holds the arm, or it may fall.
+        #[arg(long)]
+        arm_may_fall: bool,
+    },
     /// Stop at once, and latch.
     Estop,
     /// Go to joint positions, or take the tool to a pose.
@@ -252,6 +258,8 @@ pub(super) enum RegistryAct {
 pub(super) enum Backend {
     /// The scene of the robot's `[mujoco]` table.
     Mujoco,
+    /// The arm on the bus of the robot's `[piper]` table.
+    Piper,
     /// A robot without a body.
     Loopback,
 }
@@ -378,10 +386,12 @@ pub(super) struct TargetShape {
 
 impl Cli {
     pub(super) const fn timeout(&self) -> Duration {
-        // Loading and proving heads takes its time, and so does opening a robot.
-        let takes_long =
-            matches!(self.act, Act::Registry(_) | Act::Backend { .. } | Act::Shadow { .. });
-        let least_ms = if takes_long { 10_000 } else { 0 };
+        // Loading and proving heads takes its time, as motors do that have to take hold first, and a robot that is opened.
+        let is_slow = matches!(
+            self.act,
+            Act::Registry(_) | Act::Arm | Act::Backend { .. } | Act::Shadow { .. }
+        );
+        let least_ms = if is_slow { 10_000 } else { 0 };
         let longer = self.timeout_ms > least_ms;
         Duration::from_millis(if longer { self.timeout_ms } else { least_ms })
     }

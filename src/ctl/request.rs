@@ -42,6 +42,10 @@ impl Act {
             Self::Disarm => "cmd/disarm",
             Self::Hold => "cmd/hold",
             Self::ClearFault => "cmd/clear_fault",
+            Self::Release { arm_may_fall } => {
+                say("arm_may_fall", Some(json!(arm_may_fall)));
+                "cmd/release"
+            }
             Self::Estop => "cmd/estop",
             Self::Home { speed } => {
                 say("speed", speed.speed.map(Value::from));
@@ -241,6 +245,10 @@ mod tests {
     #[test]
     fn command_lines_become_messages() {
         assert_eq!(payload(&["arm"]), json!({ "operator": "ada" }));
+        assert_eq!(
+            payload(&["release", "--arm-may-fall"]),
+            json!({ "arm_may_fall": true, "operator": "ada" })
+        );
         assert_eq!(
             payload(&["home", "--speed", "0.5"]),
             json!({ "speed": 0.5, "operator": "ada" })

@@ -148,6 +148,9 @@ pub(super) fn status(
     if let Some(why) = mode["why"].as_str() {
         writeln!(out, "why     {why}")?;
     }
+    if of("state/joints")["engaged"] == false {
+        writeln!(out, "motors  off: they follow no command")?;
+    }
     writeln!(out, "run     {}", run(&skill["running"], &chunk["source"]))?;
     if !skill["last"].is_null() {
         writeln!(out, "before  {}", run(&skill["last"], &skill["last"]["ending"]))?;

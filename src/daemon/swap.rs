@@ -12,17 +12,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc,
+    sync::{Arc, atomic::AtomicU64, mpsc},
     time::{Duration, Instant},
 };
 
 use motion::{Joints, Mode, Robot};
 use reflex::{
-    Clock,
+    Backend, Clock,
     backend::swap::{
         BackendId, Divergence, Exchange, Newcomer, Outcome, Reference, Refusal, Side, Terms, Told,
         Whither, Wish,
     },
+    conformance,
 };
 use tokio::sync::mpsc as channel;
 
@@ -39,6 +40,8 @@ use crate::{
 
 /// Commands in a row that have to be the same: a quarter of a second of standing still.
 const REST_TICKS: u32 = 5;
+/// Reads of a new backend before anybody relies on it, one a period.
+const PROBE_READS: u32 = 5;
 /// How fast what stands still may seem to move: what sensors make of nothing, and a simulated arm of its own weight.
 const SPEED_MAX_RAD_S: f64 = 0.05;
 /// The same, of joints that slide.
@@ -239,7 +242,7 @@ impl Backends {
     }
 
     /// The present, if the robot is held.
-    fn holding(&self) -> Result<std::sync::Arc<Present>, String> {
+    fn holding(&self) -> Result<Arc<Present>, String> {
         let present = self.around.desk.present();
         let present = present.ok_or("the robot has not been seen yet: wait for its first state")?;
         match (&present.tick.mode, &present.trouble) {
@@ -261,7 +264,8 @@ impl Backends {
     ) -> Result<(), String> {
         let Around { settings, robot, .. } = &self.around;
         let opened = world::open(kind, settings, robot, pose.as_ref());
-        let Opened { backend, seats } = opened.map_err(|error| error.to_string())?;
+        let Opened { mut backend, seats } = opened.map_err(|error| error.to_string())?;
+        self.probe(kind, backend.as_mut())?;
         self.opened += 1;
         let id = BackendId(self.opened);
         self.members.insert(id.0, Member { kind, seats });
@@ -272,6 +276,18 @@ impl Backends {
             Ok(_) => Ok(()),
             Err(why) => Err(why),
         }
+    }
+
+    /// Looks whether a backend that nobody commands yet reads as it should, and stands.
+    fn probe(&self, kind: BackendKind, backend: &mut dyn Backend) -> Result<(), String> {
+        let Around { robot, clock, .. } = &self.around;
+        let clock = match clock {
+            Clock::Monotonic => Clock::Monotonic,
+            // Whoever sleeps in virtual time makes it pass: this is a time of its own, which begins now.
+            Clock::Virtual(_) => Clock::Virtual(Arc::new(AtomicU64::new(clock.now().0))),
+        };
+        let pose = conformance::probe(backend, robot, &clock, PROBE_READS);
+        pose.map(|_| ()).map_err(|why| format!("{} is not fit: {why}", kind.name()))
     }
 
     /// Lets the shadow act as soon as it stands and follows; gives up if it does not, or if anything else happens.

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use motion::{Epoch, Joints, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, StopSource, What};
+use motion::{
+    Epoch, Joints, Mode, Nanos, Order, OrderId, Pair, Refusal, Run, RunId, StopSource, What,
+};
 use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
@@ -26,7 +28,7 @@ use crate::{
 };
 
 /// An order that no tick has settled after so long was never heard: the loop is stuck.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// A run that an operator asked for is begun within this, or not at all.
 const BEGIN_WITHIN_NS: u64 = 2_000_000_000;
 
@@ -64,6 +66,8 @@ pub struct Settled {
     pub outcome: Result<(), Refusal>,
     /// The tick.
     pub seq: u64,
+    /// The mode at its end.
+    pub mode: Mode,
 }
 
 /// Takes commands and decisions. Clones share one desk.
@@ -138,6 +142,11 @@ impl Desk {
     #[must_use]
     pub fn present(&self) -> Option<Arc<Present>> {
         self.inner.present.borrow().clone()
+    }
+
+    /// The newest tick, to be waited for.
+    pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<Present>>> {
+        self.inner.present.clone()
     }
 
     /// Names of the joints, in joint order.
@@ -248,10 +257,11 @@ impl Desk {
     /// Carries out a command and waits for the tick that settles it.
     pub async fn command(&self, command: Command, who: &str) -> Answer {
         let settled = match command {
-            Command::Arm => self.order(What::Arm).await,
+            Command::Arm => self.arm().await,
             Command::Disarm => self.order(What::Disarm).await,
             Command::Hold => self.order(What::Hold).await,
             Command::ClearFault => self.clear_fault().await,
+            Command::Release => self.release().await,
             Command::Home { speed } => self.go(self.inner.home, speed, "home", who).await,
             Command::Goto { goal, speed } => self.go_to(&goal, speed, who).await,
             Command::Jog { jog, ttl_ms } => self.jog(jog, ttl_ms, who).await,
@@ -419,7 +429,9 @@ impl Desk {
         let seq = || self.present().map_or(0, |present| present.tick.tick.0);
         let (reason, state_seq) = match settled {
             Err(reason) => (Some(reason), seq()),
-            Ok(Settled { outcome, seq }) => (outcome.err().map(|refusal| self.words(refusal)), seq),
+            Ok(Settled { outcome, seq, .. }) => {
+                (outcome.err().map(|refusal| self.words(refusal)), seq)
+            }
         };
         Answer { accepted: reason.is_none(), reason, changed: Vec::new(), state_seq }
     }
@@ -434,8 +446,16 @@ impl Desk {
         Answer { accepted: reason.is_none(), reason, changed, state_seq }
     }
 
+    /// Why an order was refused; where the robot itself is the reason, what it suffers from.
     pub(super) fn words(&self, refusal: Refusal) -> String {
-        words::refusal(refusal, self.joints())
+        let words = words::refusal(refusal, self.joints());
+        let of_the_robot = matches!(refusal, Refusal::StillFaulty | Refusal::Mode(Mode::Booting));
+        match self.present().and_then(|present| present.tick.trouble) {
+            Some(trouble) if of_the_robot => {
+                format!("{words}: {}", words::fault(trouble, self.joints()))
+            }
+            _ => words,
+        }
     }
 
     fn id(&self) -> u64 {

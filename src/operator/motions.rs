@@ -90,7 +90,8 @@ impl Desk {
             present.tick.mode.run() == Some(jogging.run) && jogging.wish.renew(&velocity, until)
         });
         if renewed {
-            return Ok(Settled { outcome: Ok(()), seq: present.tick.tick.0 + 1 });
+            let (seq, mode) = (present.tick.tick.0 + 1, present.tick.mode);
+            return Ok(Settled { outcome: Ok(()), seq, mode });
         }
         let wish = Arc::new(Wish::new(velocity, until));
         let skill = Jogged::new(Arc::clone(self.planner()), Arc::clone(&wish));

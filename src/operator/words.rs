@@ -113,6 +113,17 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
     }
 }
 
+/// Why a robot in this mode is not released.
+#[must_use]
+pub fn not_released(present: &Mode) -> String {
+    let remedy = match present {
+        Mode::Stopping { .. } => "wait until it has come to rest, then disarm it",
+        Mode::Faulted { .. } | Mode::EStopped { .. } => "it still brakes: wait until it rests",
+        _ => "disarm it first",
+    };
+    format!("not while {}: {remedy}", mode(present))
+}
+
 /// Why an order was refused.
 #[must_use]
 pub fn refusal(refusal: Refusal, joints: &[String]) -> String {

@@ -103,7 +103,8 @@ pub const TABLE: &[Key] = &[
         name: "cmd/arm",
         kind: Kind::Command,
         schema: "reflex.command.v1",
-        what: "Takes hold of the robot where it stands.",
+        what: "Takes hold of the robot where it stands. Answered when it is held, or with the reason if its motors do \
+               not take hold in time.",
         example: || r#"{"operator":"ada"}"#.into(),
     },
     Key {
@@ -134,6 +135,15 @@ pub const TABLE: &[Key] = &[
         schema: "reflex.command.v1",
         what: "Forgets a fault or an e-stop. Leaves the robot disarmed: arming is another act.",
         example: || r#"{"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "cmd/release",
+        kind: Kind::Command,
+        schema: "reflex.release.v1",
+        what: "Takes the power off the motors. The arm falls unless somebody holds it, so `arm_may_fall` has to be \
+               `true`. Refused while the robot is held, moves, is being armed or still brakes. It is not driven \
+               afterwards; what was wrong with it still is ([failsafe.md](failsafe.md)).",
+        example: || r#"{"arm_may_fall":true,"operator":"ada"}"#.into(),
     },
     Key {
         name: "cmd/goto",
@@ -182,7 +192,7 @@ pub const TABLE: &[Key] = &[
         name: "cmd/backend",
         kind: Kind::Command,
         schema: "reflex.backend_act.v1",
-        what: "Lets another backend carry out the commands (`to`: `mujoco` or `loopback`), between two ticks, while the \
+        what: "Lets another backend carry out the commands (`to`: `mujoco`, `piper` or `loopback`), between two ticks, while the \
                robot holds and nothing moves. It is opened, warmed and proved first, and refused if it is not well or \
                stands further away than `[swap]` of the robot's file allows. With `pose` `present` a simulated one is \
                set to the measured pose first; with `keep_shadow` the one before follows the same commands from then \
@@ -226,7 +236,8 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Stream,
         schema: "reflex.joints.v1",
         what: "What was measured, requested and commanded in a tick, and which limits made the difference; arrays in \
-               the order of `names`.",
+               the order of `names`. `driven` says whether set-points are commanded, `engaged` whether the motors follow \
+               them.",
         example: samples::joints,
     },
     Key {
@@ -248,15 +259,16 @@ pub const TABLE: &[Key] = &[
         name: "state/mode",
         kind: Kind::Present,
         schema: "reflex.mode.v1",
-        what: "`booting`, `disarmed`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that moves \
-               it; why it stands, and who stopped it (`by`: the daemon's number for them, `why` has the name).",
+        what: "`booting`, `disarmed`, `arming`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that \
+               moves it; why it stands or does not boot, and who stopped it (`by`: the daemon's number for them, `why` \
+               has the name).",
         example: samples::mode,
     },
     Key {
         name: "state/fault",
         kind: Kind::Present,
         schema: "reflex.fault.v1",
-        what: "What is wrong, and how to mend it; nulls if nothing is.",
+        what: "What is wrong, and how to mend it; nulls if nothing is. While `booting` it is what keeps the robot from it.",
         example: samples::fault,
     },
     Key {

@@ -179,6 +179,17 @@ struct Home {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Release {
+    #[serde(rename = "v", default)]
+    _v: Option<u64>,
+    #[serde(default)]
+    operator: Option<String>,
+    #[serde(default)]
+    arm_may_fall: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Skill {
     #[serde(rename = "v", default)]
     _v: Option<u64>,
@@ -234,6 +245,13 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
         "home" => {
             let Home { operator, speed, .. } = read(payload)?;
             (Command::Home { speed: fraction("speed", speed)? }, operator)
+        }
+        "release" => {
+            let Release { operator, arm_may_fall, .. } = read(payload)?;
+            let said = arm_may_fall.map_or("absent".to_owned(), |said| said.to_string());
+            let fits = "true: without power the arm falls, and somebody has to hold it";
+            must(arm_may_fall == Some(true), "arm_may_fall", &said, fits)?;
+            (Command::Release, operator)
         }
         "registry" => registry(payload)?,
         "backend" => backend::command(payload)?,

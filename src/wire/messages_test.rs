@@ -50,6 +50,21 @@ fn nothing_said_means_the_defaults() {
 }
 
 #[test]
+fn nobody_drops_an_arm_without_saying_so() {
+    assert_eq!(command("release", br#"{"arm_may_fall":true}"#), Ok(Command::Release));
+    for (payload, said) in
+        [("", "absent"), ("{}", "absent"), (r#"{"arm_may_fall":false}"#, "false")]
+    {
+        let told = reason("release", payload);
+        assert!(told.starts_with(&format!("arm_may_fall = {said}: must be true")), "{told}");
+    }
+    for payload in [r#"{"arm_may_fall":1}"#, r#"{"arm_may_fall":"true"}"#, "true", "[true]"] {
+        assert!(command("release", payload.as_bytes()).is_err(), "{payload}");
+    }
+    assert!(reason("release", r#"{"arm_may_fall":true,"force":true}"#).contains("unknown field"));
+}
+
+#[test]
 fn a_later_version_is_refused_for_what_it_is() {
     assert_eq!(reason("arm", r#"{"v":2,"gentleness":1}"#), "v is 2; this daemon understands v = 1");
     assert!(reason("arm", r#"{"v":"1"}"#).starts_with("v is"));

@@ -214,6 +214,13 @@ fn fault(present: &Present, shape: &Shape) -> Value {
             (Some(kind), joint.and_then(|joint| shape.joints.get(joint)), Some(at.0))
         }
         Mode::EStopped { at, .. } => (Some("estop"), None, Some(at.0)),
+        // It has not been well since the start.
+        Mode::Booting => match present.tick.trouble.map(fault_name) {
+            Some((kind, joint)) => {
+                (Some(kind), joint.and_then(|joint| shape.joints.get(joint)), None)
+            }
+            None => (None, None, None),
+        },
         _ => (None, None, None),
     };
     json!({ "fault": kind, "joint": joint, "since_seq": since, "why": present.trouble })

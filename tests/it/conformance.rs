@@ -1,6 +1,7 @@
 //! Every backend keeps the promises of a backend.
 
 use reflex::{
+    Clock,
     backend::loopback::Loopback,
     conformance::{Expected, check},
 };
@@ -12,8 +13,9 @@ fn loopback_keeps_its_promises() {
     let robot = plain_robot(7);
     let pose = joints(&[0.1, -0.2, 0.3, 0.0, 0.5, 0.0, 1.0]);
     let goal = joints(&[0.4, 0.2, -0.3, 0.1, 0.0, 0.9, 0.6]);
-    let expected = Expected { rest_error_max: 0.0, drift_max: 0.0, settle_ticks: 5 };
-    check(Box::new(Loopback::new(pose, robot.period_s())), &robot, &goal, &expected)
+    let expected = Expected { boot_ticks: 0, rest_error_max: 0.0, drift_max: 0.0, settle_ticks: 5 };
+    let loopback = Loopback::new(pose, robot.period_s());
+    check(Box::new(loopback), &robot, Clock::lockstep(), &goal, &expected)
         .expect("loopback is a backend");
 }
 
@@ -30,7 +32,9 @@ fn mujoco_keeps_its_promises() {
     for (joint, by) in [0.3, 0.2, -0.3, 0.2, -0.2, 0.4, -0.02].iter().enumerate() {
         goal[joint] += by;
     }
-    let expected = Expected { rest_error_max: 6e-3, drift_max: 6e-3, settle_ticks: 20 };
+    let expected =
+        Expected { boot_ticks: 0, rest_error_max: 6e-3, drift_max: 6e-3, settle_ticks: 20 };
     let (world, _spectator) = Mujoco::new(&scene);
-    check(Box::new(world), &robot, &goal, &expected).expect("MuJoCo is a backend");
+    check(Box::new(world), &robot, Clock::lockstep(), &goal, &expected)
+        .expect("MuJoCo is a backend");
 }

@@ -34,6 +34,7 @@ fn commands_are_accepted_with_0_and_refused_with_1() {
         &["arm"][..],
         &["hold"],
         &["disarm"],
+        &["release", "--arm-may-fall"],
         &["home", "--speed", "0.5"],
         &["goto", "--joint", "joint1=-0.2"],
         &["skill", "reach", "--target", "0.3,0,0.2"],
@@ -42,7 +43,7 @@ fn commands_are_accepted_with_0_and_refused_with_1() {
         assert_eq!(done.status.code(), Some(0), "{args:?}: {done:?}");
         assert_eq!(text(&done.stdout), "accepted\n", "{args:?}");
     }
-    assert_eq!(street.house.diary().commands.len(), 6);
+    assert_eq!(street.house.diary().commands.len(), 7);
     assert!(street.house.diary().commands.iter().all(|(_, who)| who == "ada"));
     let refused = reflexctl(&street.endpoint, &["clear-fault"]);
     assert_eq!(
@@ -165,6 +166,9 @@ fn nonsense_ends_with_2_and_help_with_0() {
     ] {
         assert_eq!(reflexctl(&nowhere, args).status.code(), Some(2), "{args:?}");
     }
+    let dropped = reflexctl(&nowhere, &["release"]);
+    assert_eq!(dropped.status.code(), Some(2), "nobody is even asked");
+    assert!(text(&dropped.stderr).contains("without power falls"), "{dropped:?}");
     let help = reflexctl(&nowhere, &["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(text(&help.stdout).contains("reflexctl decide pick_up --target 0.3,0.1,0.02"));

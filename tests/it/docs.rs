@@ -378,7 +378,9 @@ fn the_outputs_of_actions_md_are_outputs() {
 fn failsafe_md_has_every_mode_and_every_fault() {
     let source = read("src/motion/src/mode.rs");
     for what in ["pub enum Mode", "pub enum Fault"] {
-        every_one_is_quoted(names(&source, what, "\n}", "    "), "docs/failsafe.md");
+        let names = names(&source, what, "\n}", "    ").into_iter();
+        let names = names.filter_map(|name| name.split('(').next());
+        every_one_is_quoted(names, "docs/failsafe.md");
     }
     let words = read("src/operator/words.rs");
     let modes = words.lines().filter_map(|line| line.trim().strip_prefix("Mode::"));
@@ -387,6 +389,39 @@ fn failsafe_md_has_every_mode_and_every_fault() {
     let endings = words.lines().filter_map(|line| line.trim().strip_prefix("Ending::"));
     let endings = endings.filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
     every_one_is_quoted(endings, "docs/failsafe.md");
+}
+
+/// What a match of a source file makes of each variant: `Self::Frozen { .. } => "joint_frozen",`.
+fn told_as(source: &str, variants: &str) -> BTreeSet<(String, String)> {
+    let arms = source.lines().filter_map(|line| line.trim().strip_prefix(variants));
+    arms.filter_map(|arm| {
+        let (variant, told) = arm.split_once(" => ")?;
+        let name = variant.split(' ').next()?;
+        let told = told.strip_prefix('(').unwrap_or(told).strip_prefix('"')?;
+        let told = told.split('"').next()?;
+        let is_name = told.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        is_name.then(|| (name.to_owned(), told.to_owned()))
+    })
+    .collect()
+}
+
+#[test]
+fn failsafe_md_says_what_each_fault_and_each_ailment_is_on_the_wire() {
+    let page = read("docs/failsafe.md");
+    let on_the_page = |head: &str| -> BTreeSet<(String, String)> {
+        rows(&page, head)
+            .iter()
+            .filter_map(|row| {
+                Some((quoted(&row[1]).next()?.to_owned(), quoted(&row[2]).next()?.to_owned()))
+            })
+            .collect()
+    };
+    let faults = told_as(&read("src/wire/state.rs"), "Fault::");
+    assert_eq!(on_the_page("| fault | on the wire | when | look at |"), faults);
+    let source = read("src/motion/src/ailment.rs");
+    let ailments = told_as(&source, "Self::");
+    assert_eq!(ailments.len(), names(&source, "pub enum Ailment", "\n}", "    ").len());
+    assert_eq!(on_the_page("| ailment | on the wire | when | look at |"), ailments);
 }
 
 /// The command lines of the README's shell blocks, without their comments.

@@ -29,6 +29,7 @@ mod demo;
 #[cfg(feature = "mujoco")]
 mod determinism;
 mod gallery;
+mod grip;
 mod guard;
 mod heads;
 mod ik;

@@ -18,7 +18,9 @@ fn change(daemon: &Daemon, payload: &Value) -> String {
 }
 
 fn acts(daemon: &Daemon, active: &str, shadow: Option<&str>) {
-    daemon.wait_for("state/backend", |said| said["active"] == active && said["shadow"] == json!(shadow));
+    daemon.wait_for("state/backend", |said| {
+        said["active"] == active && said["shadow"] == json!(shadow)
+    });
 }
 
 fn go(daemon: &Daemon, joint: &str, position: f64) {
@@ -231,11 +233,8 @@ fn an_e_stop_in_between_ends_a_change_as_it_began_or_comes_after_it() {
     }
     daemon.must("cmd/clear_fault", &json!({}));
     daemon.arm();
-    let (from, to) = if answer["accepted"] == true {
-        ("mujoco", "loopback")
-    } else {
-        ("loopback", "mujoco")
-    };
+    let (from, to) =
+        if answer["accepted"] == true { ("mujoco", "loopback") } else { ("loopback", "mujoco") };
     change(&daemon, &json!({ "to": to, "pose": "present" }));
     acts(&daemon, to, None);
     change(&daemon, &json!({ "to": from, "pose": "present" }));

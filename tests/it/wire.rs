@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use motion::Mode;
+use motion::{Ailment, Drive, Fault, Mode};
 use reflexd::{
     operator::Command,
     router::Thing,
@@ -192,6 +192,29 @@ fn who_comes_late_sees_the_present() {
     assert!(said("info/config")["error"].is_string());
     // Nobody has said anything yet: `state/instruction` answers that.
     assert_eq!(late.ask_all(&key("state/*"), None).len(), 8, "all of it at once");
+}
+
+#[test]
+fn what_keeps_a_robot_from_booting_is_told() {
+    let street = Street::open();
+    let ailment = Ailment::BeyondOwnLimits { joint: 1 };
+    let mut now = present(3, Mode::Booting);
+    now.tick.trouble = Some(Fault::Unwell(ailment));
+    now.tick.drive = Drive::Off;
+    now.tick.state.engaged = false;
+    now.trouble = Some("joint2 is beyond".into());
+    *street.house.present.lock().expect("no panic") = Some(Arc::new(now));
+    let stranger = street.stranger();
+    let said = |name: &str| stranger.ask_all(&key(name), None).remove(0);
+    let fault = said("state/fault");
+    assert_eq!(
+        (&fault["fault"], &fault["joint"], &fault["why"], &fault["since_seq"]),
+        (&json!(ailment.name()), &json!("joint2"), &json!("joint2 is beyond"), &Value::Null)
+    );
+    let mode = said("state/mode");
+    assert_eq!((&mode["mode"], &mode["why"]), (&json!("booting"), &json!("joint2 is beyond")));
+    let joints = said("state/joints");
+    assert_eq!((&joints["driven"], &joints["engaged"]), (&json!(false), &json!(false)));
 }
 
 #[test]

@@ -308,6 +308,8 @@ enum Trouble {
     Hold,
     Stop,
     Recover,
+    /// The motors take hold, or let go; the robot stays where it is without them.
+    Engaged(bool),
 }
 
 fn any_trouble() -> impl Strategy<Value = Trouble> {
@@ -322,6 +324,8 @@ fn any_trouble() -> impl Strategy<Value = Trouble> {
         1 => Just(Trouble::Hold),
         1 => Just(Trouble::Stop),
         4 => Just(Trouble::Recover),
+        1 => Just(Trouble::Engaged(false)),
+        2 => Just(Trouble::Engaged(true)),
     ]
 }
 
@@ -337,10 +341,11 @@ proptest! {
         let all = workspace(&[COLUMN, FLOOR, UPPER]);
         let mut bench = armed_at([0.0, 0.3, 0.0]);
         let mut past = vec![bench.state.position; 3];
-        let mut run = 1;
+        let (mut run, mut before) = (1, Mode::Holding);
         bench.begin(run, Seam::Fade { ticks: 2 });
         for (trouble, ticks) in story {
             match trouble {
+                Trouble::Engaged(engaged) => bench.state.engaged = engaged,
                 Trouble::Chunk { mut steps, absolute } => {
                     for step in steps.iter_mut().filter(|_| !absolute) {
                         for (value, at) in step.iter_mut().zip(past[2].iter()) {
@@ -361,8 +366,10 @@ proptest! {
                 }
             }
             for _ in 0..ticks {
-                let (command, _) = bench.tick();
-                if command.drive() == Drive::Off {
+                let (command, tick) = bench.tick();
+                let taken_hold = !matches!(before, Mode::Arming { .. });
+                before = tick.mode;
+                if command.drive() == Drive::Off || !taken_hold {
                     past = vec![bench.state.position; 3];
                     continue;
                 }

@@ -535,7 +535,8 @@ fn two_in_one_keep_the_promises_of_one() {
     let active = newcomer(FIRST, loopback([0.0, 0.0]));
     let (swap, mut exchange) = Swap::new(active, 2, switch);
     assert!(exchange.ask(shadow_of(loopback([0.5, 0.5]))).is_ok());
-    let expected = Expected { rest_error_max: 1e-9, drift_max: 1e-9, settle_ticks: 10 };
-    let checked = check(Box::new(swap), &robot, &joints([0.2, 0.1]), &expected);
+    let expected =
+        Expected { boot_ticks: 0, rest_error_max: 1e-9, drift_max: 1e-9, settle_ticks: 10 };
+    let checked = check(Box::new(swap), &robot, Clock::lockstep(), &joints([0.2, 0.1]), &expected);
     assert_eq!(checked, Ok(()));
 }
