@@ -8,6 +8,7 @@ mod inference;
 mod piper;
 mod robot;
 mod router;
+mod swap;
 mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use inference::InferenceSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
+pub use swap::SwapSettings;
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
 /// Why a configuration is refused.
@@ -129,6 +131,27 @@ impl std::str::FromStr for BackendKind {
             "mujoco" => Ok(Self::Mujoco),
             "piper" => Ok(Self::Piper),
             other => Err(format!("{other:?} is no backend: choose mujoco, piper or loopback")),
+        }
+    }
+}
+
+impl BackendKind {
+    /// Its name in a file, and on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Mujoco => "mujoco",
+            Self::Piper => "piper",
+        }
+    }
+
+    /// Whether it is a real robot: one that moves when it is told to, and is where it is.
+    #[must_use]
+    pub const fn is_hardware(self) -> bool {
+        match self {
+            Self::Loopback | Self::Mujoco => false,
+            Self::Piper => true,
         }
     }
 }

@@ -13,6 +13,7 @@ mod router;
 mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
+mod swap;
 mod world;
 
 use std::{
@@ -22,11 +23,16 @@ use std::{
 };
 
 use motion::{Controller, Robot};
-use reflex::{Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker, realtime};
+use reflex::{
+    Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker,
+    backend::swap::{Newcomer, Swap},
+    realtime,
+};
 use tokio::sync::{mpsc as channel, watch};
 
 use keeper::Keeper;
 use router::RouterDesk;
+use swap::Backends;
 
 pub use house::Reception;
 pub use skills::{registry, registry_of};
@@ -171,7 +177,9 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         Some(router) if decides(router) => router_head(settings)?,
         _ => None,
     };
-    let (backend, spectacle) = world::build(settings, &robot)?;
+    let opened = world::open(settings.daemon.backend, settings, &robot, None)?;
+    let spectacle = world::Spectacle::default();
+    spectacle.reseat(opened.seats);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -185,12 +193,15 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (ports, commander, thinker, listener, switch) = reflex::ports();
     // A port that is in use is found out before anything runs; the door opens when everything does.
     let wire = open_wire(settings, &runtime)?;
-    let turns = start_loop(settings, clock.clone(), backend, &robot, ports)?;
+    let first = Newcomer { id: swap::FIRST, backend: opened.backend };
+    let (backend, exchange) = Swap::new(first, robot.joints(), switch.clone());
+    let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ports)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings);
     let (errand, errands) = mpsc::channel();
+    let (swap, swaps) = mpsc::channel();
     let desk = Desk::new(DeskParts {
         planner: Arc::new(Planner::new(
             robot,
@@ -205,6 +216,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         switch: switch.clone(),
         assignments: assign,
         errands: errand.clone(),
+        backends: swap,
         present,
     });
     let telling = (clock.clone(), tell.clone());
@@ -213,6 +225,16 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     // It ends with the process: nothing that it holds has to be put away.
     let _keeping =
         Keeper::start(settings, period_s, desk.clone(), clock.clone(), telling, (errand, errands))?;
+    let around = swap::Around {
+        settings: settings.clone(),
+        robot,
+        desk: desk.clone(),
+        clock: clock.clone(),
+        tidings: tell.clone(),
+        spectacle: spectacle.clone(),
+    };
+    // It ends with the process, too.
+    let _swapping = Backends::start(around, exchange, swaps)?;
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 
@@ -221,7 +243,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         clock.clone(),
         tell.clone(),
         settings.daemon.router.clone(),
-        (router_head.as_ref(), spectacle.is_something()),
+        (router_head.as_ref(), spectacle.clone()),
     );
     // It ends with the process, as the keeper does.
     let _deciding = instructions.start(router_head, runtime.handle().clone())?;
@@ -390,6 +412,8 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
             }
             Tidings::Timing(timing) => service.publish_timing(&timing),
             Tidings::Shadows(shadows) => service.publish_shadows(&shadows),
+            Tidings::Backend(told) => service.publish_backend(&told),
+            Tidings::Shadow(told) => service.publish_shadow(&told),
             Tidings::Instruction(told) => service.publish_instruction(&told),
             Tidings::Router(told) => service.publish_router(&told),
             Tidings::Embedded(embedded, text) => service.publish_embedding(&embedded, &text),

@@ -51,6 +51,8 @@ pub enum Command {
     },
     /// Change which policies carry out the skills.
     Registry(RegistryAct),
+    /// Change who carries out the commands.
+    Backend(BackendAct),
 }
 
 impl Command {
@@ -68,6 +70,7 @@ impl Command {
             Self::Jog { .. } => "jog",
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
+            Self::Backend(_) => "backend",
         }
     }
 }
@@ -152,6 +155,7 @@ pub struct Odd {
 /// Names of a robot's joints, in joint order.
 pub type JointNames = Arc<[String]>;
 
+pub mod backend;
 mod desk;
 mod grip;
 mod motions;
@@ -159,5 +163,6 @@ mod registry;
 mod told;
 pub mod words;
 
+pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

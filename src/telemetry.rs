@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     operator::{Desk, Notice, Present, Running, Settled, Tally, words},
     router::Embedded,
-    wire::{EventMessage, Quantiles, TimingMessage},
+    wire::{BackendMessage, EventMessage, Quantiles, ShadowMessage, TimingMessage},
 };
 
 /// How often the histograms are told.
@@ -40,6 +40,10 @@ pub enum Tidings {
     Timing(TimingMessage),
     /// What has been seen of the shadows.
     Shadows(Value),
+    /// Who acts.
+    Backend(BackendMessage),
+    /// How far a shadow stands from who acts.
+    Shadow(Box<ShadowMessage>),
     /// The newest instruction, and what became of it.
     Instruction(Value),
     /// What the router has done.

@@ -9,6 +9,7 @@
 //! not understood. An e-stop is the exception: whatever arrives on its key latches.
 
 mod answers;
+mod backend;
 mod client;
 mod docs;
 mod heard;
@@ -30,6 +31,7 @@ use motion::JointLimits;
 use crate::{decision, operator, router};
 
 pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
+pub use backend::{BackendMessage, ShadowMessage};
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use heard::{instruction_told, said_of};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PiperSettings, PlaneSettings,
-    parse, workspace,
+    SwapSettings, parse, swap, workspace,
 };
 use crate::operator::JointNames;
 
@@ -41,6 +41,9 @@ pub struct RobotSettings {
     /// Figures of the law that belong to no joint.
     #[serde(default)]
     pub rules: RuleSettings,
+    /// When one backend may take over from another.
+    #[serde(default)]
+    pub swap: SwapSettings,
     /// What it is made of in MuJoCo.
     pub mujoco: Option<MujocoSettings>,
     /// Its arm on a CAN bus.
@@ -258,6 +261,7 @@ impl RobotSettings {
         self.home()?;
         workspace::check(self)?;
         self.piper()?;
+        swap::check(self)?;
         let Some(mujoco) = &self.mujoco else { return Ok(()) };
         if let Some(missing) = names.iter().find(|name| !mujoco.joints.contains_key(**name)) {
             let remedy = "name the scene's joint and actuator for it";

@@ -190,6 +190,24 @@ pub(super) enum Act {
                             reflexctl registry promote pick_up"
     )]
     Registry(RegistryAct),
+    /// Let another backend carry out the commands, while the robot holds.
+    #[command(after_help = "Examples:\n  reflexctl backend mujoco --from-present\n  \
+                            reflexctl backend loopback --keep-shadow")]
+    Backend {
+        /// Which.
+        to: Backend,
+        /// Set it to the pose that is measured now, before it is compared; simulated ones only.
+        #[arg(long)]
+        from_present: bool,
+        /// The one before follows the same commands from then on.
+        #[arg(long)]
+        keep_shadow: bool,
+    },
+    /// Let a simulated backend follow the same commands, beside the one that acts.
+    Shadow {
+        /// Which.
+        what: Shadow,
+    },
     /// Mode, run, joints, limits and timing, once.
     Status,
     /// The state as it goes by, a line a tick, until Ctrl-C.
@@ -234,6 +252,26 @@ pub(super) enum RegistryAct {
         /// The skill.
         skill: String,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Backend {
+    /// The scene of the robot's `[mujoco]` table.
+    Mujoco,
+    /// The arm on the bus of the robot's `[piper]` table.
+    Piper,
+    /// A robot without a body.
+    Loopback,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shadow {
+    /// The scene of the robot's `[mujoco]` table.
+    Mujoco,
+    /// A robot without a body.
+    Loopback,
+    /// Nobody.
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -348,8 +386,11 @@ pub(super) struct TargetShape {
 
 impl Cli {
     pub(super) const fn timeout(&self) -> Duration {
-        // Loading and proving heads takes its time, as motors do that have to take hold first.
-        let is_slow = matches!(self.act, Act::Registry(_) | Act::Arm);
+        // Loading and proving heads takes its time, as motors do that have to take hold first, and a robot that is opened.
+        let is_slow = matches!(
+            self.act,
+            Act::Registry(_) | Act::Arm | Act::Backend { .. } | Act::Shadow { .. }
+        );
         let least_ms = if is_slow { 10_000 } else { 0 };
         let longer = self.timeout_ms > least_ms;
         Duration::from_millis(if longer { self.timeout_ms } else { least_ms })

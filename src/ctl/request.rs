@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Trouble,
-    args::{Act, Cli, RegistryAct, TargetShape},
+    args::{Act, Cli, RegistryAct, Shadow, TargetShape},
 };
 
 /// A jog that is not renewed for so long brakes; it is renewed twice as often.
@@ -121,6 +121,17 @@ impl Act {
                 say("file", file.map(|file| json!(file)));
                 say("skill", skill.map(|skill| json!(skill)));
                 "cmd/registry"
+            }
+            Self::Backend { to, from_present, keep_shadow } => {
+                say("to", Some(word(*to)));
+                say("pose", from_present.then(|| json!("present")));
+                say("keep_shadow", keep_shadow.then(|| json!(true)));
+                "cmd/backend"
+            }
+            Self::Shadow { what } => {
+                let nobody = *what == Shadow::Off;
+                say("shadow", Some(if nobody { Value::Null } else { word(*what) }));
+                "cmd/backend"
             }
             Self::Decide { skill, target, instruction, ttl_ms, id } => {
                 say("v", Some(json!(1)));
@@ -282,6 +293,19 @@ mod tests {
             payload(&["registry", "promote", "pick_up"]),
             json!({ "act": "promote", "skill": "pick_up", "operator": "ada" })
         );
+        assert_eq!(
+            payload(&["backend", "mujoco", "--from-present"]),
+            json!({ "to": "mujoco", "pose": "present", "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["backend", "loopback", "--keep-shadow"]),
+            json!({ "to": "loopback", "keep_shadow": true, "operator": "ada" })
+        );
+        assert_eq!(
+            payload(&["shadow", "mujoco"]),
+            json!({ "shadow": "mujoco", "operator": "ada" })
+        );
+        assert_eq!(payload(&["shadow", "off"]), json!({ "shadow": null, "operator": "ada" }));
         assert_eq!(payload(&["skill", "rest"]), json!({ "name": "rest", "operator": "ada" }));
     }
 

@@ -25,7 +25,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use thread::Thread;
 
-use super::{DaemonError, Joined, spawn};
+use super::{DaemonError, Joined, spawn, world::Spectacle};
 use crate::{
     config::{RouterPlace, RouterSettings},
     decision::{Decision, Verdict},
@@ -57,8 +57,8 @@ struct Inner {
     settings: Option<RouterSettings>,
     /// The encoder that the daemon's own head was trained with.
     encoder: Option<String>,
-    /// Whether things are told of by a simulator of the daemon's own.
-    is_simulated: bool,
+    /// What the daemon's own simulator shows, while one acts.
+    spectacle: Spectacle,
     alive: AtomicBool,
     ids: AtomicU64,
     state: Mutex<State>,
@@ -88,7 +88,7 @@ impl RouterDesk {
         clock: Clock,
         tidings: mpsc::Sender<Tidings>,
         settings: Option<RouterSettings>,
-        (head, is_simulated): (Option<&RouterHead>, bool),
+        (head, spectacle): (Option<&RouterHead>, Spectacle),
     ) -> Self {
         let encoder = head.map(|head| head.manifest().encoder.name.clone());
         let inner = Inner {
@@ -97,7 +97,7 @@ impl RouterDesk {
             tidings,
             settings,
             encoder,
-            is_simulated,
+            spectacle,
             alive: AtomicBool::new(false),
             ids: AtomicU64::new(1),
             state: Mutex::default(),
@@ -294,7 +294,7 @@ impl RouterDesk {
 
     /// Where things are, as a detector tells.
     pub(super) fn told_of(&self, things: Vec<Thing>, who: &str) {
-        if self.inner.is_simulated {
+        if self.inner.spectacle.is_something() {
             let count = self.state().tally.embedding("objects_of_a_stranger");
             if count.is_power_of_two() {
                 let reason = "this robot is simulated: its simulator tells where things are";

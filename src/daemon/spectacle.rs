@@ -1,7 +1,7 @@
 //! Shows a simulated world: camera pictures and where its objects are. On a thread of its own, far from the loop.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,8 @@ const JPEG_QUALITY: u8 = 85;
 /// Who looks, and through which cameras.
 pub(super) struct Seats {
     spectator: Spectator,
-    cameras: Vec<(CameraSettings, Camera)>,
+    /// Each with the moment of its next picture.
+    cameras: Vec<(CameraSettings, Camera, Instant)>,
 }
 
 impl Seats {
@@ -40,31 +41,13 @@ impl Seats {
                 );
                 ConfigError::value(&settings.file, "cameras.name", &wanted.name, remedy)
             })?;
-            Ok((wanted.clone(), camera))
+            Ok((wanted.clone(), camera, Instant::now()))
         });
         let cameras = cameras.collect::<Result<_, DaemonError>>()?;
         Ok(Self { spectator, cameras })
     }
 
-    /// Until nobody holds the service any more.
-    pub(super) fn show(
-        mut self,
-        service: Arc<Service>,
-        reception: Reception,
-    ) -> Result<(), DaemonError> {
-        let service = Arc::downgrade(&service);
-        spawn("reflex-cameras", move || {
-            let mut due: Vec<Instant> = self.cameras.iter().map(|_| Instant::now()).collect();
-            while let Some(service) = service.upgrade() {
-                self.look(&service, &reception, &mut due);
-                drop(service);
-                std::thread::sleep(OBJECTS_EVERY);
-            }
-        })?;
-        Ok(())
-    }
-
-    fn look(&mut self, service: &Service, reception: &Reception, due: &mut [Instant]) {
+    fn look(&mut self, service: &Service, reception: &Reception) {
         if !self.spectator.look() {
             return;
         }
@@ -79,7 +62,7 @@ impl Seats {
         // A session that closes under us ends the daemon elsewhere; nobody is left to be told here.
         let _ = service.publish_objects(&things, at_ns);
         reception.see(things);
-        for ((settings, camera), due) in self.cameras.iter_mut().zip(due) {
+        for (settings, camera, due) in &mut self.cameras {
             if Instant::now() < *due || !service.is_watched(&settings.name) {
                 continue;
             }
@@ -96,4 +79,23 @@ impl Seats {
             }
         }
     }
+}
+
+/// Shows whatever is to be seen from these seats, until nobody holds the service any more. Who sits there may change.
+pub(super) fn show(
+    seats: Arc<Mutex<Option<Seats>>>,
+    service: &Arc<Service>,
+    reception: Reception,
+) -> Result<(), DaemonError> {
+    let service = Arc::downgrade(service);
+    spawn("reflex-cameras", move || {
+        while let Some(service) = service.upgrade() {
+            if let Some(seats) = &mut *seats.lock().unwrap_or_else(PoisonError::into_inner) {
+                seats.look(&service, &reception);
+            }
+            drop(service);
+            std::thread::sleep(OBJECTS_EVERY);
+        }
+    })?;
+    Ok(())
 }

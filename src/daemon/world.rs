@@ -1,8 +1,11 @@
 //! Backend settings to a backend, and to those who look at it.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
-use motion::Robot;
+use motion::{Joints, Robot};
 use reflex::{
     Backend,
     backend::{loopback::Loopback, piper::Piper},
@@ -15,13 +18,36 @@ use crate::{
     wire::Service,
 };
 
-/// What there is to see of a simulated world, if there is one.
+#[cfg(feature = "mujoco")]
+pub(super) use super::spectacle::Seats;
+
+/// Nothing is simulated that could be looked at: there are no seats.
+#[cfg(not(feature = "mujoco"))]
+pub(super) enum Seats {}
+
+/// A backend that is open and stands.
+pub(super) struct Opened {
+    pub(super) backend: Box<dyn Backend>,
+    /// Those who can look at it, if it is a simulated world.
+    pub(super) seats: Option<Seats>,
+}
+
+/// What there is to see of the world that acts, if it is a simulated one. Clones are one.
+#[derive(Clone, Default)]
 pub(super) struct Spectacle {
-    #[cfg(feature = "mujoco")]
-    pub(super) seats: Option<super::spectacle::Seats>,
+    seats: Arc<Mutex<Option<Seats>>>,
+    /// Whether there are any, for those who must not wait for a picture.
+    shows: Arc<AtomicBool>,
 }
 
 impl Spectacle {
+    /// Another world acts: those who looked at the one before come back.
+    pub(super) fn reseat(&self, seats: Option<Seats>) -> Option<Seats> {
+        self.shows.store(seats.is_some(), Ordering::Release);
+        let mut present = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut present, seats)
+    }
+
     /// Starts to show it.
     pub(super) fn show(
         self,
@@ -29,46 +55,43 @@ impl Spectacle {
         reception: &Reception,
     ) -> Result<(), DaemonError> {
         #[cfg(feature = "mujoco")]
-        if let Some(seats) = self.seats {
-            return seats.show(Arc::clone(service), reception.clone());
-        }
+        super::spectacle::show(self.seats, service, reception.clone())?;
         let _ = (service, reception);
         Ok(())
     }
 
-    /// Whether there is anything to see.
-    pub(super) const fn is_something(&self) -> bool {
-        #[cfg(feature = "mujoco")]
-        return self.seats.is_some();
-        #[cfg(not(feature = "mujoco"))]
-        false
-    }
-
-    const fn nothing() -> Self {
-        Self {
-            #[cfg(feature = "mujoco")]
-            seats: None,
-        }
+    /// Whether there is anything to see, now.
+    pub(super) fn is_something(&self) -> bool {
+        self.shows.load(Ordering::Acquire)
     }
 }
 
-pub(super) fn build(
+/// Opens a backend of this robot; a simulated one stands at `pose`, or where its settings have it.
+pub(super) fn open(
+    kind: BackendKind,
     settings: &Settings,
     robot: &Robot,
-) -> Result<(Box<dyn Backend>, Spectacle), DaemonError> {
-    match settings.daemon.backend {
+    pose: Option<&Joints>,
+) -> Result<Opened, DaemonError> {
+    match kind {
         BackendKind::Loopback => {
             let home = settings.robot_settings.home()?;
-            Ok((Box::new(Loopback::new(home, robot.period_s())), Spectacle::nothing()))
+            let backend = Loopback::new(*pose.unwrap_or(&home), robot.period_s());
+            Ok(Opened { backend: Box::new(backend), seats: None })
         }
         #[cfg(feature = "mujoco")]
         BackendKind::Mujoco => {
             let scene = scene(&settings.robot_settings)?;
-            let (world, spectator) = reflex::backend::mujoco::Mujoco::new(&scene);
-            let seats = super::spectacle::Seats::new(settings, spectator)?;
-            Ok((Box::new(world), Spectacle { seats: Some(seats) }))
+            let (mut world, spectator) = reflex::backend::mujoco::Mujoco::new(&scene);
+            if let Some(pose) = pose {
+                world.pose(pose);
+            }
+            let seats = Seats::new(settings, spectator)?;
+            Ok(Opened { backend: Box::new(world), seats: Some(seats) })
         }
-        BackendKind::Piper => Ok((Box::new(piper(settings, robot)?), Spectacle::nothing())),
+        BackendKind::Piper => {
+            Ok(Opened { backend: Box::new(piper(settings, robot)?), seats: None })
+        }
         #[cfg(not(feature = "mujoco"))]
         BackendKind::Mujoco => {
             Err(DaemonError::NotBuilt { file: settings.file.clone(), kind: "mujoco" })

@@ -17,7 +17,8 @@ use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Answer, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging, told::Said, words,
+    Answer, BackendErrand, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging,
+    told::Said, words,
 };
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
@@ -52,6 +53,8 @@ pub struct DeskParts {
     pub assignments: mpsc::Sender<Assignment>,
     /// The way to whoever keeps the registry.
     pub errands: mpsc::Sender<Errand>,
+    /// The way to whoever keeps the backends.
+    pub backends: mpsc::Sender<BackendErrand>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
 }
@@ -83,6 +86,7 @@ struct Inner {
     commander: Mutex<Commander>,
     assignments: Mutex<mpsc::Sender<Assignment>>,
     errands: Mutex<mpsc::Sender<Errand>>,
+    backends: Mutex<mpsc::Sender<BackendErrand>>,
     clerk: Mutex<Clerk>,
     pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
@@ -119,6 +123,7 @@ impl Desk {
                 commander: Mutex::new(parts.commander),
                 assignments: Mutex::new(parts.assignments),
                 errands: Mutex::new(parts.errands),
+                backends: Mutex::new(parts.backends),
                 clerk: Mutex::default(),
                 pending: Mutex::default(),
                 runs: Mutex::default(),
@@ -166,6 +171,10 @@ impl Desk {
 
     pub(super) fn errands(&self) -> &Mutex<mpsc::Sender<Errand>> {
         &self.inner.errands
+    }
+
+    pub(super) fn backends(&self) -> &Mutex<mpsc::Sender<BackendErrand>> {
+        &self.inner.backends
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -258,6 +267,7 @@ impl Desk {
             Command::Jog { jog, ttl_ms } => self.jog(jog, ttl_ms, who).await,
             Command::Skill { name, params } => self.run_skill(&name, params, who).await,
             Command::Registry(act) => return self.change_registry(act, who).await,
+            Command::Backend(act) => return self.change_backend(act, who).await,
         };
         self.answer(settled)
     }
@@ -424,6 +434,16 @@ impl Desk {
             }
         };
         Answer { accepted: reason.is_none(), reason, changed: Vec::new(), state_seq }
+    }
+
+    /// The answer to who asked for a change that is no matter of the loop's alone.
+    pub(super) fn changed(&self, outcome: Result<Vec<String>, String>) -> Answer {
+        let state_seq = self.present().map_or(0, |present| present.tick.tick.0);
+        let (reason, changed) = match outcome {
+            Ok(changed) => (None, changed),
+            Err(reason) => (Some(reason), Vec::new()),
+        };
+        Answer { accepted: reason.is_none(), reason, changed, state_seq }
     }
 
     /// Why an order was refused; where the robot itself is the reason, what it suffers from.

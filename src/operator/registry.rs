@@ -108,12 +108,7 @@ impl Desk {
                 _ => Err("still at work: look at info/registry and event/registry".to_owned()),
             },
         };
-        let state_seq = self.present().map_or(0, |present| present.tick.tick.0);
-        let (reason, changed) = match outcome {
-            Ok(changed) => (None, changed),
-            Err(reason) => (Some(reason), Vec::new()),
-        };
-        Answer { accepted: reason.is_none(), reason, changed, state_seq }
+        self.changed(outcome)
     }
 
     /// Lets the run of `skill` that is going on, if there is one, go on with what the registry has for it now. The loop

@@ -54,6 +54,7 @@ pub fn command(command: &Command) -> String {
             format!("promote the shadow of {skill}")
         }
         Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
+        Command::Backend(act) => act.words(),
         plain => format!("{plain:?}"),
     }
 }

@@ -76,15 +76,20 @@ fn example(page: &mut String, key: &Key) {
 /// Examples that are made by the code that makes the real ones.
 pub(super) mod samples {
     use motion::{
-        ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, JointLimits, Joints, Limits,
+        ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, Health, JointLimits, Joints, Limits,
         MAX_JOINTS, Mode, Nanos, RunId, Source, State, Tick, TickIndex,
     };
+
+    use reflex::backend::swap::{BackendId, Divergence};
 
     use crate::{
         observation::Params,
         operator::{Odd, Present, Running},
         router::{Entry, Fate, Instruction, Thing},
-        wire::{EventMessage, Pose, Quantiles, Shape, TimingMessage, heard, state},
+        wire::{
+            BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape, TimingMessage,
+            backend, heard, state,
+        },
     };
 
     pub(in crate::wire) const DECISION: &str = r#"{"v":1,"decision_id":"router-42","skill":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02,"radius":0.018,"speed_hint":1.0,"object_is_berry":true},"neural_skill":"pick_up","raw_params":{"target_x":0.31,"target_y":0.09,"target_z":0.02,"radius":0.02,"speed_hint":1.1,"object_is_berry":0.98},"confidence":0.97,"instruction":"pick up the berry","instruction_id":"ada-7","observed_tick":1233,"ttl_ms":1000,"source":"router"}"#;
@@ -96,6 +101,41 @@ pub(super) mod samples {
     pub(in crate::wire) const SKILL: &str = r#"{"name":"pick_up","params":{"target_x":0.3,"target_y":0.1,"target_z":0.02},"operator":"ada"}"#;
 
     pub(in crate::wire) const REGISTRY: &str = r#"{"file":"models/policy_registry.json","skills":{"pick_up":{"aliases":["grab"],"runs":"piper_pick_up","duration_max_s":15.0,"bounds":{"target_x_m":[0.15,0.55],"target_y_m":[-0.25,0.25],"target_z_m":[0.0,0.05],"radius_m":[0.001,0.1],"speed_hint":[0.01,1.0]},"policies":[{"name":"piper_pick_up","status":"active","lane":"reflex","resident":true,"manifest_sha256":"3ceae50f...","onnx_sha256":"d17719e5...","evaluation":{"episodes":200,"successes":200,"conditions":"...","command":"reflexd eval --skill pick_up"}}],"trial":null}},"shadows":[]}"#;
+
+    pub(in crate::wire) fn backend() -> String {
+        let told = BackendMessage {
+            seq: 1234,
+            at_ns: 61_700_000_000,
+            active: "loopback",
+            shadow: Some("mujoco"),
+            since_seq: 1200,
+            since_at_ns: 60_000_000_000,
+        };
+        state::version(&backend::backend(&told))
+    }
+
+    pub(in crate::wire) fn shadow() -> String {
+        let joints = |values: [f64; 2]| Joints::from_slice(&values).unwrap_or(Joints::zeros(0));
+        let divergence = Divergence {
+            at: Nanos(61_700_000_000),
+            active: BackendId(1),
+            shadow: BackendId(2),
+            health: Health::Good,
+            engaged: true,
+            difference: Some(joints([0.0012, -0.0004])),
+            most: joints([0.0131, 0.0052]),
+            lost: 0,
+        };
+        let told = ShadowMessage {
+            seq: 1234,
+            at_ns: 61_700_000_000,
+            active: "loopback",
+            shadow: Some("mujoco"),
+            names: vec!["joint1".into(), "joint2".into()],
+            divergence: Some(divergence),
+        };
+        state::version(&backend::shadow(&told))
+    }
 
     pub(in crate::wire) const SHADOW: &str = r#"{"v":1,"shadows":[{"skill":"pick_up","active":"piper_pick_up","shadow":"piper_pick_up_2","budget_ms":5.0,"runs":12,"chunks":131,"skipped":0,"refused":0,"last_refusal":null,"latency_us":[58,171,402],"joints":["joint1","joint2"],"rms_rad_or_m":[0.0021,0.0034],"max_rad_or_m":[0.011,0.017],"criteria":[{"name":"chunks","needed":"at least 100","found":"131","holds":true}]}]}"#;
 

@@ -189,6 +189,18 @@ pub const TABLE: &[Key] = &[
         example: || r#"{"act":"reload","operator":"ada"}"#.into(),
     },
     Key {
+        name: "cmd/backend",
+        kind: Kind::Command,
+        schema: "reflex.backend_act.v1",
+        what: "Lets another backend carry out the commands (`to`: `mujoco`, `piper` or `loopback`), between two ticks, while the \
+               robot holds and nothing moves. It is opened, warmed and proved first, and refused if it is not well or \
+               stands further away than `[swap]` of the robot's file allows. With `pose` `present` a simulated one is \
+               set to the measured pose first; with `keep_shadow` the one before follows the same commands from then \
+               on. Or, with `shadow` instead: a simulated backend that follows the same commands, set to the measured \
+               pose; `null` sends it away.",
+        example: || r#"{"to":"mujoco","pose":"present","operator":"ada"}"#.into(),
+    },
+    Key {
         name: "decision",
         kind: Kind::Decision,
         schema: "reflex.decision.v1",
@@ -274,6 +286,22 @@ pub const TABLE: &[Key] = &[
         example: samples::limits,
     },
     Key {
+        name: "state/backend",
+        kind: Kind::Present,
+        schema: "reflex.backend.v1",
+        what: "Who carries out the commands, who shadows it, and since when.",
+        example: samples::backend,
+    },
+    Key {
+        name: "state/shadow",
+        kind: Kind::Present,
+        schema: "reflex.divergence.v1",
+        what: "How far the backend that shadows stands from the one that acts: measured pose less measured pose, and the \
+               largest difference since it came, in the order of `names`; nulls where one of them cannot be believed, or \
+               nobody shadows. Five times a second while somebody does.",
+        example: samples::shadow,
+    },
+    Key {
         name: "state/instruction",
         kind: Kind::Present,
         schema: "reflex.said.v1",
@@ -311,7 +339,7 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `instruction` and `router`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `instruction` and `router`.",
         example: samples::event,
     },
     Key {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{poses, sender::Peek};
+use super::{backend, poses, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
@@ -254,6 +254,7 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
             (Command::Release, operator)
         }
         "registry" => registry(payload)?,
+        "backend" => backend::command(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,
         "skill" => {

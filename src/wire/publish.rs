@@ -16,8 +16,8 @@ use zenoh::{
 };
 
 use super::{
-    EventMessage, Key, Keys, Kind, Pose, Shape, TABLE, TimingMessage, WireError, heard,
-    keys::is_name, state,
+    BackendMessage, EventMessage, Key, Keys, Kind, Pose, ShadowMessage, Shape, TABLE,
+    TimingMessage, WireError, backend, heard, keys::is_name, state,
 };
 use crate::{
     operator::Present,
@@ -92,6 +92,22 @@ impl Service {
     /// The session is closed.
     pub fn publish_shadows(&self, shadows: &Value) -> Result<(), WireError> {
         self.put_newest("diag/shadow", state::version(shadows))
+    }
+
+    /// Tells who acts; on a change, and once a second.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_backend(&self, told: &BackendMessage) -> Result<(), WireError> {
+        self.put_newest("state/backend", state::version(&backend::backend(told)))
+    }
+
+    /// Tells how far a shadow stands from who acts; five times a second is enough.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_shadow(&self, told: &ShadowMessage) -> Result<(), WireError> {
+        self.put_newest("state/shadow", state::version(&backend::shadow(told)))
     }
 
     /// Adds a line to the audit trail; `kind` is the last part of its key.
@@ -255,7 +271,7 @@ fn urgency(key: &Key) -> (Priority, bool) {
     match (key.kind, key.name) {
         (Kind::Stream, "state/chunk") => (Priority::Data, false),
         (Kind::Stream, _) => (Priority::RealTime, true),
-        (_, "diag/timing" | "diag/shadow" | "diag/router" | "objects") => {
+        (_, "diag/timing" | "diag/shadow" | "diag/router" | "state/shadow" | "objects") => {
             (Priority::DataLow, false)
         }
         (Kind::Present, _) => (Priority::InteractiveHigh, true),

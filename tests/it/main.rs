@@ -47,6 +47,7 @@ mod shipped;
 mod skills;
 mod starts;
 mod story;
+mod swap;
 mod tool;
 #[cfg(feature = "mujoco")]
 mod trouble;

@@ -5,6 +5,7 @@ pub mod loopback;
 pub mod mujoco;
 pub mod noisy;
 pub mod piper;
+pub mod swap;
 
 use motion::{Command, Nanos, State};
 

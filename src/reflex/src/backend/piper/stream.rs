@@ -47,15 +47,7 @@ impl Stream {
         now: Nanos,
     ) -> Self {
         let due = now.after(period_ns / SLACK);
-        Self {
-            period_ns,
-            acceleration_max,
-            range,
-            points: [pose; 4],
-            due,
-            next: None,
-            starved: 0,
-        }
+        Self { period_ns, acceleration_max, range, points: [pose; 4], due, next: None, starved: 0 }
     }
 
     /// Takes a set-point; of several in one period the newest counts. The first one after a silence sets the grid.

@@ -1,0 +1,144 @@
+//! When one robot may take over from another: when it can be told that nothing will move.
+
+use motion::{Command, Drive, Health, Joints, Nanos, State};
+
+/// What a change of places depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How far two joints may stand apart, rad or m.
+    pub tolerance: Joints,
+    /// How fast a joint that stands still may seem to move, rad/s or m/s.
+    pub speed_max: Joints,
+    /// Commands in a row that have to be the same.
+    pub rest_ticks: u32,
+    /// How old a measurement may be.
+    pub age_max_ns: u64,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that acts.
+    Active,
+    /// The other one: the shadow, or who is to be it.
+    Shadow,
+}
+
+/// What a measured pose is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The last command.
+    Command,
+    /// What the active one measures.
+    Active,
+}
+
+/// Why everything stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Refusal {
+    /// There is no shadow.
+    NoShadow,
+    /// An e-stop was pulled, and has not been cleared.
+    Stopped,
+    /// Nothing is commanded, so nothing is held.
+    NotHolding,
+    /// The commanded motion has not come to an end.
+    Moving,
+    /// Nothing has been read of it yet.
+    Unread(Side),
+    /// It says of itself that it is not well.
+    Unhealthy(Side, Health),
+    /// It measures another number of joints than the robot has.
+    Shape(Side),
+    /// It measures what is not a number.
+    NotFinite(Side, usize),
+    /// Its measurement is too old.
+    Stale(Side, u64),
+    /// A joint of it moves.
+    Moves {
+        /// Of which.
+        side: Side,
+        /// Which joint.
+        joint: usize,
+        /// How fast, rad/s or m/s.
+        speed: f64,
+    },
+    /// The shadow's motors do not follow commands.
+    NotEngaged,
+    /// A joint of the shadow stands somewhere else.
+    Apart {
+        /// Which joint.
+        joint: usize,
+        /// Than what.
+        from: Reference,
+        /// Where the shadow's is, rad or m.
+        is: f64,
+        /// Where it should be.
+        should: f64,
+        /// How far apart would do.
+        tolerance: f64,
+    },
+}
+
+impl Terms {
+    /// Whether the robot is held, by the same command for long enough.
+    pub(super) fn rests(&self, last: Option<&Command>, times: u32) -> Result<Command, Refusal> {
+        let command = last.ok_or(Refusal::NotHolding)?;
+        if command.is_stop() {
+            return Err(Refusal::Stopped);
+        }
+        if command.drive() != Drive::On {
+            return Err(Refusal::NotHolding);
+        }
+        if times < self.rest_ticks { Err(Refusal::Moving) } else { Ok(*command) }
+    }
+
+    /// Whether a robot is well and stands still.
+    pub(super) fn stands<'a>(
+        &self,
+        side: Side,
+        seen: Option<&'a State>,
+        joints: usize,
+        now: Nanos,
+    ) -> Result<&'a State, Refusal> {
+        let state = seen.ok_or(Refusal::Unread(side))?;
+        if state.health != Health::Good {
+            return Err(Refusal::Unhealthy(side, state.health));
+        }
+        if state.position.len() != joints || state.velocity.len() != joints {
+            return Err(Refusal::Shape(side));
+        }
+        let values = state.position.iter().zip(state.velocity.iter());
+        if let Some(joint) =
+            values.clone().position(|(place, speed)| !place.is_finite() || !speed.is_finite())
+        {
+            return Err(Refusal::NotFinite(side, joint));
+        }
+        let age_ns = now.since(state.sampled_at);
+        if age_ns > self.age_max_ns {
+            return Err(Refusal::Stale(side, age_ns));
+        }
+        let mut speeds = state.velocity.iter().zip(self.speed_max.iter()).enumerate();
+        match speeds.find(|(_, (speed, most))| speed.abs() > **most) {
+            Some((joint, (speed, _))) => Err(Refusal::Moves { side, joint, speed: *speed }),
+            None => Ok(state),
+        }
+    }
+
+    /// Whether two poses of equal length, both finite, are the same within the tolerance.
+    pub(super) fn agree(
+        &self,
+        is: &Joints,
+        should: &Joints,
+        from: Reference,
+    ) -> Result<(), Refusal> {
+        let pairs = is.iter().zip(should.iter()).zip(self.tolerance.iter()).enumerate();
+        for (joint, ((is, should), tolerance)) in pairs {
+            if (is - should).abs() > *tolerance {
+                let (is, should, tolerance) = (*is, *should, *tolerance);
+                return Err(Refusal::Apart { joint, from, is, should, tolerance });
+            }
+        }
+        Ok(())
+    }
+}
