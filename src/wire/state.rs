@@ -146,6 +146,7 @@ fn joints(present: &Present, shape: &Shape) -> Value {
         "driven": tick.drive == Drive::On,
         "engaged": tick.state.engaged,
         "sampled_at_ns": tick.state.sampled_at.0,
+        "age_s": values(&tick.state.age_s),
         "names": *shape.joints,
         "position_rad_or_m": values(&tick.state.position),
         "velocity_rad_or_m_per_s": values(&tick.state.velocity),

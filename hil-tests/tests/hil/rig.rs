@@ -116,6 +116,19 @@ impl VirtualArm {
         (six(&state["joints_rad"]), six(&state["speeds_rad_s"]))
     }
 
+    /// Waits until it lies still: without power it lies down.
+    pub(crate) fn lies(mut self) -> Self {
+        let begun = Instant::now();
+        let mut still = 0;
+        while still < 10 {
+            let quiet = self.joints().1.iter().all(|speed| speed.abs() < 0.01);
+            still = if quiet { still + 1 } else { 0 };
+            assert!(begun.elapsed() < PATIENCE, "it never lies still");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self
+    }
+
     pub(crate) fn berry(&mut self) -> [f64; 3] {
         let state = self.ask(&json!({ "do": "state" }));
         let at = &state["things"]["berry"]["position_m"];
@@ -301,8 +314,11 @@ impl Daemon {
         self.arm();
     }
 
+    /// The end of what it logged.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
     }
 }
 
@@ -352,6 +368,13 @@ impl Rig {
         let arm = VirtualArm::start(&[]);
         let daemon = Daemon::start(&arm.bus, piper);
         daemon.arm();
+        // Without power it had lain down.
+        let seq = daemon.must("cmd/home", &json!({ "speed": 0.6, "operator": "hil" }));
+        daemon.wait_for("state/mode", |said| {
+            said["seq"].as_u64() > Some(seq) && said["mode"] != "moving"
+        });
+        let last = daemon.says("state/skill")["last"].clone();
+        assert_eq!(last["ending"], "done", "{last}\n{}", daemon.log());
         Self { arm, daemon }
     }
 

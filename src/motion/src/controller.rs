@@ -219,7 +219,7 @@ impl Controller {
                 matches!(self.mode, Mode::Holding | Mode::Moving { .. } | Mode::Stopping { .. });
             return held.then_some(Fault::Disengaged);
         }
-        self.watchdog.check_divergence(inputs.state, &self.filter.position(), &self.robot)
+        self.watchdog.check_divergence(inputs.state, &self.sent, &self.robot)
     }
 
     /// At start the robot's own pose is adopted: the daemon never moves it on its own.

@@ -23,6 +23,10 @@ pub struct State {
     pub position: Joints,
     /// Measured velocity of each joint.
     pub velocity: Joints,
+    /// How old the measurement of each joint was when it was read, s: the oldest of them is as old as `sampled_at`.
+    pub age_s: Joints,
+    /// How many ticks the robot is behind its commands by design: it ought to be somewhere among the last so many.
+    pub lag_ticks: u32,
     /// The backend's own condition.
     pub health: Health,
     /// Whether its drives follow commands now. Simulated ones always do, motors do once they have power: between a
@@ -38,6 +42,8 @@ impl State {
             sampled_at: Nanos(0),
             position: Joints::zeros(joints),
             velocity: Joints::zeros(joints),
+            age_s: Joints::zeros(joints),
+            lag_ticks: 0,
             health: Health::Good,
             engaged: true,
         }

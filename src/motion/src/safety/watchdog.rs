@@ -1,7 +1,7 @@
 //! What must hold for the robot to be moved at all, checked against the measured state in every tick.
 
 use crate::{
-    joints::Joints,
+    course::{Course, MAX_BACK},
     mode::Fault,
     robot::Robot,
     state::{Health, State},
@@ -36,15 +36,22 @@ impl Watchdog {
         (now.since(state.sampled_at) > robot.rules().state_age_max_ns).then_some(Fault::StateStale)
     }
 
-    /// Whether the robot has stopped following its commands.
+    /// Whether the robot has stopped following its commands: `sent` up to the last one. Where it ought to be lies among
+    /// the commands that it is behind by design.
     pub(crate) fn check_divergence(
         &mut self,
         state: &State,
-        commanded: &Joints,
+        sent: &Course,
         robot: &Robot,
     ) -> Option<Fault> {
         let off = robot.limits().iter().enumerate().find(|(joint, limits)| {
-            (state.position[*joint] - commanded[*joint]).abs() > limits.divergence_max
+            let lag = i64::from(state.lag_ticks).min(MAX_BACK as i64 - 1);
+            let commands = (-1 - lag..=-1).filter_map(|offset| sent.at(offset, *joint));
+            let (low, high) = commands.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| {
+                (low.min(at), high.max(at))
+            });
+            let at = state.position[*joint];
+            at < low - limits.divergence_max || at > high + limits.divergence_max
         });
         let Some((joint, _)) = off else {
             self.diverged_ticks = 0;

@@ -25,6 +25,8 @@ impl Backend for Loopback {
         state.sampled_at = now;
         state.health = Health::Good;
         state.engaged = true;
+        state.lag_ticks = 0;
+        state.age_s.fill(0.0);
         state.position = self.position;
         state.velocity = self.position;
         for (velocity, before) in state.velocity.iter_mut().zip(self.before.iter()) {

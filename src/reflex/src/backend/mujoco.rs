@@ -305,6 +305,8 @@ impl Backend for Mujoco {
         let finite = self.data.qpos().iter().all(|value| value.is_finite());
         state.health = if finite { Health::Good } else { Health::Lost };
         state.engaged = true;
+        state.lag_ticks = 0;
+        state.age_s.fill(0.0);
         state.sampled_at = self.origin.unwrap_or(now).after(self.steps * self.step_ns);
         let joints = self.scene.joints.iter();
         let values = state.position.iter_mut().zip(state.velocity.iter_mut());

@@ -47,6 +47,8 @@ use stream::AXES;
 const ORDERS: usize = 32;
 /// Readings that may wait for the loop: some seconds' worth, for a loop that was stopped.
 const READINGS: usize = 512;
+/// The arm passes a set-point two periods after it came, and is behind its own targets by about another.
+const LAG_TICKS: u32 = 3;
 /// Opening a bus takes no longer than this.
 pub const OPEN_WITHIN: Duration = Duration::from_secs(3);
 
@@ -155,14 +157,6 @@ impl Piper {
     pub fn watch(&self) -> Watch {
         Watch(Arc::clone(&self.tally))
     }
-
-    /// How long ago each of the robot's joints was last heard of, as of the newest reading; nothing for one that was not.
-    pub fn ages_ns(&self, now: Nanos) -> impl Iterator<Item = (usize, Option<u64>)> {
-        self.settings.axes().map(move |(axis, joint)| {
-            let at = self.newest.and_then(|reading| reading.heard_at[axis]);
-            (joint, at.map(|at| now.since(at)))
-        })
-    }
 }
 
 impl Backend for Piper {
@@ -179,11 +173,15 @@ impl Backend for Piper {
         state.sampled_at = reading.sampled_at.min(now);
         state.health = reading.health;
         state.engaged = reading.engaged;
+        state.lag_ticks = LAG_TICKS;
         for (axis, joint) in self.settings.axes() {
             if let (Some(position), Some(velocity)) =
                 (state.position.get_mut(joint), state.velocity.get_mut(joint))
             {
                 (*position, *velocity) = (reading.position[axis], reading.velocity[axis]);
+            }
+            if let (Some(age), Some(at)) = (state.age_s.get_mut(joint), reading.heard_at[axis]) {
+                *age = now.since(at) as f64 / 1e9;
             }
         }
     }

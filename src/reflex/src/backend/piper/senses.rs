@@ -35,6 +35,8 @@ const GARBAGE_IN_WINDOW: u32 = 100;
 const MODE_WITHIN_NS: u64 = 250_000_000;
 /// Feedback that the vendor gave up, and that some arms still send.
 const GIVEN_UP: std::ops::RangeInclusive<u16> = 0x481..=0x486;
+/// A joint that was against a stop when its motor came on is off it within this.
+const LEAVE_STOP_WITHIN_NS: u64 = 1_000_000_000;
 /// Trouble on the bus is remembered so long after the last sign of it.
 const TROUBLE_FOR_NS: u64 = 500_000_000;
 
@@ -355,13 +357,16 @@ impl Senses {
             other => return Some(Ailment::OwnFault { code: other.code() }),
         }
         let first = |has: &dyn Fn(Joint) -> bool| Joint::ALL.into_iter().find(|joint| has(*joint));
-        if let Some(joint) = first(&|joint| status.at_limit.has(joint)) {
-            return Some(Ailment::BeyondOwnLimits { joint: joint.index() });
-        }
         if let Some(joint) = first(&|joint| status.silent.has(joint)) {
             return Some(Ailment::Unreached { joint: joint.index() });
         }
         let expected = expected?;
+        // An arm that lay down without power may lie against a stop: it is armed there, and leaves it.
+        if let Some(joint) = first(&|joint| status.at_limit.has(joint))
+            && now.since(expected.since) > LEAVE_STOP_WITHIN_NS
+        {
+            return Some(Ailment::BeyondOwnLimits { joint: joint.index() });
+        }
         let as_told = status.control.is(ControlMode::Can) && status.movement.is(expected.mode);
         (!as_told && now.since(expected.since) > MODE_WITHIN_NS).then_some(Ailment::OtherMode)
     }

@@ -122,12 +122,12 @@ fn what_the_arm_says_of_itself_twice_counts() {
     for (change, expected) in cases {
         let mut senses = senses();
         let mut says = Says::powered(POSE);
-        say(&mut senses, &says, 0, 300, None);
+        say(&mut senses, &says, 0, 1300, None);
         change(&mut says);
-        say(&mut senses, &says, 300, 305, None);
-        assert_eq!(ailment(&senses, 305, None), None, "{expected:?} at once");
-        say(&mut senses, &says, 305, 310, None);
-        assert_eq!(ailment(&senses, 310, None), Some(expected));
+        say(&mut senses, &says, 1300, 1305, None);
+        assert_eq!(ailment(&senses, 1305, None), None, "{expected:?} at once");
+        say(&mut senses, &says, 1305, 1310, None);
+        assert_eq!(ailment(&senses, 1310, None), Some(expected));
     }
 }
 

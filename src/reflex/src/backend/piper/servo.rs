@@ -115,6 +115,8 @@ pub(super) struct Servo {
     tally: Arc<Tally>,
     last: Option<Order>,
     stopping: u32,
+    /// We made it sink, and nobody has released it since: only that gets it out.
+    damped: bool,
     lost_motor: Option<(usize, Nanos)>,
     no_bus: Option<Nanos>,
 }
@@ -146,6 +148,7 @@ impl Servo {
             tally: parts.tally,
             last: None,
             stopping: 0,
+            damped: false,
             lost_motor: None,
             no_bus: None,
         }
@@ -232,6 +235,7 @@ impl Servo {
     }
 
     fn release(&mut self, power: Power, now: Nanos) -> Power {
+        self.damped = false;
         Power::Off(match power {
             Power::Off(wire) | Power::Rising(wire, ..) => wire.release(now),
             Power::On(wire, _) => wire.release(now),
@@ -243,6 +247,7 @@ impl Servo {
     fn emergency(&mut self, power: Power, now: Nanos) -> Power {
         self.stopping -= 1;
         let act = self.estop;
+        self.damped |= act == EStop::Damp;
         fn of<P>(wire: Wire<P>, act: EStop, now: Nanos) -> Wire<Disabled> {
             match act {
                 EStop::Cut => wire.cut(now),
@@ -381,6 +386,9 @@ impl Servo {
         }
         if failing.is_some_and(|since| now.since(since) > UNSENT_AFTER_NS) {
             return Some(Ailment::Unsent);
+        }
+        if self.damped {
+            return Some(Ailment::OwnStop);
         }
         let (joint, at) = self.lost_motor?;
         if now.since(at) > MOTOR_OFF_FOR_NS {

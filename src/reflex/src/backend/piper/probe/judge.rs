@@ -181,6 +181,17 @@ fn limits(
         .iter()
         .map(|raw| raw.map_or("?".into(), |raw| format!("{:.1}", f64::from(raw) / 100.0)))
         .collect();
+    let of_arm = |index: usize| probe.accelerations[index].map_or(0.0, |raw| f64::from(raw) / 100.0);
+    if let Some(index) = (0..6).find(|index| of_robot.acceleration_max[*index] > of_arm(*index)) {
+        let words = format!(
+            "J{} brakes at {:.1} rad/s2 by itself and at {:.1} by the robot's file: it comes to rest later than it is told \
+             to; lower acceleration_max_rad_s2",
+            index + 1,
+            of_arm(index),
+            of_robot.acceleration_max[index]
+        );
+        found.add("accelerations", Grade::Odd, words);
+    }
     let known =
         probe.accelerations.iter().all(|raw| raw.is_some_and(|raw| (1..=2000).contains(&raw)));
     let grade = if known { Grade::Good } else { Grade::Odd };
