@@ -7,6 +7,9 @@
 //! nobody acknowledges) they stay, and leave first when it works again, in their order, before whatever was sent later: a
 //! stop that comes after them is what counts in the end. At bus-off the kernel throws them away. [`Bus::flush`] answers 0.
 //!
+//! **An interface that is down or gone** is told by the next call and lets go of the socket; [`Bus::reopen`] makes another.
+//! Both take the kernel's network lock, which others hold for moments only.
+//!
 //! **Time** is the kernel's, taken where a frame comes out of its driver.
 
 use std::{
