@@ -277,11 +277,17 @@ impl Socketcand {
         }
     }
 
-    /// Gives TCP as much of the outbox as it takes.
+    /// Gives TCP as much of the outbox as it takes: whole messages, when it has room for them. A server of the reference
+    /// closes the connection at a read that brings it no whole message, and TCP keeps together what it was given at once.
     fn pump(&mut self) -> Result<(), BusError> {
         let Some(stream) = &mut self.stream else { return Err(BusError::Closed) };
         while !self.outbox.bytes().is_empty() {
-            match stream.write(self.outbox.bytes()) {
+            match wait_for(stream.as_fd(), Ready::Write, Nanos(0)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(why) => return Err(self.lose(os(&why))),
+            }
+            match stream.write(self.outbox.whole()) {
                 Ok(0) => return Err(self.lose(BusError::Closed)),
                 Ok(len) => self.outbox.sent(len),
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
