@@ -26,9 +26,6 @@ use socketcan::{
 use super::{Bus, BusError, BusTrouble, Frame, Heard, Inbox, OpenError, Received};
 use crate::clock::{Ready, monotonic_now, monotonic_of, wait_for};
 
-#[cfg(test)]
-mod tests;
-
 /// Send buffer, which the kernel doubles: about ten frames of its 768 bytes each.
 const SEND_ROOM: usize = 4096;
 
@@ -194,3 +191,6 @@ fn os(why: &io::Error) -> BusError {
         number => BusError::Os(number.unwrap_or(libc::EIO)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,6 @@
 
 mod line;
 mod outbox;
-#[cfg(test)]
-mod tests;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -403,3 +401,6 @@ fn os(why: &io::Error) -> BusError {
         _ => BusError::Os(why.raw_os_error().unwrap_or(0)),
     }
 }
+
+#[cfg(test)]
+mod tests;
