@@ -114,7 +114,10 @@ fn layers_are_what_their_manifests_name() {
         ("src/arm/Cargo.toml", &["nalgebra"][..]),
         ("src/engine/Cargo.toml", &["ort", "prost", "serde", "thiserror", "tracing", "trt"]),
         ("src/motion/Cargo.toml", &["libm"]),
-        ("src/reflex/Cargo.toml", &["libc", "motion", "mujoco-rs", "ringbuf"]),
+        (
+            "src/reflex/Cargo.toml",
+            &["libc", "motion", "mujoco-rs", "ringbuf", "socket2", "socketcan"],
+        ),
         ("hil-tests/Cargo.toml", &[]),
     ] {
         let manifest_text = text(manifest);
@@ -142,8 +145,18 @@ fn every_foreign_crate_has_its_door() {
         ("trt", &["src/engine/src/compiled.rs"]),
         (
             "libc",
-            &["src/reflex/src/clock.rs", "src/reflex/src/realtime.rs", "src/reflex/src/realtime/"],
+            &[
+                "src/reflex/src/clock.rs",
+                "src/reflex/src/realtime.rs",
+                "src/reflex/src/realtime/",
+                "src/reflex/src/backend/piper/bus/",
+            ],
         ),
+        (
+            "socketcan",
+            &["src/reflex/src/backend/piper/bus.rs", "src/reflex/src/backend/piper/bus/"],
+        ),
+        ("socket2", &["src/reflex/src/backend/piper/bus/socketcand.rs"]),
         ("image", &["src/picture.rs", "src/picture/"]),
         ("gif", &["src/picture/film.rs"]),
         ("color_quant", &["src/picture/film.rs"]),

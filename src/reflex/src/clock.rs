@@ -84,6 +84,8 @@ pub(crate) fn monotonic_of(wall: SystemTime) -> Nanos {
 pub(crate) enum Ready {
     /// Something to read, or an end of it.
     Read,
+    /// Room to write, or an end of it.
+    Write,
     /// That, or room to write.
     ReadOrWrite,
 }
@@ -92,6 +94,7 @@ pub(crate) enum Ready {
 pub(crate) fn wait_for(file: BorrowedFd<'_>, what: Ready, until: Nanos) -> io::Result<bool> {
     let events = match what {
         Ready::Read => libc::POLLIN,
+        Ready::Write => libc::POLLOUT,
         Ready::ReadOrWrite => libc::POLLIN | libc::POLLOUT,
     };
     loop {

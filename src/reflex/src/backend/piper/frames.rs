@@ -31,16 +31,10 @@ pub use error::FieldError;
 pub use feedback::{
     Ack, Driver, DriverBits, Feedback, Gripper, GripperBits, JointBits, Limits, Speed, Status,
 };
-pub use firmware::NotFirmware;
-pub use firmware::{Firmware, Identity, MitLayout, Zero};
+pub use firmware::{Firmware, Identity, MitLayout, NotFirmware, Zero};
 pub use frame::Frame;
 pub use mit::{Mit, MitFields, MitTarget};
 pub use motor::{Joint, Motor, Motors, Pair};
-#[cfg(test)]
-mod round_trip_test;
-#[cfg(test)]
-mod vectors_test;
-
 pub use unit::{LEAVE, m_of_um, mdeg_of_rad, rad_of_mdeg, um_of_m};
 
 /// A part of a tool pose, as commanded (0x152 to 0x154) and as measured (0x2A2 to 0x2A4).
@@ -94,3 +88,8 @@ pub struct GripperSetup {
     /// Friction of the teaching handle, 1 to 10.
     pub teach_friction: u8,
 }
+
+#[cfg(test)]
+mod round_trip_test;
+#[cfg(test)]
+mod vectors_test;

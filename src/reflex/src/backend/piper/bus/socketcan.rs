@@ -7,6 +7,9 @@
 //! nobody acknowledges) they stay, and leave first when it works again, in their order, before whatever was sent later: a
 //! stop that comes after them is what counts in the end. At bus-off the kernel throws them away. [`Bus::flush`] answers 0.
 //!
+//! **An interface that is down or gone** is told by the next call and lets go of the socket; [`Bus::reopen`] makes another.
+//! Both take the kernel's network lock, which others hold for moments only.
+//!
 //! **Time** is the kernel's, taken where a frame comes out of its driver.
 
 use std::{
@@ -22,9 +25,6 @@ use socketcan::{
 
 use super::{Bus, BusError, BusTrouble, Frame, Heard, Inbox, OpenError, Received};
 use crate::clock::{Ready, monotonic_now, monotonic_of, wait_for};
-
-#[cfg(test)]
-mod tests;
 
 /// Send buffer, which the kernel doubles: about ten frames of its 768 bytes each.
 const SEND_ROOM: usize = 4096;
@@ -191,3 +191,6 @@ fn os(why: &io::Error) -> BusError {
         number => BusError::Os(number.unwrap_or(libc::EIO)),
     }
 }
+
+#[cfg(test)]
+mod tests;

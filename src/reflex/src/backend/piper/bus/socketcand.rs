@@ -9,8 +9,6 @@
 
 mod line;
 mod outbox;
-#[cfg(test)]
-mod tests;
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -277,11 +275,17 @@ impl Socketcand {
         }
     }
 
-    /// Gives TCP as much of the outbox as it takes.
+    /// Gives TCP as much of the outbox as it takes: whole messages, when it has room for them. A server of the reference
+    /// closes the connection at a read that brings it no whole message, and TCP keeps together what it was given at once.
     fn pump(&mut self) -> Result<(), BusError> {
         let Some(stream) = &mut self.stream else { return Err(BusError::Closed) };
         while !self.outbox.bytes().is_empty() {
-            match stream.write(self.outbox.bytes()) {
+            match wait_for(stream.as_fd(), Ready::Write, Nanos(0)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(why) => return Err(self.lose(os(&why))),
+            }
+            match stream.write(self.outbox.whole()) {
                 Ok(0) => return Err(self.lose(BusError::Closed)),
                 Ok(len) => self.outbox.sent(len),
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -397,3 +401,6 @@ fn os(why: &io::Error) -> BusError {
         _ => BusError::Os(why.raw_os_error().unwrap_or(0)),
     }
 }
+
+#[cfg(test)]
+mod tests;

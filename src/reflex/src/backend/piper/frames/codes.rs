@@ -247,7 +247,8 @@ codes! {
         /// Leaves it as it is.
         Leave = 3,
     }
-    /// 0x191: brings a leading arm home. Firmware 1.7-4 and later.
+    /// 0x191: brings a leading arm home. Firmware 1.7-4 and later. Numbered as the vendor's SDK does; the wire has three
+    /// bytes for it.
     Homing {
         /// Leading and following again.
         Restore = 0,

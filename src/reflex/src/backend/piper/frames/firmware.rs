@@ -55,8 +55,8 @@ impl Firmware {
         }
     }
 
-    /// Whether joints 1, 2, 4 and 6 turn the other way in MIT mode: position, speed and torque change their sign. Before
-    /// 1.7-3, by what users found out.
+    /// Whether joints 1, 2, 4 and 6 turn the other way in MIT mode. Before 1.7-3, by what users found out: position and torque
+    /// change their sign, and so must speed. [`Mit::new`](super::Mit::new) sees to it.
     #[must_use]
     pub fn mit_is_negated(self) -> bool {
         self < Self::new(1, 7, 3)

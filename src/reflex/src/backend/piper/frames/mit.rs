@@ -62,7 +62,7 @@ impl Mit {
     pub fn target(&self, firmware: Firmware) -> Result<MitTarget, FieldError> {
         let layout = firmware.mit_layout();
         let told = MitFields::unpack(&self.wire, layout)?.target(layout);
-        Ok(told.from_the_wire(self.joint, firmware))
+        Ok(told.off_the_wire(self.joint, firmware))
     }
 }
 
@@ -74,7 +74,7 @@ impl MitTarget {
     }
 
     /// What a joint does with this on the wire.
-    fn from_the_wire(self, joint: Joint, firmware: Firmware) -> Self {
+    fn off_the_wire(self, joint: Joint, firmware: Firmware) -> Self {
         let turned = self.turned(joint, firmware);
         Self { torque_nm: turned.torque_nm * torque_gain(joint, firmware), ..turned }
     }

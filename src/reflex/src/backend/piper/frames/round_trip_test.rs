@@ -364,7 +364,7 @@ fn a_firmware_is_read_from_its_name_and_from_eleven_frames() {
     let whole = Identity::of("H-V1.2-1", "PIPER1", Firmware::new(1, 8, 8), "250731");
     let mut heard = Identity::default();
     for index in 0..Identity::PARTS {
-        assert_eq!(heard.is_whole(), false);
+        assert!(!heard.is_whole());
         let frame = Feedback::FirmwarePart(whole.part(index).expect("eleven")).encode();
         match Feedback::decode(&frame.expect("a part")) {
             Ok(Some(Feedback::FirmwarePart(part))) => heard.push(part),

@@ -1,5 +1,11 @@
 //! The codec against what other programs made: `../shared/piper/vectors`, beside the checkout.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests tell what they compared, or skipped"
+)]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -68,6 +68,43 @@ fn socketcan_on_vcan0() {
 }
 
 #[test]
+#[ignore = "needs root and a pair of virtual CAN interfaces, vxcan0 and vxcan1; REFLEX_VCAN says that they may be used"]
+fn socketcan_on_vcan0s_neighbours_tells_of_trouble_and_comes_back() {
+    std::env::var("REFLEX_VCAN").expect("REFLEX_VCAN=vcan0");
+    let set = |state: &str| {
+        let done = std::process::Command::new("ip").args(["link", "set", "vxcan0", state]).status();
+        assert!(done.expect("ip").success(), "ip link set vxcan0 {state}");
+    };
+    let within = Duration::from_secs(1);
+    let open = |name: &str| open(&name.parse().expect("an interface"), within);
+    let mut bus = open("vxcan0").expect("one end");
+    let mut other = open("vxcan1").expect("the other");
+
+    // Bus-off, as a driver tells it.
+    let driver = CanSocket::open("vxcan1").expect("a socket");
+    let off = socketcan::CanErrorFrame::new_error(libc::CAN_ERR_BUSOFF, &[0; 8]);
+    driver.write_frame(&CanFrame::Error(off.expect("an error frame"))).expect("room");
+    let told = hear(&mut *bus, 1);
+    assert_eq!(told.first().map(|one| one.heard), Some(Heard::Error(BusTrouble::Off)));
+
+    set("down");
+    let mut inbox = Inbox::new(4);
+    let until = monotonic_now().after(1_000_000_000);
+    assert_eq!(bus.wait(until, &mut inbox), Err(BusError::Down), "at once");
+    let frame = Frame::new(0x150, &[1]).expect("a frame");
+    assert_eq!(bus.send(&frame), Err(BusError::Down));
+    assert_eq!(bus.reopen(), Err(BusError::Down));
+    let Err(why) = open("vxcan0") else { panic!("it is down") };
+    assert!(why.to_string().contains("ip link set vxcan0 up type can"), "{why}");
+
+    set("up");
+    let until = monotonic_now().after(1_000_000_000);
+    while bus.reopen().is_err() && monotonic_now() < until {}
+    bus.send(&frame).expect("it is up");
+    assert_eq!(hear(&mut *other, 1).last().map(|one| one.heard), Some(Heard::Frame(frame)));
+}
+
+#[test]
 fn an_interface_that_is_not_there_is_told_with_a_remedy() {
     let address: Address = "reflexnone0".parse().expect("a name");
     let Err(why) = open(&address, Duration::ZERO) else { panic!("it is there") };

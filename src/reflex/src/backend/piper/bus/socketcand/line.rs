@@ -122,11 +122,13 @@ fn is_time(word: &str) -> bool {
     word.contains('.') && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
-/// `004 1700000000.123456`: the class of an error frame, without its bytes. Words are a refusal.
+/// `004 1700000000.123456`: the class of an error frame, without its bytes; older servers leave the time out. Words are a
+/// refusal.
 fn trouble(text: &str) -> Option<BusTrouble> {
-    let (class, time) = text.split_once(' ')?;
-    let is_hex = class.len() <= 8 && class.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex || !is_time(time.trim_ascii()) {
+    let mut words = text.split_ascii_whitespace();
+    let class = words.next()?;
+    let is_hex = class.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hex || !(3..=8).contains(&class.len()) || !words.all(is_time) {
         return None;
     }
     // The bytes of an error frame are not passed on: how bad a controller's trouble is, nobody says.

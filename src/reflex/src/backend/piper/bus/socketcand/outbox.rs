@@ -5,6 +5,9 @@ use crate::backend::piper::frames::Frame;
 /// Room for about fifty frames: several ticks of set-points. More would only be older.
 const ROOM: usize = 2048;
 
+/// Less than what TCP has room for when it says that it has some: a third of its buffer.
+const AT_ONCE: usize = 1024;
+
 /// The longest message of a frame: `< send 7FF 8 11 22 33 44 55 66 77 88 >`.
 const FRAME: usize = 38;
 
@@ -24,6 +27,13 @@ impl Outbox {
     /// What waits.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.text[self.from..self.to]
+    }
+
+    /// As many whole messages of it as are given to TCP at once.
+    pub(super) fn whole(&self) -> &[u8] {
+        let some = &self.bytes()[..self.bytes().len().min(AT_ONCE)];
+        let end = some.iter().rposition(|byte| *byte == b'>').map_or(some.len(), |at| at + 1);
+        &some[..end]
     }
 
     /// TCP has taken some of it.
