@@ -12,7 +12,7 @@ has the buses `vcan0`, and `vxcan0` wired to `vxcan1`, and no network but its ow
 
 The processor is emulated (TCG): native code is 2 to 4 times slower in whole numbers, 5 to 20 times in fractions. So
 what has to keep time wants --steady: the guest sees a processor of 10^9 instructions a second whatever else this machine
-is doing, and its seconds last as long as that takes (about two of ours when it is busy).
+is doing, and a busy second of it lasts about three of ours.
 
 Exit code: the command's; 77 if QEMU or a kernel cannot be had here; 124 if the time was up; 125 if the guest came to
 nothing.
