@@ -12,13 +12,14 @@ has the buses `vcan0`, and `vxcan0` wired to `vxcan1`, and no network but its ow
 
 The processor is emulated (TCG): native code is 2 to 4 times slower in whole numbers, 5 to 20 times in fractions. So
 what has to keep time wants --steady: the guest sees a processor of 10^9 instructions a second whatever else this machine
-is doing, and its seconds last as long as that takes (about two of ours when it is busy).
+is doing, and a busy second of it lasts about three of ours.
 
 Exit code: the command's; 77 if QEMU or a kernel cannot be had here; 124 if the time was up; 125 if the guest came to
 nothing.
 """
 
 import argparse
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -204,13 +205,18 @@ def pass_on(stream, sink, mark):
         # What may be the beginning of the mark waits for the rest of it.
         keep = next((k for k in range(min(len(mark) - 1, len(held)), 0, -1) if held.endswith(mark[:k])), 0)
         ready = held[:at] if at >= 0 else held[: len(held) - keep]
-        sink.write(ready)
-        sink.flush()
+        write(sink, ready)
         if at >= 0:
             return
         held = held[len(ready) :]
-    sink.write(held)
-    sink.flush()
+    write(sink, held)
+
+
+def write(sink, content):
+    """Writes at once. A reader that has gone away does not keep the guest waiting."""
+    with contextlib.suppress(BrokenPipeError):
+        sink.write(content)
+        sink.flush()
 
 
 def die_with_parent():
@@ -225,13 +231,13 @@ def cpio(files):
     entries = [(name, 0o40755, b"") for name in sorted(folders)]
     entries += [(name, 0o100755, content) for name, content in files.items()]
     entries.append(("TRAILER!!!", 0, b""))
-    parts = []
+    pieces = []
     for number, (name, mode, content) in enumerate(entries, start=1):
         label = name.encode() + b"\0"
         numbers = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(label), 0)
         head = b"070701" + b"".join(b"%08X" % value for value in numbers) + label
-        parts += [head, bytes(-len(head) % 4), content, bytes(-len(content) % 4)]
-    return b"".join(parts)
+        pieces += [head, bytes(-len(head) % 4), content, bytes(-len(content) % 4)]
+    return b"".join(pieces)
 
 
 if __name__ == "__main__":
