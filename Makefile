@@ -51,6 +51,7 @@ hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; s
 # One line for each program with such tests.
 hil-vcan-tests:
 	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib -- --ignored socketcan_on_vcan0
+	REFLEX_VCAN=vcan0 $(IN_GUEST) --test arm -- --ignored virtual_piper_on_vcan0
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
