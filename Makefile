@@ -50,7 +50,8 @@ hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; s
 
 # One line for each program with such tests.
 hil-vcan-tests:
-	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib --test hil -- --ignored on_vcan0
+	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib --test arm -- --ignored on_vcan0
+	REFLEX_HIL_BUS=vcan0 $(IN_GUEST) --test hil -- --test-threads=1
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)

@@ -37,9 +37,14 @@ def check(holds, words):
         raise Failure(words)
 
 
+# On a busy machine the SDK reads frames later than they are said.
+PATIENCE = 6
+
+
 def until(holds, seconds, words):
-    """Waits for something for so long at most; returns the seconds that it took."""
+    """Waits for something for so long at most, times PATIENCE; returns the seconds that it took."""
     begun = time.monotonic()
+    seconds *= PATIENCE
     while not holds():
         check(time.monotonic() - begun < seconds, f"{words}: not within {seconds} s")
         time.sleep(0.005)
@@ -67,7 +72,10 @@ class World:
 
     def close(self):
         self.ask(do="quit")
-        check(self.process.wait(timeout=5) == 0, "the arm did not end well")
+        check(self.process.wait(timeout=20) == 0, "the arm did not end well")
+
+
+WORLD = None
 
 
 def joints(sdk):
@@ -99,11 +107,24 @@ def apart(one, other):
     return math.dist(one[:3], other[:3]), math.degrees(math.acos(max(-1.0, min(1.0, (trace - 1) / 2))))
 
 
-def run(program, firmware, dh_is_offset, line):
+def rest(sdk):
+    """Waits until the joints rest."""
+    before = [0]
+
+    def rests():
+        last, before[:] = before[:], joints(sdk)
+        time.sleep(0.3)
+        return len(last) == 6 and max(abs(a - b) for a, b in zip(last, joints(sdk))) < 100
+
+    until(rests, 5, "the joints come to rest")
+
+
+def run(program, firmware, dh_is_offset, rate_scale, line):
     """One generation of firmware."""
     from piper_sdk import C_PiperInterface_V2
 
-    world = World(program, "--firmware", firmware)
+    global WORLD
+    world = WORLD = World(program, "--firmware", firmware, "--rate-scale", str(rate_scale))
     sdk = C_PiperInterface_V2(firmware, judge_flag=False, can_auto_init=False, dh_is_offset=dh_is_offset)
     sdk.CreateCanBus("can0", "socketcand", judge_flag=False)
     sdk.ConnectPort()
@@ -143,7 +164,7 @@ def run(program, firmware, dh_is_offset, line):
     asked = 0
     while not sdk.EnablePiper():
         asked += 1
-        check(time.monotonic() - begun < 3, "EnablePiper: not within 3 s")
+        check(time.monotonic() - begun < 3 * PATIENCE, "EnablePiper: it does not end")
         time.sleep(0.01)
     check(asked >= 2, f"enabled after {asked} requests")
     line("enable", f"{1e3 * (time.monotonic() - begun):.0f} ms, {asked} requests")
@@ -196,7 +217,7 @@ def run(program, firmware, dh_is_offset, line):
         return away()[0] < 1 and away()[1] < 0.5
 
     took = until(arrives, 6, f"MOVE L to {goal}")
-    check(worst < 10, f"MOVE L leaves its line by {worst} mm")
+    check(worst < 3, f"MOVE L leaves its line by {worst} mm")
     line("MOVE L", f"{took:.2f} s, at most {worst:.1f} mm off the line")
 
     stroke = lambda: sdk.GetArmGripperMsgs().gripper_state.grippers_angle
@@ -217,27 +238,37 @@ def run(program, firmware, dh_is_offset, line):
     until(lambda: level() == 2, 2, "collision levels are kept")
     line("parameters", "gripper range, collision levels")
 
+    if firmware != "S-V1.8-8":
+        # The SDK speaks no MIT of newer firmware. Joint 5: its sign and its torque are the same on all that it does speak to.
+        goal = joints(sdk)[4] / 1e3 - 10
+        sdk.MotionCtrl_2(0x01, 0x04, 0, 0xAD)
+        for _ in range(50):
+            sdk.JointMitCtrl(5, math.radians(goal), 0, 60, 2, 0)
+            time.sleep(0.01)
+        error = lambda: abs(joints(sdk)[4] / 1e3 - goal)
+        took = until(lambda: error() < 2, 3, f"MIT of joint 5 to {goal} deg, now {joints(sdk)}")
+        line("MIT", f"joint 5 within {error():.2f} deg")
+
     height = pose(sdk)[2]
     sdk.MotionCtrl_1(0x01, 0, 0)
     until(lambda: int(sdk.GetArmStatus().arm_status.arm_status) == 1, 2, "quick stop is told")
-    time.sleep(1.0)
-    sunk = (height - pose(sdk)[2]) / 1e3
-    check(2 < sunk < 150, f"within a second of a quick stop the tool sank by {sunk} mm")
+    sunk = lambda: (height - pose(sdk)[2]) / 1e3
+    took = until(lambda: sunk() > 5, 3, "after a quick stop the tool sinks")
+    check(sunk() < 50, f"after a quick stop the tool sank by {sunk()} mm in {took} s")
     check(all(sdk.GetArmEnableStatus()), "a quick stop took the power")
-    line("quick stop", f"sinks {sunk:.0f} mm in 1 s")
+    line("quick stop", f"sinks {sunk():.0f} mm in {took:.2f} s")
 
     height = pose(sdk)[2]
     sdk.MotionCtrl_1(0x02, 0, 0)
     until(lambda: not any(sdk.GetArmEnableStatus()), 2, "a reset takes the power")
-    time.sleep(0.7)
-    fell = (height - pose(sdk)[2]) / 1e3
-    check(fell > 50, f"after a reset the tool fell by {fell} mm only")
-    line("reset", f"falls {fell:.0f} mm in 0.7 s")
+    took = until(lambda: height - pose(sdk)[2] > 100_000, 3, "after a reset the arm falls")
+    line("reset", f"falls 100 mm in {took:.2f} s")
+    rest(sdk)
 
     until(sdk.EnablePiper, 3, "enabled again")
     begun = joints(sdk)
     sdk.MotionCtrl_2(0x01, 0x01, 50, 0x00)
-    time.sleep(0.3)
+    rest(sdk)
     jump = max(abs(a - b) for a, b in zip(joints(sdk), begun)) / 1e3
     check(jump < 1, f"enabled again it jumped by {jump} deg")
     until(lambda: not sdk.DisablePiper(), 3, "disabled")
@@ -250,35 +281,44 @@ def run(program, firmware, dh_is_offset, line):
     logging.disable(logging.CRITICAL)
     sdk.DisconnectPort()
     world.close()
-    time.sleep(0.2)
-    logging.disable(logging.WARNING)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arm", default="target/debug/reflexd-virtual-piper", help="the virtual arm's program")
-    parser.add_argument("--firmware", action="append", help="only this one")
+    parser.add_argument("--firmware", action="append", choices=[name for name, _ in FIRMWARES], help="only this one")
+    parser.add_argument("--rate-scale", type=float, default=1.0, help="on a slow machine: how much the arm says")
     arguments = parser.parse_args()
     # python-can warns of every frame that comes in two pieces.
     logging.disable(logging.WARNING)
+    try:
+        # The SDK lives in the past while it cannot keep up with its frames.
+        os.nice(-15)
+    except OSError:
+        pass
 
-    rows = []
-    for firmware, dh_is_offset in FIRMWARES:
-        if arguments.firmware and firmware not in arguments.firmware:
-            continue
+    chosen = arguments.firmware or [firmware for firmware, _ in FIRMWARES]
+    if len(chosen) > 1:
+        # A process each: the SDK's threads outlive its connection.
+        for firmware in chosen:
+            command = [sys.executable, __file__, "--arm", arguments.arm, "--firmware", firmware]
+            code = subprocess.run([*command, "--rate-scale", str(arguments.rate_scale)]).returncode
+            if code:
+                sys.exit(code)
+        print(f"check_piper_sdk: {len(chosen)} generations of firmware hold")
+        return
 
-        def line(what, found, firmware=firmware):
-            rows.append((firmware, what, found))
-            print(f"{firmware:10} {what:14} {found}", flush=True)
+    def line(what, found):
+        print(f"{chosen[0]:10} {what:14} {found}", flush=True)
 
-        try:
-            run(arguments.arm, firmware, dh_is_offset, line)
-        except Failure as failure:
-            print(f"check_piper_sdk: {firmware}: {failure}", file=sys.stderr)
-            os._exit(1)
-    print(f"check_piper_sdk: {len(rows)} checks hold")
+    try:
+        run(arguments.arm, chosen[0], dict(FIRMWARES)[chosen[0]], arguments.rate_scale, line)
+    except Failure as failure:
+        print(f"check_piper_sdk: {chosen[0]}: {failure}", file=sys.stderr)
+        if WORLD:
+            WORLD.process.kill()
+        os._exit(1)
     # Threads of the SDK wait for frames that no longer come.
-    sys.stdout.flush()
     os._exit(0)
 
 

@@ -76,8 +76,15 @@ pub struct Setup {
     pub seed: u64,
 }
 
-/// Where it lies by itself when it has no power, as firmware from 1.6-3 on tells it: folded, its hand on the table.
-pub const AT_REST: [f64; 7] = [0.0, 0.0, 0.0, 0.0, 1.03, 0.0, 0.034];
+/// Where it lies by itself when it has no power, in the new zero: folded, its hand on the table.
+const AT_REST: [f64; 7] = [0.0, 0.0, 0.0, 0.0, 1.03, 0.0, 0.034];
+
+/// Where it lies by itself when it has no power, as this firmware tells it.
+#[must_use]
+pub fn at_rest(firmware: Firmware) -> [f64; 7] {
+    let told = Kinematics::of(firmware, &Flash::new(0)).told(&std::array::from_fn(|k| AT_REST[k]));
+    std::array::from_fn(|k| told.get(k).copied().unwrap_or(AT_REST[k]))
+}
 
 /// What was counted since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

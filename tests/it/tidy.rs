@@ -118,7 +118,7 @@ fn layers_are_what_their_manifests_name() {
             "src/reflex/Cargo.toml",
             &["libc", "motion", "mujoco-rs", "ringbuf", "socket2", "socketcan"],
         ),
-        ("hil-tests/Cargo.toml", &[]),
+        ("hil-tests/Cargo.toml", &["arm", "clap", "motion", "reflex", "serde_json"]),
     ] {
         let manifest_text = text(manifest);
         let table: toml::Table = manifest_text.parse().expect("a manifest");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use hil_tests::virtual_piper::{AT_REST, Arm, Doors, Setup, serve};
+use hil_tests::virtual_piper::{Arm, Doors, Setup, at_rest, serve};
 use reflex::backend::piper::frames::Firmware;
 use serde_json::json;
 
@@ -121,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let setup = Setup {
         scene: arguments.scene.clone().unwrap_or_else(scene),
         firmware: arguments.firmware,
-        pose: arguments.pose.unwrap_or(AT_REST),
+        pose: arguments.pose.unwrap_or_else(|| at_rest(arguments.firmware)),
         gripper_range_mm: arguments.gripper_range,
         rate_scale: arguments.rate_scale,
         seed: arguments.seed,

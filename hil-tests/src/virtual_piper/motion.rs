@@ -11,9 +11,10 @@ use super::{
     ramp::Ramp,
 };
 
-/// A motor's own control takes away what gravity leaves of an error at rest: this fast (1/s), and this much at most (rad).
+/// A motor's own control takes away what gravity leaves of an error at rest: this fast (1/s), and this much at most (rad),
+/// which is what gravity can leave: an arm that rests against something must not push ever harder.
 const TRIM_PER_S: f64 = 5.0;
-const TRIM_MAX_RAD: f64 = 0.02;
+const TRIM_MAX_RAD: f64 = 0.006;
 /// Slower than this is at rest, rad/s.
 const STILL_RAD_S: f64 = 0.05;
 /// A line that asks a joint for more than this times its speed passes a singularity.
@@ -244,18 +245,18 @@ impl Arm {
     pub(super) fn drive(&mut self, to: Nanos) {
         let dt = self.body.step_s();
         let (joints, speeds) = (self.joints(), self.body.velocity());
-        for k in 0..6 {
+        for (k, at) in joints.into_iter().enumerate() {
             if !self.power[k].on || self.halted {
-                self.motion.rest(k, joints[k]);
+                self.motion.rest(k, at);
             }
         }
         self.follow_way(dt);
         let passes = self.passes_through();
-        for k in 0..6 {
+        for (k, at) in joints.into_iter().enumerate() {
             let (settings, target) = (&self.flash.joints[k], self.motion.targets[k]);
             let ramp = &mut self.motion.ramps[k];
             if self.motion.mit[k].is_some() {
-                (*ramp, self.motion.targets[k]) = (Ramp::at(joints[k]), joints[k]);
+                (*ramp, self.motion.targets[k]) = (Ramp::at(at), at);
             } else if passes {
                 *ramp = Ramp::at(target);
             } else {
@@ -263,7 +264,7 @@ impl Arm {
                 ramp.step(target, speed, settings.acceleration_rad_s2(), dt);
             }
             if ramp.velocity == 0.0 && speeds[k].abs() < STILL_RAD_S {
-                let trim = self.motion.trim[k] + TRIM_PER_S * dt * (ramp.position - joints[k]);
+                let trim = self.motion.trim[k] + TRIM_PER_S * dt * (ramp.position - at);
                 self.motion.trim[k] = trim.clamp(-TRIM_MAX_RAD, TRIM_MAX_RAD);
             }
         }
@@ -273,12 +274,13 @@ impl Arm {
 
     fn drives(&mut self, dt: f64) -> [Drive; MOTORS] {
         let opening = self.body.position()[GRIPPER];
-        let mut pose = [0.0; MOTORS];
-        for k in 0..6 {
+        let body = self.in_body(&std::array::from_fn(|k| {
+            if k == GRIPPER {
+                return opening;
+            }
             let mit = self.motion.mit[k].map(|mit| mit.position_rad);
-            pose[k] = mit.unwrap_or(self.motion.ramps[k].position + self.motion.trim[k]);
-        }
-        let body = self.in_body(&pose);
+            mit.unwrap_or(self.motion.ramps[k].position + self.motion.trim[k])
+        }));
         let stuck = self.fault.and_then(|(fault, told)| match fault {
             Fault::Stall(joint) => Some((joint.index(), told.in_body[joint.index()])),
             _ => None,

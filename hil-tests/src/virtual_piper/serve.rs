@@ -11,7 +11,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError},
+        mpsc::{self, Receiver, Sender, SyncSender, TrySendError},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -23,6 +23,7 @@ use reflex::{
         frames::Frame,
     },
     clock::monotonic_now,
+    realtime,
 };
 use serde_json::Value;
 
@@ -37,6 +38,9 @@ const OPEN_WITHIN: Duration = Duration::from_secs(2);
 const REOPEN_NS: u64 = 200_000_000;
 /// With an interface to wait on, requests of the other doors wait for this long at most, ns.
 const LOOK_NS: u64 = 5_000_000;
+/// SCHED_FIFO, where the host lets us: a real arm has a computer of its own, and is not late because ours is busy. Below
+/// what a daemon asks for.
+const PRIORITY: i32 = 20;
 /// Classes of error frames: bus-off, and restarted.
 const ERROR_BUS_OFF: u32 = 0x40;
 const ERROR_RESTARTED: u32 = 0x100;
@@ -166,10 +170,18 @@ pub fn serve(
         short: String::new(),
         log,
     };
+    for refusal in be_on_time().refused() {
+        (shell.log)(&format!("frames may be late: {refusal}"));
+    }
     shell.tick();
     ready(&addresses);
     shell.run(&inlet);
     Ok(())
+}
+
+/// What the thread that calls this is promised; what it starts later is not.
+fn be_on_time() -> realtime::Report {
+    realtime::enter(&realtime::Settings { priority: Some(PRIORITY), ..Default::default() })
 }
 
 impl Shell<'_> {
@@ -191,10 +203,7 @@ impl Shell<'_> {
         let (now, next) = (monotonic_now(), self.arm.next());
         if self.bus.is_none() || self.reopen_at.is_some() {
             self.reopen(now);
-            return match inlet.recv_timeout(Duration::from_nanos(next.since(now))) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            };
+            return inlet.recv_timeout(Duration::from_nanos(next.since(now))).ok();
         }
         let until = next.min(now.after(LOOK_NS));
         self.inbox.clear();

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Event,
+    Event, be_on_time,
     text::{Request, Requests},
 };
 
@@ -30,6 +30,7 @@ pub(super) fn socketcand(listener: TcpListener, channel: String, events: Sender<
                 continue;
             };
             thread::spawn(move || {
+                be_on_time();
                 // A client may break off at any word; what matters is that it is gone.
                 let _ = converse(stream, id, &channel, &events);
                 let _ = events.send(Event::Left(id));
@@ -91,6 +92,7 @@ fn tell(events: &Sender<Event>, event: Event) -> std::io::Result<()> {
 }
 
 fn write(mut stream: TcpStream, words: &Receiver<Arc<str>>) {
+    be_on_time();
     for batch in words {
         if stream.write_all(batch.as_bytes()).is_err() {
             return;
