@@ -55,7 +55,7 @@ pub fn check(
 }
 
 /// Looks at a backend that commands nothing yet: whether so many reads, one a period, are whole, fresh, in order and well,
-/// and the robot stands still meanwhile. Returns its pose.
+/// and the robot stands still meanwhile, to a rule's `arm_tolerance`. Returns its pose. Virtual time goes on by as much.
 ///
 /// # Errors
 /// The first thing that is not so, in words.
