@@ -124,6 +124,7 @@ impl Arm {
             switch: switch.clone(),
             assignments: assign,
             errands: mpsc::channel().0,
+            backends: mpsc::channel().0,
             present,
         });
         let herald = Herald::new(desk.clone(), tell_present, tell);

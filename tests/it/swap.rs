@@ -125,7 +125,7 @@ fn a_shadow_follows_and_how_far_it_stands_away_is_told() {
     arrive(&daemon, 0, 0.5);
     let seq = daemon.says("state/mode")["seq"].as_u64().expect("a tick");
     let said = daemon.wait_for("state/shadow", |said| said["seq"].as_u64() > Some(seq));
-    assert_eq!(said["max_rad_or_m"], json!([0.0; 7]), "both follow every command exactly: {said}");
+    assert_eq!(said["max_rad_or_m"], json!(vec![0.0; 7]), "both follow every command exactly: {said}");
     let events = daemon.watch("event/backend");
     change(&daemon, &json!({ "shadow": null, "operator": "ada" }));
     assert_eq!(wait_for_event(&events, "changed")["what"], "loopback shadows no more");

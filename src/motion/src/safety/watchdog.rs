@@ -47,9 +47,10 @@ impl Watchdog {
         let off = robot.limits().iter().enumerate().find(|(joint, limits)| {
             let lag = i64::from(state.lag_ticks).min(MAX_BACK as i64 - 1);
             let commands = (-1 - lag..=-1).filter_map(|offset| sent.at(offset, *joint));
-            let (low, high) = commands.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| {
-                (low.min(at), high.max(at))
-            });
+            let (low, high) = commands
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| {
+                    (low.min(at), high.max(at))
+                });
             let at = state.position[*joint];
             at < low - limits.divergence_max || at > high + limits.divergence_max
         });

@@ -181,7 +181,8 @@ fn limits(
         .iter()
         .map(|raw| raw.map_or("?".into(), |raw| format!("{:.1}", f64::from(raw) / 100.0)))
         .collect();
-    let of_arm = |index: usize| probe.accelerations[index].map_or(0.0, |raw| f64::from(raw) / 100.0);
+    let of_arm =
+        |index: usize| probe.accelerations[index].map_or(0.0, |raw| f64::from(raw) / 100.0);
     if let Some(index) = (0..6).find(|index| of_robot.acceleration_max[*index] > of_arm(*index)) {
         let words = format!(
             "J{} brakes at {:.1} rad/s2 by itself and at {:.1} by the robot's file: it comes to rest later than it is told \
