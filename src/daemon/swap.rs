@@ -10,6 +10,8 @@
 //! a thread of its own, so that nothing else waits while an arm is opened. What comes back from the loop is put away here:
 //! a simulated world is dropped; a real arm stands at its last target with its motors on.
 
+mod told;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::AtomicU64, mpsc},
@@ -20,12 +22,14 @@ use motion::{Joints, Mode, Robot};
 use reflex::{
     Backend, Clock,
     backend::swap::{
-        BackendId, Divergence, Exchange, Newcomer, Outcome, Reference, Refusal, Side, Terms, Told,
-        Whither, Wish,
+        BackendId, Divergence, Exchange, Newcomer, Outcome, Refusal, Side, Terms, Told, Whither,
+        Wish,
     },
     conformance,
 };
 use tokio::sync::mpsc as channel;
+
+use told::Since;
 
 use super::{
     DaemonError, Joined, spawn,
@@ -33,9 +37,8 @@ use super::{
 };
 use crate::{
     config::{BackendKind, Pace, Settings},
-    operator::{BackendAct, BackendErrand, Desk, Present, backend, words},
+    operator::{BackendAct, BackendErrand, Desk, Present, words},
     telemetry::Tidings,
-    wire::{self, EventMessage},
 };
 
 /// Commands in a row that have to be the same: a quarter of a second of standing still.
@@ -64,13 +67,6 @@ struct Member {
     kind: BackendKind,
     /// Those who look at it, while nobody looks through them.
     seats: Option<Seats>,
-}
-
-/// Since when it is as it is.
-#[derive(Clone, Copy, Default)]
-struct Since {
-    seq: u64,
-    at_ns: u64,
 }
 
 /// What a keeper of the backends needs of the rest of the house.
@@ -125,6 +121,7 @@ impl Backends {
 
     fn keep(mut self, errands: &mpsc::Receiver<BackendErrand>) {
         self.tell();
+        self.tell_shadow();
         loop {
             match errands.recv_timeout(TELL_SHADOW_EVERY) {
                 Ok(BackendErrand { act, who, answer }) => {
@@ -381,85 +378,8 @@ impl Backends {
         }
     }
 
-    fn tell(&mut self) {
-        self.told = Instant::now();
-        let Since { seq, at_ns } = self.now();
-        let told = wire::BackendMessage {
-            seq,
-            at_ns,
-            active: self.kind(self.active).name(),
-            shadow: self.shadow.map(|shadow| self.kind(shadow).name()),
-            since_seq: self.since.seq,
-            since_at_ns: self.since.at_ns,
-        };
-        // A full queue is told of elsewhere; a second later it is told again.
-        let _ = self.around.tidings.try_send(Tidings::Backend(told));
-    }
-
-    fn tell_shadow(&mut self) {
-        self.shadow_told = Instant::now();
-        let Since { seq, at_ns } = self.now();
-        let divergence = self.divergence.filter(|it| Some(it.shadow) == self.shadow);
-        let told = wire::ShadowMessage {
-            seq,
-            at_ns: divergence.map_or(at_ns, |divergence| divergence.at.0),
-            active: self.kind(self.active).name(),
-            shadow: self.shadow.map(|shadow| self.kind(shadow).name()),
-            names: self.around.desk.joints().to_vec(),
-            divergence,
-        };
-        let _ = self.around.tidings.try_send(Tidings::Shadow(Box::new(told)));
-    }
-
-    /// For the log and the audit trail.
-    fn note(&self, who: &str, what: String, outcome: &Result<Vec<String>, String>) {
-        let (what, outcome, reason) = match outcome {
-            Ok(changed) if changed.is_empty() => (what, "changed", None),
-            Ok(changed) => (changed.join("; "), "changed", None),
-            Err(why) => (what, "refused", Some(why.clone())),
-        };
-        match &reason {
-            None => tracing::info!(who, outcome, "{what}"),
-            Some(reason) => tracing::warn!(who, outcome, reason, "{what}"),
-        }
-        let event = EventMessage {
-            who: who.to_owned(),
-            what,
-            outcome: outcome.to_owned(),
-            reason,
-            at_ns: self.around.clock.now().0,
-            ..EventMessage::default()
-        };
-        let _ = self.around.tidings.try_send(Tidings::Event("backend", event));
-    }
-
-    fn words(&self, why: Refusal, kind: BackendKind) -> String {
-        let joints = self.around.desk.joints();
-        let active = self.kind(self.active).name();
-        let words = backend::Told { joints, active, other: kind.name() }.words(why);
-        match why {
-            Refusal::Apart { joint, from, .. } => {
-                let joint = self.around.settings.robot_settings.joints.get(joint);
-                let swap = &self.around.settings.robot_settings.swap;
-                let key = joint.map_or("swap", |joint| swap.tolerance(joint).1);
-                let remedy = match (from, kind.is_hardware()) {
-                    (_, false) => "; set it to the present pose first (pose = \"present\")",
-                    (Reference::Command, true) => "; go to where it stands first",
-                    (Reference::Active, true) => "",
-                };
-                format!("{words} ({key}){remedy}")
-            }
-            _ => words,
-        }
-    }
-
     fn kind(&self, id: BackendId) -> BackendKind {
         self.members.get(&id.0).map_or(self.around.settings.daemon.backend, |member| member.kind)
-    }
-
-    fn now(&self) -> Since {
-        let seq = self.around.desk.present().map_or(0, |present| present.tick.tick.0);
-        Since { seq, at_ns: self.around.clock.now().0 }
     }
 
     fn period(&self) -> Duration {

@@ -433,3 +433,76 @@ fn a_thousand_asks_of_a_run_that_remembers_touch_no_heap() {
     assert_eq!(TOUCHED.get(), before);
     assert_eq!(held, 500);
 }
+
+#[test]
+fn two_robots_that_change_places_touch_no_heap_in_any_tick() {
+    use reflex::backend::swap::{BackendId, Newcomer, Outcome, Swap, Terms, Whither, Wish};
+
+    let (count, home) = (7, joints(&[0.2; 7]));
+    let robot = || Box::new(Loopback::new(home, 0.05));
+    let (ports, mut commander, _thinker, mut listener, switch) = ports();
+    let first = Newcomer { id: BackendId(0), backend: robot() };
+    let (swap, mut exchange) = Swap::new(first, count, switch.clone());
+    let law = Controller::new(plain_robot(count));
+    let mut turns = Loop::new(Clock::lockstep(), Box::new(swap), law, ports);
+    let terms = Terms {
+        tolerance: joints(&[0.02; 7]),
+        speed_max: joints(&[0.05; 7]),
+        rest_ticks: 5,
+        age_max_ns: 200_000_000,
+    };
+    let (mut touched, mut orders) = (0, 0);
+    let mut seen = [0; 5];
+    for k in 0..5_000u32 {
+        orders += 1;
+        let mut order = |what| {
+            let _ = commander.send(Order { id: OrderId(orders), epoch: Epoch(u64::MAX), what });
+        };
+        let newcomer = || Newcomer { id: BackendId(k), backend: robot() };
+        let guard = (k % 200 < 100).then_some(terms);
+        let (if_refused, old) = match k % 3 {
+            0 => (Whither::Out, Whither::Out),
+            1 => (Whither::Stay, Whither::Out),
+            _ => (Whither::Stay, Whither::Stay),
+        };
+        match k % 100 {
+            1 => order(What::ClearFault),
+            2 => order(What::Arm),
+            5 | 20 | 40 | 60 => {
+                let _ = exchange.ask(Wish::Shadow { newcomer: newcomer(), guard });
+            }
+            6 | 25 | 45 | 65 | 80 => {
+                let _ = exchange.ask(Wish::Promote { terms, if_refused, old });
+            }
+            50 => drop(exchange.ask(Wish::Withdraw)),
+            // Before who came on guard can be promoted.
+            62 => order(What::Disarm),
+            85 => switch.raise(StopSource(1)),
+            98 => {
+                let _ = switch.raised().is_some_and(|seen| switch.lower(seen));
+            }
+            _ => {}
+        }
+        let before = TOUCHED.get();
+        turns.turn();
+        touched += TOUCHED.get() - before;
+        // Now and then nobody looks for a long while, and everything is full.
+        if k % 1_000 < 700 {
+            while listener.next(std::time::Duration::ZERO).is_some() {}
+            while let Some(told) = exchange.told() {
+                let which = match told.outcome {
+                    Outcome::Shadowing => 0,
+                    Outcome::Promoted => 1,
+                    Outcome::Withdrawn => 2,
+                    Outcome::Disturbed => 3,
+                    Outcome::Refused(_) => 4,
+                };
+                seen[which] += 1;
+            }
+            while exchange.retired().is_some() {}
+            let _ = exchange.divergence();
+        }
+    }
+    assert!(seen.iter().all(|times| *times > 5), "{seen:?}");
+    assert_eq!(touched, 0);
+}

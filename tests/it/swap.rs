@@ -114,7 +114,7 @@ fn backends_are_not_changed_unless_the_robot_holds_and_the_other_one_stands_ther
 fn a_shadow_follows_and_how_far_it_stands_away_is_told() {
     let daemon = Daemon::start(Body::Loopback);
     daemon.arm();
-    assert_eq!(daemon.says("state/shadow")["shadow"], Value::Null);
+    daemon.wait_for("state/shadow", |said| said["shadow"].is_null());
     let told = change(&daemon, &json!({ "shadow": "loopback", "operator": "ada" }));
     assert!(told.contains("loopback shadows loopback"), "{told}");
     acts(&daemon, "loopback", Some("loopback"));
@@ -125,7 +125,11 @@ fn a_shadow_follows_and_how_far_it_stands_away_is_told() {
     arrive(&daemon, 0, 0.5);
     let seq = daemon.says("state/mode")["seq"].as_u64().expect("a tick");
     let said = daemon.wait_for("state/shadow", |said| said["seq"].as_u64() > Some(seq));
-    assert_eq!(said["max_rad_or_m"], json!(vec![0.0; 7]), "both follow every command exactly: {said}");
+    assert_eq!(
+        said["max_rad_or_m"],
+        json!(vec![0.0; 7]),
+        "both follow every command exactly: {said}"
+    );
     let events = daemon.watch("event/backend");
     change(&daemon, &json!({ "shadow": null, "operator": "ada" }));
     assert_eq!(wait_for_event(&events, "changed")["what"], "loopback shadows no more");

@@ -216,6 +216,8 @@ fn only_these_files_read_the_wall_clock() {
         "src/ctl/live.rs",
         "src/ctl/request.rs",
         "src/daemon/spectacle.rs",
+        "src/daemon/swap.rs",
+        "src/daemon/swap/told.rs",
         "src/evaluation.rs",
         "src/head/bench.rs",
         "src/head/proof.rs",
