@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil-vcan hil-vcan-tests bench lint doctor \
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests bench lint doctor \
 	setup setup-tensorrt setup-router-sidecar build train evaluate gallery check-lerobot check-piper-sdk check-tools clean
 
 help: ## this list
@@ -43,6 +43,14 @@ test-router-sidecar: build setup-router-sidecar ## test MiniCPM-V's encoder in P
 # is timed by the guest's clock, however busy this machine is.
 GUEST = "$(PYTHON)", "$(CURDIR)/hil-tests/qemu/run.py", "--tests", "--steady", "--limit", "1800", "--"
 IN_GUEST = $(CARGO) --config 'target."cfg(unix)".runner = [$(GUEST)]' test $(FLAGS) $(WORKSPACE)
+
+hil: setup ## test the daemon against a virtual Piper on a CAN bus, over socketcand (minutes)
+	$(CARGO) build $(FLAGS) $(WORKSPACE)
+	$(CARGO) test $(FLAGS) $(WORKSPACE) --test hil -- --test-threads=1 --nocapture
+
+hil-berries: setup ## pick up EPISODES=50 berries through the CAN protocol (minutes)
+	$(CARGO) build $(FLAGS) $(WORKSPACE)
+	$(CARGO) test $(FLAGS) $(WORKSPACE) --test hil -- --ignored --nocapture fifty_berries
 
 hil-vcan: setup ## test on real CAN sockets, in a small virtual machine (QEMU; skipped where there is none)
 	@$(PYTHON) hil-tests/qemu/run.py -- $(PYTHON) hil-tests/qemu/smoke.py; case $$? in \

@@ -1,6 +1,7 @@
 //! The law's terse reasons, in words that an operator can act on.
 
-use motion::{Ending, Fault, Mode, Refusal};
+use motion::{Ailment, Ending, Fault, Mode, Refusal};
+use reflex::backend::piper::frames::{ArmStatus, Code};
 
 use super::{Command, Goal, Jog, RegistryAct, Route};
 
@@ -91,6 +92,10 @@ pub fn fault(fault: Fault, joints: &[String]) -> String {
             "the backend measures another number of joints: look at the robot's file".into()
         }
         Fault::StateStale => "the measured state is too old: look at the robot's connection".into(),
+        Fault::Unwell(Ailment::OwnFault { code }) => format!(
+            "the arm says that it cannot do what it was told, code {code}{}: look at it, free it, or `reflexctl release`",
+            ArmStatus::of_code(code).map_or_else(String::new, |status| format!(" ({status:?})"))
+        ),
         Fault::Unwell(ailment) => match ailment.joint() {
             Some(joint) => format!("{} {}", name(joint), ailment.words()),
             None => ailment.words().into(),

@@ -152,7 +152,7 @@ fn its_own_button_stops_it() {
 
 #[test]
 fn a_joint_is_too_hot() {
-    let named = &["motor_hot"];
+    let named = &["motor_hot", "own_fault"];
     case(&Case { fault: json!({ "fault": "hot", "joint": 3 }), named, notice_ms: TOLD_MS });
 }
 
