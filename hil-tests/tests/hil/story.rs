@@ -115,7 +115,7 @@ fn fifty_berries() {
     for episode in 0..episodes {
         // Over the patch that `models/scenes/piper_berry.toml` draws from, evenly.
         let golden = |k: f64| (f64::from(episode) * k).fract();
-        let (x, y) = (0.24 + 0.20 * golden(0.618_033_99), -0.15 + 0.30 * golden(0.754_877_67));
+        let (x, y) = (0.20 + 0.30 * golden(0.618_033_99), -0.20 + 0.40 * golden(0.754_877_67));
         rig.daemon.go(
             &json!({ "joint1": 0.0, "joint2": 0.75, "joint3": -0.70, "joint4": 0.0,
             "joint5": 0.75, "joint6": 0.0, "gripper": 0.07 }),
@@ -130,9 +130,13 @@ fn fifty_berries() {
             "params": { "target_x": x, "target_y": y, "target_z": z },
         });
         let seq = rig.daemon.must("decision", &decision);
+        let mut since = std::time::Instant::now();
         let is_up = loop {
             let mode = rig.daemon.says("state/mode");
-            let is_up = rig.arm.berry()[2] > z + 0.08;
+            if rig.arm.berry()[2] < z + 0.08 {
+                since = std::time::Instant::now();
+            }
+            let is_up = since.elapsed() > Duration::from_secs(1);
             if is_up || (mode["seq"].as_u64() > Some(seq) && mode["mode"] != "moving") {
                 break is_up;
             }

@@ -210,6 +210,8 @@ impl Servo {
             edge |= before == Drive::Off && order.drive == Drive::On;
             if order.stop && !self.last.is_some_and(|last| last.stop) {
                 self.stopping = STOP_TIMES;
+                // What waits to be sent was decided before the stop.
+                self.flush();
             }
             release |= order.release;
             self.last = Some(order);
@@ -232,6 +234,14 @@ impl Servo {
             power => power,
         };
         self.tell(now);
+    }
+
+    fn flush(&mut self) {
+        match &mut self.power {
+            Power::Off(wire) | Power::Rising(wire, ..) => wire.bus().flush(),
+            Power::On(wire, _) => wire.bus().flush(),
+            Power::Moved => 0,
+        };
     }
 
     fn release(&mut self, power: Power, now: Nanos) -> Power {
