@@ -15,6 +15,10 @@ pub(super) const GRIPPER: usize = 6;
 /// Strongest effort of a motor that is told efforts, N m and N.
 const EFFORT_MAX: [f64; MOTORS] = [50.0, 50.0, 50.0, 15.0, 15.0, 15.0, 15.0];
 
+/// What gears keep of a joint without power, N m and N. No source tells how much it is: enough that an arm that fell comes
+/// to rest.
+const FRICTION: [f64; MOTORS] = [0.5, 0.5, 0.5, 0.1, 0.1, 0.1, 0.0];
+
 /// What a motor does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Drive {
@@ -45,6 +49,7 @@ pub(super) struct Body {
     world: Mujoco,
     spectator: Spectator,
     powered: [bool; MOTORS],
+    limp: [bool; MOTORS],
     state: State,
 }
 
@@ -60,14 +65,14 @@ impl Body {
         });
         let scene = Scene::load(path, "home", &names)?;
         let (world, spectator) = Mujoco::new(&scene);
-        let powered = [true; MOTORS];
-        Ok(Self { scene, world, spectator, powered, state: State::blank(MOTORS) })
+        let (powered, limp) = ([true; MOTORS], [false; MOTORS]);
+        Ok(Self { scene, world, spectator, powered, limp, state: State::blank(MOTORS) })
     }
 
     /// The world as the scene begins, the arm at rest somewhere.
     pub(super) fn reset(&mut self, pose: &[f64; MOTORS]) {
         (self.world, self.spectator) = Mujoco::new(&self.scene);
-        self.powered = [true; MOTORS];
+        (self.powered, self.limp) = ([true; MOTORS], [false; MOTORS]);
         self.pose(pose);
     }
 
@@ -93,8 +98,12 @@ impl Body {
     /// One step of physics, to this moment.
     pub(super) fn step(&mut self, to: Nanos, drives: &[Drive; MOTORS]) {
         let powered = drives.map(|drive| matches!(drive, Drive::Follow(_) | Drive::Damped));
-        if powered != self.powered && self.world.power(&powered).is_ok() {
-            self.powered = powered;
+        let limp = drives.map(|drive| drive == Drive::Limp);
+        let friction: [f64; MOTORS] =
+            std::array::from_fn(|k| if limp[k] { FRICTION[k] } else { 0.0 });
+        let changed = powered != self.powered || limp != self.limp;
+        if changed && self.world.power(&powered, &friction).is_ok() {
+            (self.powered, self.limp) = (powered, limp);
         }
         let (mut targets, mut efforts) = (self.state.position, Joints::zeros(MOTORS));
         for (k, drive) in drives.iter().enumerate() {

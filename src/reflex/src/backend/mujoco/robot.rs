@@ -13,6 +13,9 @@ use super::{Mujoco, SceneError};
 /// Groups of actuators that MuJoCo can switch off: 0 to 30, of which 0 is everybody's.
 const GROUPS_MAX: usize = 30;
 
+/// MuJoCo's friction creeps, by default a few milliradians a second; this is what makes it hold.
+const STICTION: [f64; 5] = [0.9999, 0.9999, 0.001, 0.5, 2.0];
+
 impl Mujoco {
     /// Where each motor that has power is to be, rad or m. A target is held until the next one.
     pub fn drive(&mut self, position: &Joints) {
@@ -21,19 +24,24 @@ impl Mujoco {
         }
     }
 
-    /// Gives each motor power or takes it away; without it a joint neither holds nor brakes, and gravity has it.
+    /// Gives each motor power or takes it away; without it a joint neither holds nor brakes, and gravity has it, but for the
+    /// friction of its gears (N m or N).
     ///
     /// Which actuators count is part of a model, and models are shared: this makes another one, on the heap.
     ///
     /// # Errors
     /// More motors than can be told apart, or a scene whose rule of attaching has models of its own.
-    pub fn power(&mut self, on: &[bool]) -> Result<(), SceneError> {
-        let joints = self.scene.joints.iter().zip(on);
+    pub fn power(&mut self, on: &[bool], friction: &[f64]) -> Result<(), SceneError> {
+        let joints = self.scene.joints.iter().zip(on.iter().zip(friction));
         let mut model = MjModel::clone(&self.scene.model);
         let mut off = 0;
-        for (group, (map, on)) in (1..=GROUPS_MAX).zip(joints) {
+        for (group, (map, (on, friction))) in (1..=GROUPS_MAX).zip(joints) {
             model.actuator_group_mut()[map.actuator] = group as i32;
-            off |= i32::from(!on) << group;
+            if !on {
+                off |= 1 << group;
+                model.dof_frictionloss_mut()[map.dof] = friction * map.scale;
+                model.dof_solimp_mut()[map.dof] = STICTION;
+            }
         }
         if self.scene.rule.is_some() || self.scene.joints.len() > GROUPS_MAX {
             let name = "attach".into();
