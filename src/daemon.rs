@@ -234,7 +234,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         spectacle: spectacle.clone(),
     };
     // It ends with the process, too.
-    let _swapping = Backends::start(around, exchange, swaps)?;
+    let _swapping = Backends::start(around, exchange, swaps, opened.watch)?;
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 

@@ -21,6 +21,7 @@ use std::{
 use motion::{Joints, Mode, Robot};
 use reflex::{
     Backend, Clock,
+    backend::piper::Watch,
     backend::swap::{
         BackendId, Divergence, Exchange, Newcomer, Outcome, Refusal, Side, Terms, Told, Whither,
         Wish,
@@ -67,6 +68,8 @@ struct Member {
     kind: BackendKind,
     /// Those who look at it, while nobody looks through them.
     seats: Option<Seats>,
+    /// Those who look at its bus, if it has one.
+    watch: Option<Watch>,
 }
 
 /// What a keeper of the backends needs of the rest of the house.
@@ -100,9 +103,10 @@ impl Backends {
         around: Around,
         exchange: Exchange,
         errands: mpsc::Receiver<BackendErrand>,
+        watch: Option<Watch>,
     ) -> Result<Joined<()>, DaemonError> {
         let now = Instant::now();
-        let first = Member { kind: around.settings.daemon.backend, seats: None };
+        let first = Member { kind: around.settings.daemon.backend, seats: None, watch };
         let keeper = Self {
             terms: terms(&around.settings, &around.robot),
             around,
@@ -261,11 +265,11 @@ impl Backends {
     ) -> Result<(), String> {
         let Around { settings, robot, .. } = &self.around;
         let opened = world::open(kind, settings, robot, pose.as_ref());
-        let Opened { mut backend, seats } = opened.map_err(|error| error.to_string())?;
+        let Opened { mut backend, seats, watch } = opened.map_err(|error| error.to_string())?;
         self.probe(kind, backend.as_mut())?;
         self.opened += 1;
         let id = BackendId(self.opened);
-        self.members.insert(id.0, Member { kind, seats });
+        self.members.insert(id.0, Member { kind, seats, watch });
         let guard = is_guarded.then_some(self.terms);
         let told = self.ask(Wish::Shadow { newcomer: Newcomer { id, backend }, guard });
         match told.map(|told| told.outcome) {

@@ -8,7 +8,10 @@ use std::sync::{
 use motion::{Joints, Robot};
 use reflex::{
     Backend,
-    backend::{loopback::Loopback, piper::Piper},
+    backend::{
+        loopback::Loopback,
+        piper::{Piper, Watch},
+    },
     realtime,
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Opened {
     pub(super) backend: Box<dyn Backend>,
     /// Those who can look at it, if it is a simulated world.
     pub(super) seats: Option<Seats>,
+    /// Those who can look at its bus, if it has one.
+    pub(super) watch: Option<Watch>,
 }
 
 /// What there is to see of the world that acts, if it is a simulated one. Clones are one.
@@ -77,7 +82,7 @@ pub(super) fn open(
         BackendKind::Loopback => {
             let home = settings.robot_settings.home()?;
             let backend = Loopback::new(*pose.unwrap_or(&home), robot.period_s());
-            Ok(Opened { backend: Box::new(backend), seats: None })
+            Ok(Opened { backend: Box::new(backend), seats: None, watch: None })
         }
         #[cfg(feature = "mujoco")]
         BackendKind::Mujoco => {
@@ -87,10 +92,12 @@ pub(super) fn open(
                 world.pose(pose);
             }
             let seats = Seats::new(settings, spectator)?;
-            Ok(Opened { backend: Box::new(world), seats: Some(seats) })
+            Ok(Opened { backend: Box::new(world), seats: Some(seats), watch: None })
         }
         BackendKind::Piper => {
-            Ok(Opened { backend: Box::new(piper(settings, robot)?), seats: None })
+            let piper = piper(settings, robot)?;
+            let watch = Some(piper.watch());
+            Ok(Opened { backend: Box::new(piper), seats: None, watch })
         }
         #[cfg(not(feature = "mujoco"))]
         BackendKind::Mujoco => {

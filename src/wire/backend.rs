@@ -1,7 +1,7 @@
 //! Who carries out the commands: what may be asked for, and how far a shadow stands from who acts.
 
 use motion::{Health, Joints};
-use reflex::backend::swap::Divergence;
+use reflex::backend::{piper::Traffic, swap::Divergence};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -22,6 +22,8 @@ pub struct BackendMessage {
     pub active: &'static str,
     /// Who follows the same commands.
     pub shadow: Option<&'static str>,
+    /// What its bus was seen to do, if it has one.
+    pub bus: Option<Traffic>,
     /// The tick since which that is so.
     pub since_seq: u64,
     /// The loop's time of it.
@@ -99,12 +101,27 @@ pub(super) fn command(payload: &[u8]) -> Result<(Command, Option<String>), BadMe
     Ok((Command::Backend(act), operator))
 }
 
+/// Counts since the bus was opened.
+fn traffic(of: Traffic) -> Value {
+    let Traffic { heard, strange, disbelieved, foreign, sent_late, loop_gone, reopened } = of;
+    json!({
+        "heard": heard,
+        "strange": strange,
+        "disbelieved": disbelieved,
+        "foreign": foreign,
+        "sent_late": sent_late,
+        "loop_gone": loop_gone,
+        "reopened": reopened,
+    })
+}
+
 pub(super) fn backend(told: &BackendMessage) -> Value {
     json!({
         "seq": told.seq,
         "at_ns": told.at_ns,
         "active": told.active,
         "shadow": told.shadow,
+        "bus": told.bus.map(traffic),
         "since_seq": told.since_seq,
         "since_at_ns": told.since_at_ns,
     })

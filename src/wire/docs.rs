@@ -108,6 +108,7 @@ pub(super) mod samples {
             at_ns: 61_700_000_000,
             active: "loopback",
             shadow: Some("mujoco"),
+            bus: None,
             since_seq: 1200,
             since_at_ns: 60_000_000_000,
         };

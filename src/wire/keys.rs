@@ -289,7 +289,9 @@ pub const TABLE: &[Key] = &[
         name: "state/backend",
         kind: Kind::Present,
         schema: "reflex.backend.v1",
-        what: "Who carries out the commands, who shadows it, and since when.",
+        what: "Who carries out the commands, who shadows it, and since when; and, of an arm on a bus, what its bus was \
+               seen to do since it was opened: frames `heard`, `strange` ones, measured values `disbelieved`, `foreign` \
+               commands, set-points `sent_late`, times that the loop was gone, times that the bus was reopened.",
         example: samples::backend,
     },
     Key {

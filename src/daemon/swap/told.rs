@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use reflex::backend::swap::{Reference, Refusal};
+use reflex::backend::{
+    piper::Watch,
+    swap::{Reference, Refusal},
+};
 
 use super::Backends;
 use crate::{
@@ -30,6 +33,11 @@ impl Backends {
             at_ns,
             active: self.kind(self.active).name(),
             shadow: self.shadow.map(|shadow| self.kind(shadow).name()),
+            bus: self
+                .members
+                .get(&self.active.0)
+                .and_then(|of| of.watch.as_ref())
+                .map(Watch::traffic),
             since_seq: self.since.seq,
             since_at_ns: self.since.at_ns,
         };
