@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use motion::{Joints, Mode, Robot};
+use motion::{Health, Joints, Mode, Robot, State};
 use reflex::{
     Backend, Clock,
     backend::piper::Watch,
@@ -46,6 +46,8 @@ use crate::{
 const REST_TICKS: u32 = 5;
 /// Reads of a new backend before anybody relies on it, one a period.
 const PROBE_READS: u32 = 5;
+/// A bus has been listened to for long enough within this.
+const WARMS_WITHIN: Duration = Duration::from_secs(1);
 /// How fast what stands still may seem to move: what sensors make of nothing, and a simulated arm of its own weight.
 const SPEED_MAX_RAD_S: f64 = 0.05;
 /// The same, of joints that slide.
@@ -279,7 +281,8 @@ impl Backends {
         }
     }
 
-    /// Looks whether a backend that nobody commands yet reads as it should, and stands.
+    /// Waits until a backend that has just been opened is well, and looks whether it reads as it should, and stands. Nobody
+    /// commands it yet.
     fn probe(&self, kind: BackendKind, backend: &mut dyn Backend) -> Result<(), String> {
         let Around { robot, clock, .. } = &self.around;
         let clock = match clock {
@@ -287,6 +290,14 @@ impl Backends {
             // Whoever sleeps in virtual time makes it pass: this is a time of its own, which begins now.
             Clock::Virtual(_) => Clock::Virtual(Arc::new(AtomicU64::new(clock.now().0))),
         };
+        let (mut state, begun) = (State::blank(robot.joints()), Instant::now());
+        loop {
+            backend.read(clock.now(), &mut state);
+            if state.health == Health::Good || begun.elapsed() > WARMS_WITHIN {
+                break;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
         let pose = conformance::probe(backend, robot, &clock, PROBE_READS);
         pose.map(|_| ()).map_err(|why| format!("{} is not fit: {why}", kind.name()))
     }

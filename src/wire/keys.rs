@@ -192,12 +192,13 @@ pub const TABLE: &[Key] = &[
         name: "cmd/backend",
         kind: Kind::Command,
         schema: "reflex.backend_act.v1",
-        what: "Lets another backend carry out the commands (`to`: `mujoco`, `piper` or `loopback`), between two ticks, while the \
-               robot holds and nothing moves. It is opened, warmed and proved first, and refused if it is not well or \
-               stands further away than `[swap]` of the robot's file allows. With `pose` `present` a simulated one is \
-               set to the measured pose first; with `keep_shadow` the one before follows the same commands from then \
-               on. Or, with `shadow` instead: a simulated backend that follows the same commands, set to the measured \
-               pose; `null` sends it away.",
+        what: "Lets another backend carry out the commands (`to`: `mujoco`, `piper` or `loopback`), between two ticks, \
+               while the robot holds and nothing moves. It is opened, warmed and proved first, and refused if it is not \
+               well or stands further away than `[swap]` of the robot's file allows. With `pose` `present` a simulated \
+               one is set to the measured pose first; with `keep_shadow` the one before follows the same commands from \
+               then on. Or, with `shadow` instead: a simulated backend that follows the same commands, set to the \
+               measured pose; `null` sends it away. Cameras and `objects` show the simulated world that acts, not the \
+               one that shadows.",
         example: || r#"{"to":"mujoco","pose":"present","operator":"ada"}"#.into(),
     },
     Key {
