@@ -293,6 +293,8 @@ impl Daemon {
         });
         let last = self.says("state/skill")["last"].clone();
         assert_eq!(last["ending"], "done", "{last}\n{}", self.log());
+        // The command has arrived; an arm, simulated or not, is behind it.
+        std::thread::sleep(Duration::from_millis(600));
     }
 
     /// Measured positions.

@@ -36,7 +36,7 @@ use ringbuf::{
 };
 
 use super::Backend;
-use crate::realtime;
+use crate::{clock::monotonic_now, realtime};
 use power::{How, Wire};
 use probe::{Probe, Refused};
 use servo::{Order, Parts, Reading, Servo, Tally};
@@ -51,6 +51,9 @@ const READINGS: usize = 512;
 const LAG_TICKS: u32 = 3;
 /// Opening a bus takes no longer than this.
 pub const OPEN_WITHIN: Duration = Duration::from_secs(3);
+
+/// Drivers tell of themselves every 25 ms, and count from the second time on.
+const WARM_WITHIN_NS: u64 = 500_000_000;
 
 /// What a Piper's bus was seen to do, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +117,22 @@ impl Piper {
         let probe = Probe::take(bus.as_mut(), settings, robot);
         let firmware = probe.fit()?;
         let how = power::how(settings, firmware);
-        Self::start(settings, robot, Wire::new(bus, how), how).map_err(Refused::Thread)
+        let mut piper =
+            Self::start(settings, robot, Wire::new(bus, how), how).map_err(Refused::Thread)?;
+        piper.warm_up();
+        Ok(piper)
+    }
+
+    /// Waits until each joint was heard, as it was a moment ago; an arm that went silent meanwhile is told of by `read`.
+    fn warm_up(&mut self) {
+        let until = monotonic_now().after(WARM_WITHIN_NS);
+        while monotonic_now() < until {
+            self.newest = self.readings.pop_iter().last().or(self.newest);
+            if self.newest.is_some_and(|reading| reading.health == Health::Good) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn start(
