@@ -194,7 +194,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     // A port that is in use is found out before anything runs; the door opens when everything does.
     let wire = open_wire(settings, &runtime)?;
     let first = Newcomer { id: swap::FIRST, backend: opened.backend };
-    let (backend, exchange) = Swap::new(first, robot.joints(), switch.clone());
+    let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
     let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ports)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);

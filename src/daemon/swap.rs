@@ -37,7 +37,7 @@ use super::{
     world::{self, Opened, Seats, Spectacle},
 };
 use crate::{
-    config::{BackendKind, Pace, Settings},
+    config::{BackendKind, JointSettings, Pace, Settings},
     operator::{BackendAct, BackendErrand, Desk, Present, words},
     telemetry::Tidings,
 };
@@ -48,10 +48,10 @@ const REST_TICKS: u32 = 5;
 const PROBE_READS: u32 = 5;
 /// A bus has been listened to for long enough within this.
 const WARMS_WITHIN: Duration = Duration::from_secs(1);
-/// How fast what stands still may seem to move: what sensors make of nothing, and a simulated arm of its own weight.
-const SPEED_MAX_RAD_S: f64 = 0.05;
+/// How far what stands still may seem to have moved: what sensors make of nothing, and a simulated arm of its own weight.
+const STILL_RAD: f64 = 0.005;
 /// The same, of joints that slide.
-const SPEED_MAX_M_S: f64 = 0.01;
+const STILL_M: f64 = 0.001;
 /// A simulated robot has come to rest within this.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 /// Motors have taken hold within this, or they will not.
@@ -421,13 +421,25 @@ const fn may_pass(why: &Refusal) -> bool {
 
 /// When another backend may act.
 fn terms(settings: &Settings, robot: &Robot) -> Terms {
-    let joints = &settings.robot_settings.joints;
-    let (mut tolerance, mut speed_max) = (Joints::zeros(joints.len()), Joints::zeros(joints.len()));
-    for (k, joint) in joints.iter().enumerate() {
-        tolerance[k] = settings.robot_settings.swap.tolerance(joint).0;
-        let turns = matches!(joint, crate::config::JointSettings::Revolute(_));
-        speed_max[k] = if turns { SPEED_MAX_RAD_S } else { SPEED_MAX_M_S };
-    }
+    let swap = &settings.robot_settings.swap;
+    let tolerance = by_joint(settings, |joint| swap.tolerance(joint).0);
     let age_max_ns = robot.rules().state_age_max_ns;
-    Terms { tolerance, speed_max, rest_ticks: REST_TICKS, age_max_ns }
+    Terms { tolerance, rest_ticks: REST_TICKS, age_max_ns }
+}
+
+/// Within how much a joint stands still.
+pub(super) fn still(settings: &Settings) -> Joints {
+    by_joint(settings, |joint| match joint {
+        JointSettings::Revolute(_) => STILL_RAD,
+        JointSettings::Prismatic(_) => STILL_M,
+    })
+}
+
+fn by_joint(settings: &Settings, of: impl Fn(&JointSettings) -> f64) -> Joints {
+    let joints = &settings.robot_settings.joints;
+    let mut values = Joints::zeros(joints.len());
+    for (value, joint) in values.iter_mut().zip(joints) {
+        *value = of(joint);
+    }
+    values
 }

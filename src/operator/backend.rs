@@ -98,7 +98,7 @@ impl Told<'_> {
             }
             Refusal::NotHolding => "the robot does not hold: arm it first".into(),
             Refusal::Moving => "the robot moves: hold it first".into(),
-            Refusal::Unread(side) => format!("nothing was measured of {} yet", of(side)),
+            Refusal::Unread(side) => format!("{} has not been seen for long enough", of(side)),
             Refusal::Unhealthy(side, Health::Unwell(ailment)) => {
                 let what = ailment.words();
                 match ailment.joint() {
@@ -116,8 +116,8 @@ impl Told<'_> {
             Refusal::Stale(side, age_ns) => {
                 format!("what was measured of {} is {:.0} ms old", of(side), age_ns as f64 / 1e6)
             }
-            Refusal::Moves { side, joint: at, speed } => {
-                format!("{} of {} moves, at {speed:.4} a second", joint(at), of(side))
+            Refusal::Moves { side, joint: at, by } => {
+                format!("{} of {} moves: by {by:.4} (rad or m) just now", joint(at), of(side))
             }
             Refusal::NotEngaged => {
                 format!("the motors of {} did not begin to follow commands in time", self.other)

@@ -442,15 +442,10 @@ fn two_robots_that_change_places_touch_no_heap_in_any_tick() {
     let robot = || Box::new(Loopback::new(home, 0.05));
     let (ports, mut commander, _thinker, mut listener, switch) = ports();
     let first = Newcomer { id: BackendId(0), backend: robot() };
-    let (swap, mut exchange) = Swap::new(first, count, switch.clone());
+    let (swap, mut exchange) = Swap::new(first, joints(&[0.005; 7]), switch.clone());
     let law = Controller::new(plain_robot(count));
     let mut turns = Loop::new(Clock::lockstep(), Box::new(swap), law, ports);
-    let terms = Terms {
-        tolerance: joints(&[0.02; 7]),
-        speed_max: joints(&[0.05; 7]),
-        rest_ticks: 5,
-        age_max_ns: 200_000_000,
-    };
+    let terms = Terms { tolerance: joints(&[0.02; 7]), rest_ticks: 5, age_max_ns: 200_000_000 };
     let (mut touched, mut orders) = (0, 0);
     let mut seen = [0; 5];
     for k in 0..5_000u32 {

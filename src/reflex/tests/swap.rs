@@ -32,12 +32,7 @@ fn joints(values: [f64; 2]) -> Joints {
 }
 
 fn terms() -> Terms {
-    Terms {
-        tolerance: joints([0.02, 0.005]),
-        speed_max: joints([0.05, 0.01]),
-        rest_ticks: 5,
-        age_max_ns: 100_000_000,
-    }
+    Terms { tolerance: joints([0.02, 0.005]), rest_ticks: 5, age_max_ns: 100_000_000 }
 }
 
 /// What a robot of the tests does, and what was done to it.
@@ -131,7 +126,8 @@ impl Rig {
         };
         let robot = Robot::build(PERIOD_S, &[turn, turn], Rules::default()).expect("they fit");
         let (ports, commander, thinker, listener, switch) = ports();
-        let (swap, exchange) = Swap::new(newcomer(FIRST, active), 2, switch.clone());
+        let (swap, exchange) =
+            Swap::new(newcomer(FIRST, active), joints([0.005, 0.001]), switch.clone());
         let turns = Loop::new(Clock::lockstep(), Box::new(swap), Controller::new(robot), ports);
         let (orders, before) = (0, None);
         Self { turns, exchange, commander, thinker, listener, switch, orders, before }
@@ -254,6 +250,7 @@ fn authority_moves_between_two_ticks_and_back_without_a_jump() {
     let mut rig = Rig::holding(loopback([0.3, 0.01]));
     let shadow = Fake::at([0.31, 0.012]).with(|inside| inside.follows = true);
     rig.shadowed(shadow.clone());
+    rig.turns(5);
     let before = rig.turn();
     let told = rig.answered(promote(Whither::Stay, Whither::Stay));
     assert_eq!(
@@ -269,6 +266,7 @@ fn authority_moves_between_two_ticks_and_back_without_a_jump() {
     assert_eq!(tick.mode, Mode::Holding, "the second robot is driven as the first one was");
     assert!((shadow.now(|inside| inside.state.position)[0] - 0.5).abs() < 1e-9);
     assert!((tick.state.position[0] - 0.5).abs() < 1e-9);
+    rig.turns(5);
     let told = rig.answered(promote(Whither::Stay, Whither::Out));
     assert_eq!((told.outcome, told.active, told.shadow), (Outcome::Promoted, FIRST, None));
     assert_eq!(rig.turn().mode, Mode::Holding);
@@ -319,11 +317,13 @@ fn a_shadow_that_is_not_fit_stays_a_shadow_and_the_active_one_acts_on() {
     assert_eq!(rig.refusal(), Refusal::Unhealthy(Side::Shadow, Health::Lost));
     shadow.now(|inside| {
         inside.state.health = Health::Good;
-        inside.state.velocity[1] = -0.02;
+        inside.state.position[1] = -0.002;
     });
     rig.turn();
-    let moves = Refusal::Moves { side: Side::Shadow, joint: 1, speed: -0.02 };
+    let moves = Refusal::Moves { side: Side::Shadow, joint: 1, by: -0.002 };
     assert_eq!(rig.refusal(), moves);
+    shadow.now(|inside| inside.state.position[1] = 0.0);
+    rig.turn();
     shadow.now(|inside| inside.state.velocity[1] = f64::NAN);
     rig.turn();
     assert_eq!(rig.refusal(), Refusal::NotFinite(Side::Shadow, 1));
@@ -361,19 +361,22 @@ fn a_promotion_is_refused_by_the_joint_that_stands_somewhere_else() {
     sagging.now(|inside| inside.state.position = joints([0.285, 0.0]));
     let shadow = Fake::at([0.3, 0.006]);
     rig.shadowed(shadow.clone());
-    rig.turn();
+    let why = rig.refusal();
+    let (side, joint) = (Side::Active, 0);
+    assert!(matches!(why, Refusal::Moves { side: s, joint: j, .. } if (s, j) == (side, joint)));
+    rig.turns(6);
     let tolerance = 0.005;
     let (joint, is, should) = (1, 0.006, 0.0);
     let far = Refusal::Apart { joint, from: Reference::Command, is, should, tolerance };
     assert_eq!(rig.refusal(), far);
     shadow.now(|inside| inside.state.position = joints([0.31, 0.0]));
-    rig.turn();
+    rig.turns(6);
     let tolerance = 0.02;
     let (joint, is, should) = (0, 0.31, 0.285);
     let far = Refusal::Apart { joint, from: Reference::Active, is, should, tolerance };
     assert_eq!(rig.refusal(), far);
     shadow.now(|inside| inside.state.position = joints([0.295, 0.0]));
-    rig.turn();
+    rig.turns(6);
     let told = rig.answered(promote(Whither::Stay, Whither::Out));
     assert_eq!(told.outcome, Outcome::Promoted);
 }
@@ -397,10 +400,16 @@ fn a_shadow_never_takes_over_from_a_robot_that_was_lost() {
 #[test]
 fn a_guarded_shadow_is_engaged_by_the_hold_command_and_then_promoted() {
     let mut rig = Rig::holding(loopback([0.3, 0.0]));
-    let arm = Fake::at([0.305, 0.001]).with(|inside| inside.engages_in = Some(4));
+    let arm = Fake::at([0.305, 0.001]).with(|inside| inside.engages_in = Some(12));
     let told = rig.answered(guarded(arm.clone()));
     assert_eq!((told.outcome, told.active, told.shadow), shadowing());
     assert!(!rig.divergence().engaged);
+    assert_eq!(
+        rig.refusal(),
+        Refusal::Unread(Side::Shadow),
+        "whether it stands still is not known"
+    );
+    rig.turns(5);
     assert_eq!(rig.refusal(), Refusal::NotEngaged);
     while !rig.divergence().engaged {}
     let told = rig.answered(promote(Whither::Out, Whither::Stay));
@@ -533,7 +542,7 @@ fn two_in_one_keep_the_promises_of_one() {
     let robot = Robot::build(PERIOD_S, &[limits, limits], Rules::default()).expect("they fit");
     let (.., switch) = ports();
     let active = newcomer(FIRST, loopback([0.0, 0.0]));
-    let (swap, mut exchange) = Swap::new(active, 2, switch);
+    let (swap, mut exchange) = Swap::new(active, joints([0.005, 0.001]), switch);
     assert!(exchange.ask(shadow_of(loopback([0.5, 0.5]))).is_ok());
     let expected =
         Expected { boot_ticks: 0, rest_error_max: 1e-9, drift_max: 1e-9, settle_ticks: 10 };

@@ -31,6 +31,7 @@ pub use exchange::{
     BackendId, Divergence, Exchange, Newcomer, Outcome, Request, RequestId, Retired, Told, Whither,
     Wish,
 };
+use terms::Stillness;
 pub use terms::{Reference, Refusal, Side, Terms};
 
 /// A backend, and what it is called outside.
@@ -39,6 +40,7 @@ struct Member {
     backend: Box<dyn Backend>,
     /// What was read of it last; nothing has been, so far, if this is `None`.
     seen: Option<State>,
+    stillness: Stillness,
 }
 
 /// Who follows the same commands.
@@ -65,7 +67,8 @@ pub struct Swap {
     active: Member,
     shadow: Option<Shadow>,
     commanded: Commanded,
-    joints: usize,
+    /// How far a joint that stands still may seem to have moved, rad or m; as many as the robot has joints.
+    still: Joints,
     stop: StopSwitch,
     requests: HeapCons<Request>,
     told: HeapProd<Told>,
@@ -76,16 +79,17 @@ pub struct Swap {
 }
 
 impl Swap {
-    /// `active` alone, and the way to change that. `stop` is the loop's own: while it is raised nothing changes places.
+    /// `active` alone, and the way to change that. A joint stands still if it keeps within `still` (rad or m) of where it
+    /// was. `stop` is the loop's own: while it is raised nothing changes places.
     #[must_use]
-    pub fn new(active: Newcomer, joints: usize, stop: StopSwitch) -> (Self, Exchange) {
+    pub fn new(active: Newcomer, still: Joints, stop: StopSwitch) -> (Self, Exchange) {
         let (ends, exchange) = exchange::exchange();
         let exchange::Ends { requests, told, retired, divergences } = ends;
         let swap = Self {
-            active: Member { id: active.id, backend: active.backend, seen: None },
+            active: Member::new(active, &still),
             shadow: None,
             commanded: Commanded::default(),
-            joints,
+            still,
             stop,
             requests,
             told,
@@ -125,18 +129,18 @@ impl Swap {
         came_by: RequestId,
         now: Nanos,
     ) -> Result<Outcome, Refusal> {
-        let Newcomer { id, backend } = newcomer;
-        let mut member = Member { id, backend, seen: None };
-        member.look(now, self.joints);
-        // A guarded one follows from the next command on: what a promotion is refused for would make it move.
-        let fit = guard.map_or(Ok(()), |terms| self.judge(&member, terms, now));
+        let mut member = Member::new(newcomer, &self.still);
+        member.look(now, &self.still);
+        // A guarded one follows from the next command on: what would make it move keeps it out. Whether it stands still, one
+        // look does not tell: whoever sends it has looked for longer.
+        let fit = guard.map_or(Ok(()), |terms| self.judge(&member, terms, 0, now));
         if let Err(why) = fit {
             self.retire(member);
             return Err(why);
         }
         self.dismiss();
         let only = guard.and(self.commanded.last);
-        self.shadow = Some(Shadow { member, came_by, only, most: Joints::zeros(self.joints) });
+        self.shadow = Some(Shadow { member, came_by, only, most: self.nothing() });
         Ok(Outcome::Shadowing)
     }
 
@@ -149,7 +153,7 @@ impl Swap {
         state: &mut State,
     ) -> Result<Outcome, Refusal> {
         let shadow = self.shadow.as_ref().ok_or(Refusal::NoShadow)?;
-        let seen = self.judge(&shadow.member, terms, now).and_then(|()| {
+        let seen = self.judge(&shadow.member, terms, terms.rest_ticks, now).and_then(|()| {
             let seen = shadow.member.seen.ok_or(Refusal::Unread(Side::Shadow))?;
             if seen.engaged { Ok(seen) } else { Err(Refusal::NotEngaged) }
         })?;
@@ -161,21 +165,25 @@ impl Swap {
         match old {
             Whither::Out => self.retire(old_one),
             Whither::Stay => {
-                let most = Joints::zeros(self.joints);
+                let most = self.nothing();
                 self.shadow = Some(Shadow { member: old_one, came_by, only: None, most });
             }
         }
         Ok(Outcome::Promoted)
     }
 
-    /// Whether `other` could stand where the active one stands, and both stand still.
-    fn judge(&self, other: &Member, terms: &Terms, now: Nanos) -> Result<(), Refusal> {
+    /// Whether `other`, which has to have stood still for so many ticks, could stand where the active one stands still.
+    fn judge(&self, other: &Member, terms: &Terms, stood: u32, now: Nanos) -> Result<(), Refusal> {
         if self.stop.raised().is_some() {
             return Err(Refusal::Stopped);
         }
         let command = terms.rests(self.commanded.last.as_ref(), self.commanded.times)?;
-        let active = terms.stands(Side::Active, self.active.seen.as_ref(), self.joints, now)?;
-        let other = terms.stands(Side::Shadow, other.seen.as_ref(), self.joints, now)?;
+        let joints = self.still.len();
+        let active = terms.is_well(Side::Active, self.active.seen.as_ref(), joints, now)?;
+        self.active.stillness.lasts(Side::Active, terms.rest_ticks)?;
+        let stillness = &other.stillness;
+        let other = terms.is_well(Side::Shadow, other.seen.as_ref(), joints, now)?;
+        stillness.lasts(Side::Shadow, stood)?;
         terms.agree(&other.position, command.position(), Reference::Command)?;
         terms.agree(&other.position, &active.position, Reference::Active)
     }
@@ -188,7 +196,7 @@ impl Swap {
     }
 
     fn retire(&mut self, member: Member) {
-        let Member { id, backend, seen } = member;
+        let Member { id, backend, seen, .. } = member;
         let refused = self.retired.try_push(Retired { id, backend, seen });
         // There is room, see `serve`. If there were not, losing memory would be better than to free it on this thread.
         core::mem::forget(refused);
@@ -203,9 +211,9 @@ impl Swap {
     /// Reads the shadow, and tells what it differs by from what the active one has just measured.
     fn compare(&mut self, now: Nanos) {
         let Some(shadow) = &mut self.shadow else { return };
-        shadow.member.look(now, self.joints);
+        shadow.member.look(now, &self.still);
         let (Some(active), Some(seen)) = (&self.active.seen, &shadow.member.seen) else { return };
-        let difference = difference(active, seen, self.joints);
+        let difference = difference(active, seen, self.still.len());
         if let Some(difference) = &difference {
             for (most, difference) in shadow.most.iter_mut().zip(difference.iter()) {
                 *most = most.max(difference.abs());
@@ -226,6 +234,11 @@ impl Swap {
         }
     }
 
+    /// A zero for each joint.
+    fn nothing(&self) -> Joints {
+        Joints::zeros(self.still.len())
+    }
+
     /// Whether this is what a guarded shadow may not see.
     fn disturbs(&self, command: &Command) -> bool {
         let only = self.shadow.as_ref().and_then(|shadow| shadow.only.as_ref());
@@ -238,6 +251,7 @@ impl Backend for Swap {
         self.serve(now, state);
         self.active.backend.read(now, state);
         self.active.seen = Some(*state);
+        self.active.stillness.take_in(&state.position, &self.still);
         self.compare(now);
     }
 
@@ -257,9 +271,15 @@ impl Backend for Swap {
 }
 
 impl Member {
-    fn look(&mut self, now: Nanos, joints: usize) {
-        let state = self.seen.get_or_insert(State::blank(joints));
+    fn new(newcomer: Newcomer, still: &Joints) -> Self {
+        let Newcomer { id, backend } = newcomer;
+        Self { id, backend, seen: None, stillness: Stillness::new(still.len()) }
+    }
+
+    fn look(&mut self, now: Nanos, still: &Joints) {
+        let state = self.seen.get_or_insert(State::blank(still.len()));
         self.backend.read(now, state);
+        self.stillness.take_in(&state.position, still);
     }
 }
 

@@ -7,12 +7,49 @@ use motion::{Command, Drive, Health, Joints, Nanos, State};
 pub struct Terms {
     /// How far two joints may stand apart, rad or m.
     pub tolerance: Joints,
-    /// How fast a joint that stands still may seem to move, rad/s or m/s.
-    pub speed_max: Joints,
-    /// Commands in a row that have to be the same.
+    /// Commands in a row that have to be the same, and readings in a row in which both have to stand still.
     pub rest_ticks: u32,
     /// How old a measurement may be.
     pub age_max_ns: u64,
+}
+
+/// How long a robot has stood still, judged by where it is: a velocity that is measured at one moment may be large though
+/// nothing goes anywhere, as that of a simulated joint which rings within a thousandth of a rad.
+pub(super) struct Stillness {
+    /// Where it stands, or was when it last moved.
+    at: Joints,
+    /// Readings in a row in which it has been there.
+    readings: u32,
+    /// Which joint moved last, and how far.
+    moved: Option<(usize, f64)>,
+}
+
+impl Stillness {
+    pub(super) const fn new(joints: usize) -> Self {
+        Self { at: Joints::zeros(joints), readings: 0, moved: None }
+    }
+
+    pub(super) fn take_in(&mut self, position: &Joints, still: &Joints) {
+        let pairs = position.iter().zip(self.at.iter()).map(|(is, was)| is - was);
+        // What is not a number is nowhere, and stands nowhere.
+        let moved = pairs.zip(still.iter()).position(|(by, most)| by.is_nan() || by.abs() > *most);
+        if self.readings > 0 && moved.is_none() && position.len() == self.at.len() {
+            self.readings = self.readings.saturating_add(1);
+            return;
+        }
+        if self.readings > 0 {
+            self.moved = moved.map(|joint| (joint, position[joint] - self.at[joint]));
+        }
+        (self.at, self.readings) = (*position, 1);
+    }
+
+    pub(super) fn lasts(&self, side: Side, readings: u32) -> Result<(), Refusal> {
+        match self.moved {
+            _ if self.readings >= readings => Ok(()),
+            Some((joint, by)) => Err(Refusal::Moves { side, joint, by }),
+            None => Err(Refusal::Unread(side)),
+        }
+    }
 }
 
 /// Which of the two.
@@ -44,7 +81,7 @@ pub enum Refusal {
     NotHolding,
     /// The commanded motion has not come to an end.
     Moving,
-    /// Nothing has been read of it yet.
+    /// It has not been read for long enough.
     Unread(Side),
     /// It says of itself that it is not well.
     Unhealthy(Side, Health),
@@ -54,14 +91,14 @@ pub enum Refusal {
     NotFinite(Side, usize),
     /// Its measurement is too old.
     Stale(Side, u64),
-    /// A joint of it moves.
+    /// A joint of it has just moved.
     Moves {
         /// Of which.
         side: Side,
         /// Which joint.
         joint: usize,
-        /// How fast, rad/s or m/s.
-        speed: f64,
+        /// How far, rad or m.
+        by: f64,
     },
     /// The shadow's motors do not follow commands.
     NotEngaged,
@@ -93,8 +130,8 @@ impl Terms {
         if times < self.rest_ticks { Err(Refusal::Moving) } else { Ok(*command) }
     }
 
-    /// Whether a robot is well and stands still.
-    pub(super) fn stands<'a>(
+    /// Whether a robot is well, and what it measures can be believed.
+    pub(super) fn is_well<'a>(
         &self,
         side: Side,
         seen: Option<&'a State>,
@@ -118,11 +155,7 @@ impl Terms {
         if age_ns > self.age_max_ns {
             return Err(Refusal::Stale(side, age_ns));
         }
-        let mut speeds = state.velocity.iter().zip(self.speed_max.iter()).enumerate();
-        match speeds.find(|(_, (speed, most))| speed.abs() > **most) {
-            Some((joint, (speed, _))) => Err(Refusal::Moves { side, joint, speed: *speed }),
-            None => Ok(state),
-        }
+        Ok(state)
     }
 
     /// Whether two poses of equal length, both finite, are the same within the tolerance.
