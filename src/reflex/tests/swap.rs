@@ -549,3 +549,22 @@ fn two_in_one_keep_the_promises_of_one() {
     let checked = check(Box::new(swap), &robot, Clock::lockstep(), &joints([0.2, 0.1]), &expected);
     assert_eq!(checked, Ok(()));
 }
+
+#[test]
+fn what_settles_slowly_stands_still_and_what_goes_away_does_not() {
+    for (step, goes) in [(0.0004, true), (0.0008, false)] {
+        let mut rig = Rig::holding(loopback([0.3, 0.0]));
+        let shadow = Fake::at([0.29, 0.0]);
+        rig.shadowed(shadow.clone());
+        for _ in 0..15 {
+            shadow.now(|inside| inside.state.position[0] += step);
+            rig.turn();
+        }
+        let told = rig.answered(promote(Whither::Stay, Whither::Out)).outcome;
+        match told {
+            Outcome::Promoted => assert!(goes, "{step}"),
+            Outcome::Refused(Refusal::Moves { joint: 0, .. }) => assert!(!goes, "{step}"),
+            other => panic!("{step}: {other:?}"),
+        }
+    }
+}

@@ -2,6 +2,9 @@
 
 use motion::{Command, Drive, Health, Joints, Nanos, State};
 
+/// Readings after which another pose is the one to compare with.
+const COMPARED_AFTER: u32 = 5;
+
 /// What a change of places depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -15,9 +18,15 @@ pub struct Terms {
 
 /// How long a robot has stood still, judged by where it is: a velocity that is measured at one moment may be large though
 /// nothing goes anywhere, as that of a simulated joint which rings within a thousandth of a rad.
+///
+/// A pose is compared with one of five to ten readings ago, so that what settles by a hair a second stands still.
 pub(super) struct Stillness {
-    /// Where it stands, or was when it last moved.
+    /// Where it was five to ten readings ago, or when it last moved.
     at: Joints,
+    /// Where it was up to five readings ago: what it is compared with next.
+    next: Joints,
+    /// Readings since then.
+    since: u32,
     /// Readings in a row in which it has been there.
     readings: u32,
     /// Which joint moved last, and how far.
@@ -26,7 +35,8 @@ pub(super) struct Stillness {
 
 impl Stillness {
     pub(super) const fn new(joints: usize) -> Self {
-        Self { at: Joints::zeros(joints), readings: 0, moved: None }
+        let at = Joints::zeros(joints);
+        Self { at, next: at, since: 0, readings: 0, moved: None }
     }
 
     pub(super) fn take_in(&mut self, position: &Joints, still: &Joints) {
@@ -35,12 +45,17 @@ impl Stillness {
         let moved = pairs.zip(still.iter()).position(|(by, most)| by.is_nan() || by.abs() > *most);
         if self.readings > 0 && moved.is_none() && position.len() == self.at.len() {
             self.readings = self.readings.saturating_add(1);
+            self.since += 1;
+            if self.since >= COMPARED_AFTER {
+                (self.at, self.next, self.since) = (self.next, *position, 0);
+            }
             return;
         }
         if self.readings > 0 {
             self.moved = moved.map(|joint| (joint, position[joint] - self.at[joint]));
         }
-        (self.at, self.readings) = (*position, 1);
+        (self.at, self.next, self.since) = (*position, *position, 0);
+        self.readings = 1;
     }
 
     pub(super) fn lasts(&self, side: Side, readings: u32) -> Result<(), Refusal> {
