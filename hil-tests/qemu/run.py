@@ -26,6 +26,7 @@ import pathlib
 import secrets
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,8 @@ ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "MUJOCO_GL", "PYTHONPA
 ENVIRONMENT_PREFIXES = ("CARGO_", "REFLEX", "RUST_")
 # How long the guest's last words may take once its exit code is there.
 DRAIN_S = 10
+# Steps of doing nothing between two looks at the clock: a second of nothing lasts about half a second on a quiet machine.
+IDLE_STEPS = 8
 
 
 def main():
@@ -115,6 +118,8 @@ class Guest:
         settings = f"shared={shlex.quote(' '.join(map(str, self.shared)))}\nend_mark={shlex.quote(self.end_mark)}\n"
         files = {"init": (HERE / "init.sh").read_bytes(), "bin/busybox": busybox.read_bytes()}
         files |= {f"modules/{file.name}": file.read_bytes() for file in kernel.iterdir() if file.name != parts.IMAGE}
+        if self.arguments.steady:
+            files["bin/idle"] = idler()
         files |= {"job/settings": settings.encode(), "job/command": self.script().encode()}
         (self.folder / "initramfs").write_bytes(cpio(files))
 
@@ -136,7 +141,7 @@ class Guest:
         line = [qemu, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         line += ["-machine", "pc", "-accel", "tcg", "-cpu", "max"]
         if self.arguments.steady:
-            # One nanosecond an instruction; while the guest waits, its time passes as fast as ours.
+            # One nanosecond an instruction.
             line += ["-icount", "shift=0,sleep=on", "-rtc", "clock=vm"]
         line += ["-smp", str(self.arguments.cpus), "-m", str(self.arguments.memory)]
         line += ["-kernel", image, "-initrd", self.folder / "initramfs"]
@@ -223,6 +228,24 @@ def die_with_parent():
     """Whatever ends this script, QEMU does not outlive it."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def idler():
+    """A program that does nothing, whenever the guest has nothing to do: a clock that counts instructions needs some.
+
+    Without it, QEMU lets the guest's time pass as ours while the guest waits, and wakes it as late as this machine pleases.
+    """
+    sched_setscheduler, sched_idle = 144, 5
+    code = b"\xb8" + struct.pack("<I", sched_setscheduler)  # mov eax, ..
+    code += b"\x31\xff\xbe" + struct.pack("<I", sched_idle)  # xor edi, edi; mov esi, ..
+    code += b"\x6a\x00\x48\x89\xe2\x0f\x05"  # push 0; mov rdx, rsp; syscall
+    nothing = b"\x90" * IDLE_STEPS
+    code += nothing + b"\xe9" + struct.pack("<i", -len(nothing) - 5)  # jmp to the first of them
+    base, head = 0x400000, 64 + 56
+    size = head + len(code)
+    elf = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, base + head, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    elf += struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 4096)
+    return elf + code
 
 
 def cpio(files):
