@@ -1,12 +1,15 @@
 //! Backends that change places under a running daemon, and shadows.
 
-use std::{process::Command, time::Instant};
+#[cfg(feature = "mujoco")]
+use std::process::Command;
+use std::time::Instant;
 
 use reflexd::wire::Watch;
 use serde_json::{Value, json};
 
 use crate::daemon::{Body, Daemon, PATIENCE};
 
+#[cfg(feature = "mujoco")]
 /// What joints may be commanded to move in a tick, rad or m: speed 0.3 of the fastest joint.
 const STEP_MAX: f64 = 0.3 * 3.0 * 0.05 + 1e-6;
 
@@ -35,6 +38,7 @@ fn arrive(daemon: &Daemon, joint: usize, position: f64) {
     });
 }
 
+#[cfg(feature = "mujoco")]
 /// Whether what was commanded ever jumped, up to now, of those ticks that were heard.
 fn never_jumped(daemon: &Daemon, watch: &Watch) {
     let now = daemon.says("state/mode")["seq"].as_u64().expect("a tick");

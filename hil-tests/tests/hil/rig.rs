@@ -206,7 +206,8 @@ impl Daemon {
             if let Some(status) = self.child.try_wait().expect("our own child") {
                 panic!("the daemon ended with {status}:\n{}", self.log());
             }
-            let client = Client::connect("piper", &[endpoint.clone()], Duration::from_secs(10));
+            let client =
+                Client::connect("piper", std::slice::from_ref(&endpoint), Duration::from_secs(10));
             if let Ok(client) = client
                 && client.read("state/mode").is_ok()
             {

@@ -109,15 +109,16 @@ fn a_joint_that_goes_on_to_say_something_else_is_there_after_all_and_told_of_mea
 
 #[test]
 fn what_the_arm_says_of_itself_twice_counts() {
-    let cases: [(&dyn Fn(&mut Says), Ailment); 8] = [
-        (&|says| says.drivers[2] = DriverBits(ON.0 | 2), Ailment::Hot { joint: 2 }),
-        (&|says| says.drivers[2] = DriverBits(ON.0 | 16), Ailment::Collided { joint: 2 }),
-        (&|says| says.drivers[0] = DriverBits(ON.0 | 32), Ailment::Broken { joint: 0 }),
-        (&|says| says.drivers[5] = DriverBits(ON.0 | 128), Ailment::Stalled { joint: 5 }),
-        (&|says| says.status.arm = Told::Known(ArmStatus::EmergencyStop), Ailment::OwnStop),
-        (&|says| says.status.arm = Told::Unknown(0x33), Ailment::OwnFault { code: 0x33 }),
-        (&|says| says.status.at_limit = JointBits(4), Ailment::BeyondOwnLimits { joint: 2 }),
-        (&|says| says.status.control = Told::Known(ControlMode::Standby), Ailment::OtherMode),
+    type Change = fn(&mut Says);
+    let cases: [(Change, Ailment); 8] = [
+        (|says| says.drivers[2] = DriverBits(ON.0 | 2), Ailment::Hot { joint: 2 }),
+        (|says| says.drivers[2] = DriverBits(ON.0 | 16), Ailment::Collided { joint: 2 }),
+        (|says| says.drivers[0] = DriverBits(ON.0 | 32), Ailment::Broken { joint: 0 }),
+        (|says| says.drivers[5] = DriverBits(ON.0 | 128), Ailment::Stalled { joint: 5 }),
+        (|says| says.status.arm = Told::Known(ArmStatus::EmergencyStop), Ailment::OwnStop),
+        (|says| says.status.arm = Told::Unknown(0x33), Ailment::OwnFault { code: 0x33 }),
+        (|says| says.status.at_limit = JointBits(4), Ailment::BeyondOwnLimits { joint: 2 }),
+        (|says| says.status.control = Told::Known(ControlMode::Standby), Ailment::OtherMode),
     ];
     for (change, expected) in cases {
         let mut senses = senses();

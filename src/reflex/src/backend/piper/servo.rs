@@ -83,6 +83,10 @@ pub(super) struct Tally {
 }
 
 /// The arm's power, and the wire that goes with it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it, and no heap to put the large one on"
+)]
 enum Power {
     Off(Wire<Disabled>),
     /// Being switched on since, asked last at.

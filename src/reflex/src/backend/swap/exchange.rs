@@ -44,7 +44,7 @@ pub enum Whither {
 }
 
 /// What is to change.
-#[expect(clippy::large_enum_variant, reason = "nothing on the way in may need a heap of its own")]
+#[allow(clippy::large_enum_variant, reason = "nothing on the way in may need a heap of its own")]
 pub enum Wish {
     /// Let this one shadow the active one, instead of the shadow that there may be.
     Shadow {
@@ -172,7 +172,7 @@ impl Exchange {
     ///
     /// # Errors
     /// The wish comes back if too many wait.
-    #[expect(clippy::result_large_err, reason = "what comes back may be a robot")]
+    #[allow(clippy::result_large_err, reason = "what comes back may be a robot")]
     pub fn ask(&mut self, wish: Wish) -> Result<RequestId, Wish> {
         let id = RequestId(self.asked + 1);
         self.requests.try_push(Request { id, wish }).map_err(|request| request.wish)?;
