@@ -40,6 +40,8 @@ struct Member {
     backend: Box<dyn Backend>,
     /// What was read of it last; nothing has been, so far, if this is `None`.
     seen: Option<State>,
+    /// In the tick of this moment: a loop that was held up makes nothing old that was fresh then.
+    seen_at: Nanos,
     stillness: Stillness,
 }
 
@@ -110,7 +112,7 @@ impl Swap {
         let outcome = match wish {
             Wish::Shadow { newcomer, guard } => self.admit(newcomer, guard.as_ref(), id, now),
             Wish::Promote { terms, if_refused, old } => {
-                self.promote(&terms, old, now, state).inspect_err(|_| {
+                self.promote(&terms, old, state).inspect_err(|_| {
                     if if_refused == Whither::Out {
                         self.dismiss();
                     }
@@ -133,7 +135,7 @@ impl Swap {
         member.look(now, &self.still);
         // A guarded one follows from the next command on: what would make it move keeps it out. Whether it stands still, one
         // look does not tell: whoever sends it has looked for longer.
-        let fit = guard.map_or(Ok(()), |terms| self.judge(&member, terms, 0, now));
+        let fit = guard.map_or(Ok(()), |terms| self.judge(&member, terms, 0));
         if let Err(why) = fit {
             self.retire(member);
             return Err(why);
@@ -149,11 +151,10 @@ impl Swap {
         &mut self,
         terms: &Terms,
         old: Whither,
-        now: Nanos,
         state: &mut State,
     ) -> Result<Outcome, Refusal> {
         let shadow = self.shadow.as_ref().ok_or(Refusal::NoShadow)?;
-        let seen = self.judge(&shadow.member, terms, terms.rest_ticks, now).and_then(|()| {
+        let seen = self.judge(&shadow.member, terms, terms.rest_ticks).and_then(|()| {
             let seen = shadow.member.seen.ok_or(Refusal::Unread(Side::Shadow))?;
             if seen.engaged { Ok(seen) } else { Err(Refusal::NotEngaged) }
         })?;
@@ -173,16 +174,17 @@ impl Swap {
     }
 
     /// Whether `other`, which has to have stood still for so many ticks, could stand where the active one stands still.
-    fn judge(&self, other: &Member, terms: &Terms, stood: u32, now: Nanos) -> Result<(), Refusal> {
+    fn judge(&self, other: &Member, terms: &Terms, stood: u32) -> Result<(), Refusal> {
         if self.stop.raised().is_some() {
             return Err(Refusal::Stopped);
         }
         let command = terms.rests(self.commanded.last.as_ref(), self.commanded.times)?;
         let joints = self.still.len();
-        let active = terms.is_well(Side::Active, self.active.seen.as_ref(), joints, now)?;
+        let active =
+            terms.is_well(Side::Active, self.active.seen.as_ref(), joints, self.active.seen_at)?;
         self.active.stillness.lasts(Side::Active, terms.rest_ticks)?;
-        let stillness = &other.stillness;
-        let other = terms.is_well(Side::Shadow, other.seen.as_ref(), joints, now)?;
+        let (stillness, at) = (&other.stillness, other.seen_at);
+        let other = terms.is_well(Side::Shadow, other.seen.as_ref(), joints, at)?;
         stillness.lasts(Side::Shadow, stood)?;
         terms.agree(&other.position, command.position(), Reference::Command)?;
         terms.agree(&other.position, &active.position, Reference::Active)
@@ -250,7 +252,7 @@ impl Backend for Swap {
     fn read(&mut self, now: Nanos, state: &mut State) {
         self.serve(now, state);
         self.active.backend.read(now, state);
-        self.active.seen = Some(*state);
+        (self.active.seen, self.active.seen_at) = (Some(*state), now);
         self.active.stillness.take_in(&state.position, &self.still);
         self.compare(now);
     }
@@ -273,12 +275,14 @@ impl Backend for Swap {
 impl Member {
     fn new(newcomer: Newcomer, still: &Joints) -> Self {
         let Newcomer { id, backend } = newcomer;
-        Self { id, backend, seen: None, stillness: Stillness::new(still.len()) }
+        let stillness = Stillness::new(still.len());
+        Self { id, backend, seen: None, seen_at: Nanos(0), stillness }
     }
 
     fn look(&mut self, now: Nanos, still: &Joints) {
         let state = self.seen.get_or_insert(State::blank(still.len()));
         self.backend.read(now, state);
+        self.seen_at = now;
         self.stillness.take_in(&state.position, still);
     }
 }
