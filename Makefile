@@ -12,8 +12,9 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests bench lint doctor \
-	setup setup-tensorrt setup-router-sidecar build train evaluate gallery check-lerobot check-piper-sdk check-tools clean
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests bench lint \
+	doctor setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
+	check-piper-sdk check-tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,10 +110,12 @@ check-lerobot: build ## load rollouts with the lerobot package (downloads some G
 		--size 320x240 --instruction "pick up the berry" --instruction "take the thing" --out out/check-lerobot
 	.venv-lerobot/bin/python hil-tests/check_lerobot.py out/check-lerobot
 
-check-piper-sdk: setup ## drive a virtual Piper with the vendor's own piper_sdk (downloads it once, into .venv-piper-sdk)
+setup-piper-sdk: ## set up the vendor's own piper_sdk, pinned, in .venv-piper-sdk (10 MB; optional)
 	@$(PYTHON) -m venv .venv-piper-sdk
 	@.venv-piper-sdk/bin/python -m pip install --quiet --requirement hil-tests/requirements-piper-sdk.txt
-	$(CARGO) build --locked -p hil-tests --features mujoco
+
+check-piper-sdk: setup setup-piper-sdk ## drive a virtual Piper with the vendor's own piper_sdk, for four firmwares
+	$(CARGO) build $(FLAGS) $(WORKSPACE)
 	.venv-piper-sdk/bin/python hil-tests/check_piper_sdk.py
 
 check-tools: ## say which tools are missing on this machine

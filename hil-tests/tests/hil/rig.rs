@@ -23,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The home pose of the shipped robot, and its gripper.
 pub(crate) const HOME: [f64; 7] = [0.0, 0.75, -0.70, 0.0, 0.75, 0.0, 0.07];
 
+/// The robot that ships.
+pub(crate) const SHIPPED: &str = "config/robots/piper.toml";
+
 /// One arm at a time: what is measured here are times.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
@@ -154,16 +157,16 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Writes its configuration, with lines of its own in the robot's `[piper]` table, and starts it.
-    pub(crate) fn start(bus: &str, piper: &str) -> Self {
-        let mut daemon = Self::spawn(bus, piper);
+    /// Writes its configuration, with lines of its own in the `[piper]` table of a robot's file, and starts it.
+    pub(crate) fn start_as(robot: &str, bus: &str, piper: &str) -> Self {
+        let mut daemon = Self::spawn(robot, bus, piper);
         daemon.connect();
         daemon
     }
 
     /// One that does not start: its exit code and what it said.
     pub(crate) fn refused(bus: &str, piper: &str) -> (Option<i32>, String) {
-        let mut daemon = Self::spawn(bus, piper);
+        let mut daemon = Self::spawn(SHIPPED, bus, piper);
         let begun = Instant::now();
         loop {
             if let Some(status) = daemon.child.try_wait().expect("our own child") {
@@ -174,9 +177,9 @@ impl Daemon {
         }
     }
 
-    fn spawn(bus: &str, piper: &str) -> Self {
+    fn spawn(robot: &str, bus: &str, piper: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let robot = robot_file(bus, piper);
+        let robot = robot_file(robot, bus, piper);
         fs::write(folder.path().join("piper.toml"), robot).expect("a temporary file");
         let endpoint = free_endpoint();
         let config = format!(
@@ -336,8 +339,8 @@ impl Drop for Daemon {
 }
 
 /// The shipped robot on another bus; `piper` are keys that replace those of its table.
-fn robot_file(bus: &str, piper: &str) -> String {
-    let shipped = fs::read_to_string(here("config/robots/piper.toml")).expect("the shipped robot");
+fn robot_file(robot: &str, bus: &str, piper: &str) -> String {
+    let shipped = fs::read_to_string(here(robot)).expect("a shipped robot");
     let mut robot: toml::Table = shipped.parse().expect("TOML");
     let table = robot["piper"].as_table_mut().expect("[piper]");
     table.insert("bus".into(), bus.into());
@@ -368,8 +371,13 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn armed(piper: &str) -> Self {
-        let arm = VirtualArm::start(&[]);
-        let daemon = Daemon::start(&arm.bus, piper);
+        Self::armed_as(SHIPPED, &[], piper)
+    }
+
+    /// Another robot's file, and further options of the virtual arm.
+    pub(crate) fn armed_as(robot: &str, options: &[&str], piper: &str) -> Self {
+        let arm = VirtualArm::start(options);
+        let daemon = Daemon::start_as(robot, &arm.bus, piper);
         daemon.arm();
         // Without power it had lain down, its hand on the table: the hand comes up first.
         daemon.go(&json!({ "joint5": 0.0 }), 0.6);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::rig::{Daemon, HOME, Rig, VirtualArm, alone, here};
+use crate::rig::{Daemon, HOME, Rig, SHIPPED, VirtualArm, alone, here};
 
 #[test]
 fn it_is_looked_at_without_moving_and_found_fit() {
@@ -84,6 +84,35 @@ fn an_old_zero_is_two_degrees_elsewhere_and_said_so() {
     let (code, told) = Daemon::refused(&arm.bus, "");
     assert_eq!(code, Some(3), "{told}");
     assert!(told.contains("limits: J2") && told.contains("position_max_rad"), "{told}");
+}
+
+#[test]
+fn firmware_with_the_old_zero_is_driven_by_the_robots_own_zero() {
+    let _alone = alone();
+    let robot = "config/robots/piper_old_zero.toml";
+    let mut rig = Rig::armed_as(robot, &["--firmware", "S-V1.5-2"], "");
+    let measured = rig.daemon.measured();
+    assert!((measured[1] - HOME[1]).abs() < 0.01 && (measured[2] - HOME[2]).abs() < 0.01);
+    // The arm itself counts from zeros two degrees away, one way and the other.
+    let own = rig.arm.joints().0;
+    let off = 2.0_f64.to_radians();
+    assert!((own[1] - (HOME[1] + off)).abs() < 0.01, "{own:?}");
+    assert!((own[2] - (HOME[2] - off)).abs() < 0.01, "{own:?}");
+}
+
+#[test]
+fn mit_mode_speaks_each_firmwares_own_frames() {
+    let _alone = alone();
+    let gains = "stream = \"mit\"\nmit_kp_n_m_rad = [100, 250, 250, 60, 60, 20]\n\
+                 mit_kd_n_m_s_rad = [3, 4, 4, 1.5, 1.5, 0.5]";
+    for firmware in ["S-V1.6-5", "S-V1.8-2", "S-V1.8-8"] {
+        let mut rig = Rig::armed_as(SHIPPED, &["--firmware", firmware], gains);
+        rig.daemon.go(&json!({ "joint1": 0.4, "joint6": -0.5 }), 0.3);
+        let (at, _) = rig.arm.joints();
+        assert!((at[0] - 0.4).abs() < 0.05 && (at[5] + 0.5).abs() < 0.05, "{firmware}: {at:?}");
+        let state = rig.arm.ask(&json!({ "do": "state" }));
+        assert!(state["movement"].as_str().is_some_and(|mode| mode.contains("mit")), "{state}");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ const GARBAGE_IN_WINDOW: u32 = 100;
 const MODE_WITHIN_NS: u64 = 250_000_000;
 /// Feedback that the vendor gave up, and that some arms still send.
 const GIVEN_UP: std::ops::RangeInclusive<u16> = 0x481..=0x486;
+/// A joint against its stop stands beyond its range by less than this, rad.
+const STOP_GIVES: f64 = 0.02;
 /// A joint that was against a stop when its motor came on is off it within this.
 const LEAVE_STOP_WITHIN_NS: u64 = 1_000_000_000;
 /// Trouble on the bus is remembered so long after the last sign of it.
@@ -89,6 +91,7 @@ pub(super) struct Counts {
 pub(super) struct Senses {
     units: Units,
     gripper: bool,
+    range: [(f64, f64); AXES],
     axes: [Axis; AXES],
     status: Option<Again<Status>>,
     heard_at: Option<Nanos>,
@@ -114,6 +117,7 @@ impl Senses {
         Self {
             units,
             gripper,
+            range: [(f64::NEG_INFINITY, f64::INFINITY); AXES],
             axes: [Axis::default(); AXES],
             status: None,
             heard_at: None,
@@ -126,9 +130,15 @@ impl Senses {
         }
     }
 
+    /// The same, of an arm whose axes are meant to stay in a range.
+    pub(super) fn within(self, range: [(f64, f64); AXES]) -> Self {
+        Self { range, ..self }
+    }
+
     /// Everything that was known is void: the bus was opened anew, and may lead to another arm.
     pub(super) fn forget(&mut self) {
-        *self = Self { counts: self.counts, ..Self::new(self.units, self.gripper) };
+        *self =
+            Self { counts: self.counts, ..Self::new(self.units, self.gripper).within(self.range) };
     }
 
     /// Takes in what was heard; `commanded` is where each axis was last told to be, if it was.
@@ -361,8 +371,13 @@ impl Senses {
             return Some(Ailment::Unreached { joint: joint.index() });
         }
         let expected = expected?;
-        // An arm that lay down without power may lie against a stop: it is armed there, and leaves it.
-        if let Some(joint) = first(&|joint| status.at_limit.has(joint))
+        // An arm that lay down without power may lie against a stop, and soft gains may leave it there.
+        let beyond = |joint: Joint| {
+            let (low, high) = self.range[joint.index()];
+            let at = self.axes[joint.index()].position;
+            status.at_limit.has(joint) && (at < low - STOP_GIVES || at > high + STOP_GIVES)
+        };
+        if let Some(joint) = first(&beyond)
             && now.since(expected.since) > LEAVE_STOP_WITHIN_NS
         {
             return Some(Ailment::BeyondOwnLimits { joint: joint.index() });

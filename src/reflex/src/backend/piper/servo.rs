@@ -140,7 +140,7 @@ pub(super) struct Parts {
 impl Servo {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
-            senses: Senses::new(parts.how.units, parts.how.gripper),
+            senses: Senses::new(parts.how.units, parts.how.gripper).within(parts.limits.range),
             how: parts.how,
             limits: parts.limits,
             estop: parts.estop,
