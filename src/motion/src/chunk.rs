@@ -4,6 +4,7 @@ use crate::{
     joints::{Joints, MAX_JOINTS},
     seam::{Ask, RunId},
     time::TickIndex,
+    words::{Reading, Sheet, Words},
 };
 
 /// The most set-points in one chunk.
@@ -124,5 +125,33 @@ impl Chunk {
     pub fn is_finite(&self) -> bool {
         let steps = &self.steps[..self.len];
         steps.iter().all(|step| step[..self.joints].iter().all(|value| value.is_finite()))
+    }
+}
+
+impl Words for Chunk {
+    fn put(&self, to: &mut Sheet<'_>) {
+        let Self { id, run, head, observed, first, ends, joints, len, steps } = self;
+        (*id, *run).put(to);
+        (*head, *observed).put(to);
+        (*first, *ends).put(to);
+        (*joints, *len).put(to);
+        for step in &steps[..*len] {
+            step[..*joints].iter().for_each(|value| value.put(to));
+        }
+    }
+
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let ((id, run), (head, observed)) = Words::get(from)?;
+        let ((first, ends), (joints, len)): (_, (usize, usize)) = Words::get(from)?;
+        if joints > MAX_JOINTS || len > MAX_STEPS {
+            return None;
+        }
+        let mut chunk = Self { first, ends, len, ..Self::empty(id, run, head, observed, joints) };
+        for step in &mut chunk.steps[..len] {
+            for value in &mut step[..joints] {
+                *value = Words::get(from)?;
+            }
+        }
+        Some(chunk)
     }
 }

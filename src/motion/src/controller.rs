@@ -1,6 +1,7 @@
 //! The law itself: state and orders in, command and report out.
 
 mod grip;
+mod memory;
 
 use crate::{
     chunk::{Chunk, HeadDigest},

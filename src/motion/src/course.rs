@@ -1,6 +1,9 @@
 //! The set-points around an ask: those that were sent, and those that will still be sent before its answer takes over.
 
-use crate::joints::{Joints, MAX_JOINTS};
+use crate::{
+    joints::{Joints, MAX_JOINTS},
+    words::{Reading, Sheet, Words},
+};
 
 /// How many sent set-points are remembered.
 pub const MAX_BACK: usize = 8;
@@ -52,6 +55,11 @@ impl Course {
         }
     }
 
+    /// How many joints there are.
+    pub(crate) const fn joints(&self) -> usize {
+        self.joints
+    }
+
     fn write(&mut self, row: usize, point: &Joints) {
         for (value, point) in self.rows[row][..self.joints].iter_mut().zip(point.iter()) {
             *value = *point;
@@ -78,6 +86,29 @@ impl Course {
             offset.saturating_add(MAX_BACK as i64).clamp(0, (MAX_BACK + self.ahead) as i64 - 1);
         let row = self.rows.get(usize::try_from(row).ok()?)?;
         row[..self.joints].get(joint).copied()
+    }
+}
+
+impl Words for Course {
+    fn put(&self, to: &mut Sheet<'_>) {
+        (self.joints, self.ahead).put(to);
+        for row in &self.rows[..MAX_BACK + self.ahead] {
+            row[..self.joints].iter().for_each(|value| value.put(to));
+        }
+    }
+
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let (joints, ahead): (usize, usize) = Words::get(from)?;
+        if joints > MAX_JOINTS || ahead > MAX_AHEAD {
+            return None;
+        }
+        let mut course = Self { ahead, ..Self::standing(&Joints::zeros(joints)) };
+        for row in &mut course.rows[..MAX_BACK + ahead] {
+            for value in &mut row[..joints] {
+                *value = Words::get(from)?;
+            }
+        }
+        Some(course)
     }
 }
 

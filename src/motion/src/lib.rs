@@ -10,6 +10,7 @@
 
 mod joints;
 mod time;
+mod words;
 
 mod geometry;
 mod workspace;
@@ -46,6 +47,7 @@ pub use seam::{
 };
 pub use state::{Health, State};
 pub use time::{Nanos, TickIndex};
+pub use words::{Reading, Sheet, Words};
 pub use workspace::{
     Body, BodyKind, Capsule, Contact, MAX_BODIES, MAX_CAPSULES, MAX_PAIRS, MAX_PLANES, Obstacle,
     Pair, Plane, Workspace, WorkspaceError,

@@ -1,6 +1,10 @@
 //! What the law knows of a robot: its joints' limits, what must not touch, and the figures by which it judges trouble.
 
-use crate::{joints::MAX_JOINTS, workspace::Workspace};
+use crate::{
+    joints::MAX_JOINTS,
+    words::{Reading, Sheet, Words},
+    workspace::Workspace,
+};
 
 /// Limits of one joint, in rad or m and seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -158,5 +162,29 @@ impl Robot {
     #[must_use]
     pub const fn joints(&self) -> usize {
         self.len
+    }
+}
+
+impl Words for Robot {
+    fn put(&self, to: &mut Sheet<'_>) {
+        let Self { period_s, rules, len, limits, workspace } = self;
+        period_s.put(to);
+        rules.put(to);
+        len.put(to);
+        limits[..*len].iter().for_each(|limits| limits.put(to));
+        workspace.put(to);
+    }
+
+    /// Checked as if it were new.
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let (period_s, rules) = Words::get(from)?;
+        let len = usize::get(from).filter(|len| (1..=MAX_JOINTS).contains(len))?;
+        let first: JointLimits = Words::get(from)?;
+        let mut limits = [first; MAX_JOINTS];
+        for limit in &mut limits[1..len] {
+            *limit = Words::get(from)?;
+        }
+        let robot = Self::build(period_s, &limits[..len], rules).ok()?;
+        Some(Self { workspace: Words::get(from)?, ..robot })
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     joints::{Joints, MAX_JOINTS},
     mode::Fault,
     robot::Robot,
+    words::{Reading, Sheet, Words},
     workspace::Pair,
 };
 pub use guard::Foresight;
@@ -233,5 +234,38 @@ impl Filter {
             *value = of(motion);
         }
         joints
+    }
+}
+
+impl Command {
+    /// Writes it as words. Nothing makes a command of words: only the filter makes commands.
+    pub(crate) fn put(&self, to: &mut Sheet<'_>) {
+        let Self { drive, stop, release, position } = self;
+        drive.put(to);
+        (*stop, *release).put(to);
+        position.put(to);
+    }
+}
+
+impl Words for Filter {
+    fn put(&self, to: &mut Sheet<'_>) {
+        self.joints.put(to);
+        self.motion[..self.joints].iter().for_each(|motion| motion.put(to));
+    }
+
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let joints = usize::get(from).filter(|joints| *joints <= MAX_JOINTS)?;
+        let mut filter = Self::new(joints);
+        for motion in &mut filter.motion[..joints] {
+            *motion = Words::get(from)?;
+        }
+        Some(filter)
+    }
+}
+
+impl Filter {
+    /// How many joints there are.
+    pub(crate) const fn joints(&self) -> usize {
+        self.joints
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     safety::Filter,
     seam::RunId,
     time::TickIndex,
+    words::words,
 };
 
 mod join;
@@ -82,7 +83,16 @@ struct Run {
     began: TickIndex,
 }
 
+words!(Run { id, plan, began });
+words!(Schedule { run, before, chunk, next, joint, asked, dry_ticks });
+
 impl Schedule {
+    /// Whether everything in it has the robot's joints.
+    pub(crate) fn fits(&self, joints: usize) -> bool {
+        let chunks = self.chunk.iter().chain(&self.next);
+        chunks.map(Chunk::joints).all(|of| of == joints) && self.joint.joints() == joints
+    }
+
     /// Starts following a run; chunks of any other are forgotten.
     pub(crate) const fn begin(id: RunId, plan: Plan, now: TickIndex, joints: usize) -> Self {
         Self {

@@ -6,6 +6,7 @@
 use crate::{
     geometry::{Frame, Vec3, dot, norm, segment_distance},
     joints::Joints,
+    words::{Reading, Sheet, Words},
 };
 
 /// The most moving bodies.
@@ -399,4 +400,53 @@ const _: () = assert!(MAX_BODIES <= u32::BITS as usize, "bodies are bits of a u3
 
 fn finite(values: &[f64; 3]) -> bool {
     values.iter().all(|value| value.is_finite())
+}
+
+impl Words for Workspace {
+    fn put(&self, to: &mut Sheet<'_>) {
+        let Self {
+            margin_m,
+            bodies,
+            body_count,
+            capsules,
+            capsule_count,
+            planes,
+            pairs,
+            pair_count,
+        } = self;
+        margin_m.put(to);
+        (*body_count, *capsule_count).put(to);
+        bodies[..*body_count].iter().for_each(|moving| moving.body.put(to));
+        capsules[..*capsule_count].iter().for_each(|capsule| capsule.put(to));
+        planes.put(to);
+        pair_count.put(to);
+        pairs[..*pair_count].iter().for_each(|watched| watched.pair.put(to));
+    }
+
+    /// Checked as if it were new; normals are as long as they were.
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let mut workspace = Self { margin_m: Words::get(from)?, ..EMPTY };
+        let (body_count, capsule_count): (usize, usize) = Words::get(from)?;
+        if body_count > MAX_BODIES || capsule_count > MAX_CAPSULES {
+            return None;
+        }
+        let mut bodies = EMPTY.bodies.map(|moving| moving.body);
+        for body in &mut bodies[..body_count] {
+            *body = Words::get(from)?;
+        }
+        let mut capsules = EMPTY.capsules;
+        for capsule in &mut capsules[..capsule_count] {
+            *capsule = Words::get(from)?;
+        }
+        workspace.take_bodies(&bodies[..body_count]).ok()?;
+        workspace.take_capsules(&capsules[..capsule_count]).ok()?;
+        workspace.planes = Words::get(from)?;
+        workspace.pair_count = usize::get(from).filter(|pairs| *pairs <= MAX_PAIRS)?;
+        for index in 0..workspace.pair_count {
+            let pair = Words::get(from)?;
+            let movers = workspace.movers(&pair, MAX_PLANES)?;
+            workspace.pairs[index] = Watched { pair, movers };
+        }
+        (workspace.margin_m.is_finite() && workspace.margin_m > 0.0).then_some(workspace)
+    }
 }

@@ -10,6 +10,8 @@ pub mod delivery;
 pub mod draw;
 pub mod ports;
 pub mod realtime;
+pub mod replay;
+pub mod tape;
 pub mod thread;
 
 pub use backend::Backend;

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     delivery::{Delivery, Post},
     ports::{Ports, Raised, Report, Timing},
+    tape::Tape,
 };
 
 /// Orders that one tick takes; more wait for the next.
@@ -31,6 +32,7 @@ pub struct Loop {
     orders: Vec<Order>,
     replies: Vec<Reply>,
     post: Option<Post>,
+    tape: Option<Tape>,
     stop_seen: Option<Raised>,
     timing: Timing,
 }
@@ -58,6 +60,7 @@ impl Loop {
             orders: Vec::with_capacity(ORDERS_A_TICK),
             replies: Vec::with_capacity(REPLIES_A_TICK),
             post: None,
+            tape: None,
             stop_seen: None,
             timing: Timing::default(),
         }
@@ -68,6 +71,13 @@ impl Loop {
     #[must_use]
     pub fn delivering(mut self, delivery: Delivery) -> Self {
         self.post = self.clock.is_virtual().then(|| Post::new(delivery));
+        self
+    }
+
+    /// The same, written down.
+    #[must_use]
+    pub fn recorded(mut self, tape: Tape) -> Self {
+        self.tape = Some(tape);
         self
     }
 
@@ -95,7 +105,7 @@ impl Loop {
         }
         let stop = self.ports.stop();
         self.stop_seen = stop.map(|(seen, _)| seen);
-        let (command, tick) = self.law.tick(&Inputs {
+        let inputs = Inputs {
             now: start,
             state: &self.state,
             stop: stop.map(|(_, by)| by),
@@ -103,12 +113,16 @@ impl Loop {
             orders: &self.orders,
             replies: &self.replies,
             correction: correction.as_ref(),
-        });
+        };
+        let (command, tick) = self.law.tick(&inputs);
         if let Some(seen) = self.stop_seen {
             self.ports.latch(seen);
         }
         self.backend.write(start, &command);
         self.timing.execution_ns = self.clock.now().since(start);
+        if let Some(tape) = &mut self.tape {
+            tape.write(&inputs, (&command, &tick), &self.timing, &self.law);
+        }
         let report = Report { tick, timing: self.timing };
         if !self.ports.report(report) {
             self.timing.reports_dropped += 1;

@@ -7,7 +7,7 @@
 //! is an allowed step, and by induction no limit is ever exceeded, whatever is asked for.
 
 use super::Limits;
-use crate::robot::JointLimits;
+use crate::{robot::JointLimits, words::words};
 
 /// A brake plan longer than this (3.2 s at 20 Hz) is not trusted.
 pub(super) const BRAKE_TICKS_MAX: u32 = 64;
@@ -24,6 +24,8 @@ pub(super) struct Motion {
     pub(super) acceleration: f64,
     pub(super) asked: f64,
 }
+
+words!(Motion { position, velocity, acceleration, asked });
 
 impl Motion {
     pub(super) const REST: Self =

@@ -6,6 +6,7 @@ use crate::{
     robot::Robot,
     state::{Health, State},
     time::Nanos,
+    words::words,
 };
 
 /// Counts what has to persist before it is a fault.
@@ -14,9 +15,16 @@ pub(crate) struct Watchdog {
     diverged_ticks: u32,
 }
 
+words!(Watchdog { diverged_ticks });
+
 impl Watchdog {
     pub(crate) const fn new() -> Self {
         Self { diverged_ticks: 0 }
+    }
+
+    /// Whether it can count on.
+    pub(crate) const fn is_sane(&self) -> bool {
+        self.diverged_ticks < u32::MAX / 2
     }
 
     /// The first thing that is wrong with a state, the most basic first.

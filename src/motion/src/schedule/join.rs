@@ -6,6 +6,7 @@ use crate::{
     plan::Seam,
     robot::Robot,
     time::TickIndex,
+    words::words,
 };
 
 /// What is kept of the chunks before the one in use.
@@ -18,7 +19,13 @@ pub(super) struct Joint {
     voices: [u16; MAX_STEPS],
 }
 
+words!(Joint { offset, since, voices });
+
 impl Joint {
+    pub(super) const fn joints(&self) -> usize {
+        self.offset.count()
+    }
+
     pub(super) const fn none(joints: usize, now: TickIndex) -> Self {
         Self { offset: Joints::zeros(joints), since: now, voices: [1; MAX_STEPS] }
     }
