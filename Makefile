@@ -13,7 +13,7 @@ WORKSPACE := --workspace --exclude trt
 export CARGO PYTHON
 .DEFAULT_GOAL := help
 .PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests bench lint \
-	doctor setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
+	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
 help: ## this list
@@ -65,6 +65,16 @@ hil-vcan-tests:
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
+
+# `dev` packs the development build, which is there already.
+DEB_PROFILE ?= release
+
+deb: setup ## build the Debian package into target/debian (needs cargo-deb; DEB_PROFILE=dev is faster to build, slower to run)
+	@$(CARGO) deb --version >/dev/null 2>&1 || { \
+		echo 'deb: cargo-deb is not installed. Remedy: cargo install cargo-deb --version 3.8.0 --locked' >&2; exit 1; }
+	$(CARGO) build $(FLAGS) --profile $(DEB_PROFILE)
+	systemd/stage-deb.sh
+	$(CARGO) deb --no-build --locked --profile $(DEB_PROFILE)
 
 lint: setup ## formatting, clippy, and licences if cargo-deny is installed
 	$(CARGO) fmt --all --check

@@ -7,6 +7,8 @@ fn main() {
         && let Ok(dir) = std::env::var("MUJOCO_DYNAMIC_LINK_DIR")
     {
         println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN");
+        // Where the Debian package puts it.
+        println!("cargo::rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/reflexd");
         println!("cargo::rustc-link-arg=-Wl,-rpath,{dir}");
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!   settings ─► robot, heads (proved, warm) ─► zenoh session ─► loop ─► thinker, herald ─► zenoh serves ─► ... signal
-//!   signal ─► zenoh closes ─► come to rest, disarm ─► loop ends ─► the others follow
+//!   signal ─► nothing begins any more ─► come to rest, disarm ─► zenoh closes ─► loop ends ─► the others follow
 //! ```
 //!
-//! The door opens last: who is answered is answered by a daemon that is ready.
+//! The door opens last: who is answered is answered by a daemon that is ready. It closes when the robot stands: closing a
+//! session may take its time, and braking does not wait for it.
 
 mod house;
 mod keeper;
@@ -14,11 +15,16 @@ mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
 mod swap;
+mod watchdog;
 mod world;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -33,6 +39,7 @@ use tokio::sync::{mpsc as channel, watch};
 use keeper::Keeper;
 use router::RouterDesk;
 use swap::Backends;
+use watchdog::{Vitals, Watchdog};
 
 pub use house::Reception;
 pub use skills::{registry, registry_of};
@@ -44,12 +51,15 @@ use crate::{
     head::HeadError,
     inference::{self, Engine, EngineError},
     kinematics::{Arms, DescriptionError, Guard},
-    operator::{Command, Desk, DeskParts, Notice},
+    operator::{Command, Desk, DeskParts, Notice, words},
     planning::Planner,
     router::{RouterHead, RouterHeadError},
     skill::{Assignment, Remark, registry::LoadError, think_aloud},
     telemetry::{Herald, Tidings},
-    wire::{EventMessage, Pose, Service, Shape, TimingMessage, Wire, WireError, WireSettings},
+    wire::{
+        EventMessage, House as _, Pose, Service, Shape, TimingMessage, Wire, WireError,
+        WireSettings,
+    },
 };
 
 /// Why a daemon does not start.
@@ -134,8 +144,17 @@ type Joined<T> = std::thread::JoinHandle<T>;
 
 /// Tidings that may wait to be told.
 const TIDINGS: usize = 1024;
+/// A loop that makes no tick for so long, or ticks that nobody tells, are a daemon that is dead. The longest period is a
+/// second.
+const TICKS_WITHIN: Duration = Duration::from_millis(1500);
+/// The thinker may be at one answer for as long as this: a large head on a small machine.
+const THINKS_WITHIN: Duration = Duration::from_secs(10);
 /// Coming to rest at the end takes no longer than this.
 const REST_WITHIN: Duration = Duration::from_secs(5);
+/// And a thread that was told to end takes no longer than this.
+const ENDS_WITHIN: Duration = Duration::from_millis(500);
+/// How often it is looked whether either is so.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The robot under the law, and what keeps it from touching itself and what is around it.
 ///
@@ -219,11 +238,12 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         backends: swap,
         present,
     });
+    let pulse = thinker.pulse();
     let telling = (clock.clone(), tell.clone());
     let thinking = start_thinker(settings, thinker, assignments, desk.clone(), telling)?;
     let telling = (runtime.handle().clone(), tell.clone());
-    // It ends with the process: nothing that it holds has to be put away.
-    let _keeping =
+    // It ends with the process, as the next two do: nothing that it holds has to be put away.
+    let keeping =
         Keeper::start(settings, period_s, desk.clone(), clock.clone(), telling, (errand, errands))?;
     let around = swap::Around {
         settings: settings.clone(),
@@ -233,8 +253,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         tidings: tell.clone(),
         spectacle: spectacle.clone(),
     };
-    // It ends with the process, too.
-    let _swapping = Backends::start(around, exchange, swaps, opened.watch)?;
+    let swapping = Backends::start(around, exchange, swaps, opened.watch)?;
     let herald = Herald::new(desk.clone(), tell_present, tell.clone());
     let listening = start_herald(herald, listener)?;
 
@@ -245,12 +264,31 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         settings.daemon.router.clone(),
         (router_head.as_ref(), spectacle.clone()),
     );
-    // It ends with the process, as the keeper does.
-    let _deciding = instructions.start(router_head, runtime.handle().clone())?;
+    let deciding = instructions.start(router_head, runtime.handle().clone())?;
     let reception = Reception::new(desk.clone(), clock, tell, (info, instructions));
-    let ended =
-        runtime.block_on(serve(wire, settings, &robot, &reception, arms, tidings, spectacle));
-    let _ = runtime.block_on(come_to_rest(&desk));
+    let told = Arc::new(AtomicU64::new(0));
+    let mut vitals = Vitals::default();
+    vitals
+        .minds("the loop", &turns)
+        .minds("the thinker", &thinking)
+        .minds("the herald", &listening);
+    vitals.minds("the registry's keeper", &keeping).minds("the backends' keeper", &swapping);
+    vitals.minds("the router", &deciding);
+    // A tick is seen here when the loop has made it and the herald has told it.
+    vitals.moves("the loop", TICKS_WITHIN, || desk.present().map_or(0, |it| it.tick.tick.0));
+    vitals.moves("the thinker", THINKS_WITHIN, || pulse.beats());
+    vitals.moves("the telling side", TICKS_WITHIN, || told.load(Ordering::Relaxed));
+    let news = News { tidings, told: Arc::clone(&told), arms };
+    let watchdog = Watchdog::new(vitals);
+    let door =
+        runtime.block_on(serve(wire, settings, &robot, &reception, news, spectacle, watchdog));
+    desk.close();
+    match runtime.block_on(come_to_rest(&desk)) {
+        Some(()) => tracing::info!("the robot is at rest"),
+        None => tracing::error!("the robot was not seen to come to rest"),
+    }
+    // Elsewhere, so that it cannot keep the process: what it has not done when the runtime is shut down stays undone.
+    let ended = door.map(|door| drop(runtime.spawn_blocking(move || door.close())));
     let summary = end(&switch, turns, thinking, listening);
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map(|()| summary)
@@ -376,16 +414,29 @@ fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<W
     })?)
 }
 
+/// What is open to the world.
+struct Door {
+    service: Arc<Service>,
+    telling: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    fn close(self) {
+        self.telling.abort();
+        drop(self.service);
+    }
+}
+
 /// Opens the door, tells the world what happens, and returns when a signal asks for the end.
 async fn serve(
     wire: Wire,
     settings: &Settings,
     robot: &Robot,
     reception: &Reception,
-    arms: Arms,
-    tidings: channel::Receiver<Tidings>,
+    news: News,
     spectacle: world::Spectacle,
-) -> Result<(), DaemonError> {
+    mut watchdog: Watchdog<'_>,
+) -> Result<Door, DaemonError> {
     let name = &settings.robot_settings.name;
     let joints = settings.robot_settings.joint_names();
     let shape = Shape { joints, limits: robot.limits().to_vec() };
@@ -393,17 +444,34 @@ async fn serve(
     let endpoints = settings.daemon.zenoh.listen.join(", ");
     tracing::info!(robot = name, endpoints, "ready: try `reflexctl status`");
     spectacle.show(&service, reception)?;
-    let telling = tokio::spawn(tell_world(Arc::clone(&service), arms, tidings));
-    wait_for_signal().await;
-    telling.abort();
-    Ok(())
+    let telling = tokio::spawn(tell_world(Arc::clone(&service), news));
+    let doing = || {
+        let Some(present) = reception.present() else { return format!("{name}: starting") };
+        let mode = words::mode(&present.tick.mode);
+        let trouble = present.trouble.as_ref().map(|trouble| format!(": {trouble}"));
+        format!("{name}: {mode}{}", trouble.unwrap_or_default())
+    };
+    tokio::select! {
+        () = watchdog.keep(doing) => {}
+        () = wait_for_signal() => {}
+    }
+    watchdog.ends();
+    Ok(Door { service, telling })
 }
 
-async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Receiver<Tidings>) {
-    while let Some(news) = tidings.recv().await {
-        let told = match news {
+/// What there is to tell.
+struct News {
+    tidings: channel::Receiver<Tidings>,
+    /// How much of it has been told.
+    told: Arc<AtomicU64>,
+    arms: Arms,
+}
+
+async fn tell_world(service: Arc<Service>, mut news: News) {
+    while let Some(tidings) = news.tidings.recv().await {
+        let told = match tidings {
             Tidings::Tick(present) => {
-                let tool = arms.first().map(|arm| arm.pose(&present.tick.state.position));
+                let tool = news.arms.first().map(|arm| arm.pose(&present.tick.state.position));
                 let tool = tool.map(|tool| Pose {
                     position_m: tool.position_m,
                     quaternion_xyzw: tool.quaternion_xyzw,
@@ -422,6 +490,7 @@ async fn tell_world(service: Arc<Service>, arms: Arms, mut tidings: channel::Rec
         if let Err(error) = told {
             tracing::warn!("not told: {error}");
         }
+        news.told.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -447,7 +516,7 @@ async fn come_to_rest(desk: &Desk) -> Option<()> {
     let at_rest = async {
         let mut before = desk.present()?.tick;
         loop {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
             let now = desk.present()?.tick;
             if now.tick > before.tick && now.applied == before.applied {
                 return Some(());
@@ -465,8 +534,25 @@ fn end(
     listening: Joined<TimingMessage>,
 ) -> TimingMessage {
     switch.quit();
-    if turns.join().is_err() || thinking.join().is_err() {
-        tracing::error!("a thread panicked");
+    let _ = join("the loop", turns);
+    let _ = join("the thinker", thinking);
+    join("the herald", listening).unwrap_or_default()
+}
+
+/// What a thread ends with. One that does not end is left behind: what hangs in a head must not keep the process.
+fn join<T>(what: &str, thread: Joined<T>) -> Option<T> {
+    let mut left = ENDS_WITHIN;
+    while !thread.is_finished() && !left.is_zero() {
+        std::thread::sleep(LOOK_EVERY);
+        left = left.saturating_sub(LOOK_EVERY);
     }
-    listening.join().unwrap_or_default()
+    if !thread.is_finished() {
+        tracing::error!("{what} does not end: it is left behind");
+        return None;
+    }
+    let ended = thread.join();
+    if ended.is_err() {
+        tracing::error!("{what} panicked");
+    }
+    ended.ok()
 }

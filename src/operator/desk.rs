@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     time::Duration,
@@ -95,6 +95,8 @@ struct Inner {
     odd_asks: AtomicU64,
     ids: AtomicU64,
     jogging: Mutex<Option<Jogging>>,
+    /// Whether the end has begun.
+    closed: AtomicBool,
     /// When the robot was last stopped, by the loop's clock.
     stopped_ns: AtomicU64,
     embeddings: Embeddings,
@@ -131,6 +133,7 @@ impl Desk {
                 refused_messages: Arc::default(),
                 odd_asks: AtomicU64::default(),
                 ids: AtomicU64::new(1),
+                closed: AtomicBool::new(false),
                 stopped_ns: AtomicU64::new(0),
                 embeddings: Embeddings::default(),
                 said: Mutex::default(),
@@ -233,6 +236,11 @@ impl Desk {
         self.inner.switch.raise(source);
         let state_seq = self.present().map_or(0, |present| present.tick.tick.0 + 1);
         Answer { accepted: true, reason: None, changed: Vec::new(), state_seq }
+    }
+
+    /// The end has begun: from now on nothing is carried out but what stops the robot.
+    pub fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
     }
 
     /// The robot was stopped: what observed an earlier moment decides nothing any more.
@@ -389,6 +397,10 @@ impl Desk {
     }
 
     pub(super) async fn order(&self, what: What) -> Result<Settled, String> {
+        let stops = matches!(what, What::Disarm | What::Hold);
+        if !stops && self.inner.closed.load(Ordering::Acquire) {
+            return Err("reflexd is coming to an end: nothing begins any more".into());
+        }
         let id = OrderId(self.id());
         let epoch = self.present().map_or(Epoch(0), |present| present.tick.epoch);
         let (sender, receiver) = oneshot::channel();

@@ -96,16 +96,19 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one, and returns when it answers.
     pub(crate) fn start(body: Body) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("daemon.toml");
-        fs::write(&file, config(body)).expect("a temporary file");
+        let (folder, file) = written_config_of(body);
         Self::start_with(&file, folder)
     }
 
     /// The same, of a configuration that stands in `folder`.
     pub(crate) fn start_with(config: &Path, folder: TempDir) -> Self {
+        Self::start_in(config, folder, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn start_in(config: &Path, folder: TempDir, environment: &[(&str, &str)]) -> Self {
         let mut endpoint = free_endpoint();
-        let mut child = spawn(config, &endpoint, folder.path());
+        let mut child = spawn(config, &endpoint, folder.path(), environment);
         let begun = Instant::now();
         let robot =
             Settings::load(config).map_or_else(|_| "piper".into(), |it| it.robot_settings.name);
@@ -115,7 +118,7 @@ impl Daemon {
                 // The port was free a moment ago; somebody else was faster.
                 assert!(told.contains("in use"), "the daemon ended with {status}:\n{told}");
                 endpoint = free_endpoint();
-                child = spawn(config, &endpoint, folder.path());
+                child = spawn(config, &endpoint, folder.path(), environment);
             }
             let answers = |client: &Client| client.read("state/mode").is_ok();
             let endpoints = [endpoint.clone()];
@@ -196,11 +199,33 @@ impl Daemon {
         assert_eq!(self.says_at("state/mode", seq)["mode"], "holding");
     }
 
+    fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()), "there is a daemon to end");
+    }
+
+    /// The same end; how long it took, the exit code, and what it has logged.
+    pub(crate) fn terminate_timed(mut self) -> (Duration, Option<i32>, String) {
+        let begun = Instant::now();
+        self.signal("-TERM");
+        let status = wait(&mut self.child, "SIGTERM");
+        (begun.elapsed(), status.code(), self.log())
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill(mut self) {
+        self.signal("-KILL");
+        assert_eq!(wait(&mut self.child, "SIGKILL").code(), None);
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        log(self.folder.path())
+    }
+
     /// Asks for the end as systemd does; returns the exit code and what was printed.
     pub(crate) fn terminate(mut self) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(kill.is_ok_and(|status| status.success()), "there is a daemon to end");
+        self.signal("-TERM");
         let status = wait(&mut self.child, "SIGTERM");
         let printed = fs::read_to_string(self.folder.path().join("printed")).expect("its output");
         (status.code(), printed)
@@ -217,10 +242,11 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(config: &Path, endpoint: &str, folder: &Path) -> Child {
+fn spawn(config: &Path, endpoint: &str, folder: &Path, environment: &[(&str, &str)]) -> Child {
     let file = |name: &str| File::create(folder.join(name)).expect("a temporary file");
     let mut command = reflexd();
     command.args(["run", "--listen", endpoint, "--config"]).arg(config);
+    command.envs(environment.iter().copied());
     command.stdout(file("printed")).stderr(file("log"));
     command.spawn().expect("reflexd was built")
 }
@@ -248,8 +274,13 @@ pub(crate) fn fail_to_start(
 
 /// A configuration of the shipped robot, on loopback, in a folder of its own.
 pub(crate) fn written_config() -> (TempDir, PathBuf) {
+    written_config_of(Body::Loopback)
+}
+
+/// The same, on another body.
+pub(crate) fn written_config_of(body: Body) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("daemon.toml");
-    fs::write(&file, config(Body::Loopback)).expect("a temporary file");
+    fs::write(&file, config(body)).expect("a temporary file");
     (folder, file)
 }

@@ -19,7 +19,7 @@ use crate::rig::here;
 
 mod keys;
 
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -38,6 +38,7 @@ const PAGES: [&str; 19] = [
     "docs/registry.md",
     "docs/router.md",
     "docs/scheduling.md",
+    "docs/service.md",
     "docs/zenoh.md",
 ];
 

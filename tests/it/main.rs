@@ -42,6 +42,7 @@ mod registry;
 mod reload;
 mod router;
 mod router_head;
+mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;

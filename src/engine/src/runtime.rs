@@ -19,6 +19,8 @@ const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 const LIBRARY: &str = "REFLEX_ONNXRUNTIME";
 /// Where `make setup` puts the library.
 pub(crate) const FOLDER: &str = "third_party/onnxruntime";
+/// Where the Debian package puts it, beside the folder of the executable.
+const PACKAGED: &str = "lib/reflexd";
 
 /// Switches ONNX Runtime's telemetry off for this process. To be called first in `main`, before any thread exists.
 ///
@@ -40,7 +42,8 @@ pub(crate) fn is_silent() -> bool {
 }
 
 /// Looks for the library: `REFLEX_ONNXRUNTIME` (a file or a folder), else `third_party/onnxruntime/` in the current
-/// folder, else in a folder above the executable.
+/// folder, else in a folder above the executable; last, `lib/reflexd/` beside the executable's folder, for what was
+/// installed.
 ///
 /// # Errors
 /// If it is in none of them; the error lists where it was looked for. A `REFLEX_ONNXRUNTIME` that is wrong is not passed
@@ -62,7 +65,10 @@ fn usual_folders() -> Vec<PathBuf> {
     let here = env::current_dir().ok();
     let executable = env::current_exe().ok();
     let above = executable.iter().flat_map(|path| path.ancestors().skip(1)).map(Path::to_path_buf);
+    let installed =
+        executable.iter().filter_map(|path| Some(path.parent()?.parent()?.join(PACKAGED)));
     let mut folders: Vec<_> = here.into_iter().chain(above).map(|path| path.join(FOLDER)).collect();
+    folders.extend(installed);
     folders.dedup();
     folders
 }

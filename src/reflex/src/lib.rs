@@ -18,6 +18,6 @@ pub use backend::Backend;
 pub use clock::Clock;
 pub use delivery::Delivery;
 pub use ports::{
-    Commander, Corrector, Listener, Ports, Report, StopSwitch, Thinker, Timing, ports,
+    Commander, Corrector, Listener, Ports, Pulse, Report, StopSwitch, Thinker, Timing, ports,
 };
 pub use thread::{Loop, Summary};

@@ -74,6 +74,8 @@ struct Shared {
     /// The raised flag that the law has taken in last.
     latched: AtomicU64,
     quit: AtomicBool,
+    /// How often the thinker has looked for work.
+    thinker_looks: AtomicU64,
     loop_bell: Bell,
     thinker_bell: Bell,
     corrector_bell: Bell,
@@ -120,6 +122,12 @@ pub struct Listener {
 /// Raises and lowers the stop flag, from any thread, without waiting for anything; and ends the loop.
 #[derive(Clone, Debug)]
 pub struct StopSwitch {
+    shared: Arc<Shared>,
+}
+
+/// Tells whether the thinker still thinks.
+#[derive(Clone, Debug)]
+pub struct Pulse {
     shared: Arc<Shared>,
 }
 
@@ -202,7 +210,14 @@ impl Commander {
 impl Thinker {
     /// The newest ask, waiting for one at most so long. Older ones are forgotten: their tick has gone by.
     pub fn next(&mut self, at_most: Duration) -> Option<Ask> {
+        self.shared.thinker_looks.fetch_add(1, Ordering::Relaxed);
         newest(&mut self.asks, &self.shared.thinker_bell, at_most)
+    }
+
+    /// Its pulse, for whoever minds that it lives.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse { shared: Arc::clone(&self.shared) }
     }
 
     /// The corrector's ends, for a thread beside this one; they can be taken once.
@@ -221,6 +236,14 @@ impl Thinker {
     #[must_use]
     pub fn quits(&self) -> bool {
         self.shared.quit.load(Ordering::Acquire)
+    }
+}
+
+impl Pulse {
+    /// How often the thinker has looked for work so far: it grows for as long as it lives, idle or not.
+    #[must_use]
+    pub fn beats(&self) -> u64 {
+        self.shared.thinker_looks.load(Ordering::Relaxed)
     }
 }
 
