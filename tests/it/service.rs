@@ -178,8 +178,9 @@ fn at_full_speed(daemon: &Daemon) -> f64 {
     daemon.wait_for_mode("moving");
     daemon.wait_for_mode("holding");
     daemon.must("cmd/goto", &json!({ "joints": { "joint1": 2.4 }, "speed": 1.0 }));
-    let fast = |joints: &Value| number(joints, "velocity_rad_or_m_per_s", 0) > 2.0;
-    number(&daemon.wait_for("state/joints", fast), "velocity_rad_or_m_per_s", 0)
+    // In the middle of its way; what is measured at the end of a tick is the slowest of it, in the simulator.
+    let halfway = |joints: &Value| number(joints, "position_rad_or_m", 0).abs() < 0.8;
+    number(&daemon.wait_for("state/joints", halfway), "velocity_rad_or_m_per_s", 0)
 }
 
 fn sigterm_stops_it(body: Body) {

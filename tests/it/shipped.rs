@@ -85,7 +85,9 @@ fn every_head_is_the_one_that_its_manifest_means_and_proves_it() {
 fn every_scene_loads_and_has_a_task() {
     use reflexd::{daemon, evaluation::Tasks};
 
-    let robots: Vec<Settings> = shipped("config/robots", "toml").iter().map(|f| robot(f)).collect();
+    let robots = shipped("config/robots", "toml");
+    let robots = robots.iter().map(|file| robot(file));
+    let robots: Vec<Settings> = robots.filter(|it| it.robot_settings.mujoco.is_some()).collect();
     let mut used = 0;
     for scene in shipped("models/scenes", "xml") {
         let stem = scene.file_stem().and_then(|stem| stem.to_str()).expect("a name");
@@ -103,7 +105,7 @@ fn every_scene_loads_and_has_a_task() {
             }
         }
     }
-    assert_eq!(used, robots.len(), "every robot has a scene of its own");
+    assert_eq!(used, robots.len(), "every simulated robot has a scene of its own");
 }
 
 #[test]

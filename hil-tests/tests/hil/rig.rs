@@ -347,9 +347,12 @@ fn robot_file(robot: &str, bus: &str, piper: &str) -> String {
     let own: toml::Table = piper.parse().expect("TOML");
     table.extend(own);
     robot.insert("urdf".into(), here("urdf/piper.urdf").display().to_string().into());
-    let scene = here("models/scenes/piper_berry.xml").display().to_string();
-    let mujoco = robot["mujoco"].as_table_mut().expect("[mujoco]");
-    mujoco.insert("scene".into(), scene.into());
+    // One name for all of them: who asks need not know which it is.
+    robot.insert("name".into(), "piper".into());
+    if let Some(mujoco) = robot.get_mut("mujoco").and_then(toml::Value::as_table_mut) {
+        let scene = here("models/scenes/piper_berry.xml").display().to_string();
+        mujoco.insert("scene".into(), scene.into());
+    }
     robot.to_string()
 }
 
