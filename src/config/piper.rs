@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use reflex::backend::piper::{self, EStop, Mount, StreamMode, bus::Address};
+use reflex::backend::piper::{
+    self, EStop, Mount, StreamMode,
+    bus::{Address, AddressError},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, JointSettings};
@@ -103,13 +106,10 @@ impl PiperSettings {
         let wrong = |key: &str, value: &dyn std::fmt::Debug, remedy: &str| {
             ConfigError::value(file, format!("piper.{key}"), value, remedy)
         };
-        let bus: Address = self.bus.parse().map_err(|error| {
-            wrong(
-                "bus",
-                &self.bus,
-                &format!("{error}; write can0, or socketcand://host:29536/can0"),
-            )
-        })?;
+        let bus: Address = self
+            .bus
+            .parse()
+            .map_err(|error: AddressError| wrong("bus", &self.bus, &error.to_string()))?;
         let find = |key: &str, name: &String| {
             let found = joints.iter().position(|joint| joint.name() == name);
             found.ok_or_else(|| wrong(key, name, "name one of the robot's [[joints]]"))

@@ -13,10 +13,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks within the watchdog's time: one that is late is no harm.
 const LOOKS: u32 = 4;
 
+/// Whether a thread has ended.
+type IsOver<'a> = Box<dyn Fn() -> bool + 'a>;
+
 /// What tells life from death.
 #[derive(Default)]
 pub(super) struct Vitals<'a> {
-    threads: Vec<(&'static str, Box<dyn Fn() -> bool + 'a>)>,
+    threads: Vec<(&'static str, IsOver<'a>)>,
     signs: Vec<Sign<'a>>,
 }
 
