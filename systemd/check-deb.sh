@@ -22,9 +22,12 @@ finish() {
 trap finish EXIT
 # Made once, kept where `make clean` takes it away.
 base=target/deb-base.tar
-if [[ ! -s $base ]]; then
-    timeout 300 mmdebstrap --quiet --variant=minbase bookworm "$base.part" || skip "a bare Debian 12 cannot be had"
-    mv "$base.part" "$base"
+if [[ ! -f $base ]]; then
+    # By its name mmdebstrap knows that a tar is wanted: without the ending it would be a folder.
+    part=target/deb-base.part.tar
+    rm -rf "$base" "$part"
+    timeout 300 mmdebstrap --quiet --format=tar --variant=minbase bookworm "$part" || skip "a bare Debian 12 cannot be had"
+    mv "$part" "$base"
 fi
 tar -C "$root" -xf "$base"
 mount -t proc proc "$root/proc" || skip "nothing can be mounted here"
