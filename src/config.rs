@@ -4,6 +4,7 @@
 //! paths are relative to the file that they stand in.
 
 mod arms;
+mod authority;
 mod inference;
 mod piper;
 mod robot;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use arms::{ArmSettings, Calibration, Correction};
+pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
@@ -98,6 +100,9 @@ pub struct DaemonSettings {
     /// Where zenoh listens and connects.
     #[serde(default)]
     pub zenoh: ZenohSettings,
+    /// Who may command.
+    #[serde(default)]
+    pub authority: AuthoritySettings,
     /// Where heads run.
     #[serde(default)]
     pub inference: InferenceSettings,
@@ -298,6 +303,7 @@ impl Settings {
         };
         let daemon = &self.daemon;
         daemon.inference.check(&self.file)?;
+        daemon.authority.check(&self.file)?;
         if let Some(router) = &daemon.router {
             router.check(&self.file)?;
         }

@@ -8,6 +8,8 @@
 //! The door opens last: who is answered is answered by a daemon that is ready. It closes when the robot stands: closing a
 //! session may take its time, and braking does not wait for it.
 
+mod ending;
+mod error;
 mod house;
 mod keeper;
 mod router;
@@ -15,11 +17,11 @@ mod skills;
 #[cfg(feature = "mujoco")]
 mod spectacle;
 mod swap;
+mod telling;
 mod watchdog;
 mod world;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,114 +32,37 @@ use std::{
 
 use motion::{Controller, Robot};
 use reflex::{
-    Backend, Clock, Listener, Loop, Ports, StopSwitch, Summary, Thinker,
+    Backend, Clock, Listener, Loop, Ports, Summary, Thinker,
     backend::swap::{Newcomer, Swap},
     realtime,
 };
 use tokio::sync::{mpsc as channel, watch};
 
+pub(crate) use ending::wait_for_signal;
+use ending::{come_to_rest, end};
 use keeper::Keeper;
 use router::RouterDesk;
 use swap::Backends;
+use telling::{Door, News, tell_world};
 use watchdog::{Vitals, Watchdog};
 
+pub use error::DaemonError;
 pub use house::Reception;
 pub use skills::{registry, registry_of};
 #[cfg(feature = "mujoco")]
 pub use world::scene;
 
 use crate::{
-    config::{ConfigError, Pace, RobotSettings, RouterPlace, RouterSettings, Settings},
-    head::HeadError,
+    config::{Pace, RobotSettings, RouterPlace, RouterSettings, Settings},
     inference::{self, Engine, EngineError},
-    kinematics::{Arms, DescriptionError, Guard},
-    operator::{Command, Desk, DeskParts, Notice, words},
+    kinematics::{Arms, Guard},
+    operator::{Desk, DeskParts, Notice, words},
     planning::Planner,
-    router::{RouterHead, RouterHeadError},
-    skill::{Assignment, Remark, registry::LoadError, think_aloud},
+    router::RouterHead,
+    skill::{Assignment, Remark, think_aloud},
     telemetry::{Herald, Tidings},
-    wire::{
-        EventMessage, House as _, Pose, Service, Shape, TimingMessage, Wire, WireError,
-        WireSettings,
-    },
+    wire::{EventMessage, House as _, Shape, TimingMessage, Wire, WireSettings},
 };
-
-/// Why a daemon does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// Its configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The robot's description.
-    #[error(transparent)]
-    Description(#[from] DescriptionError),
-    /// A head.
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    /// ONNX Runtime.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The router's head.
-    #[error(transparent)]
-    Router(#[from] RouterHeadError),
-    /// Zenoh.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// The simulated world.
-    #[error("{}: {words}; correct the scene, or the [mujoco] table of {}", scene.display(), robot.display())]
-    Scene {
-        /// The scene's file.
-        scene: PathBuf,
-        /// The robot's file.
-        robot: PathBuf,
-        /// MuJoCo's words, or what is missing.
-        words: String,
-    },
-    /// The arm on the bus cannot be commanded.
-    #[error("{} [piper] on {bus}: {refused} (`reflexd check --robot {}` looks at all of it)", robot.display(), robot.display())]
-    Arm {
-        /// The robot's file.
-        robot: PathBuf,
-        /// Its bus.
-        bus: String,
-        /// Why.
-        refused: reflex::backend::piper::probe::Refused,
-    },
-    /// The backend was not built in.
-    #[error("{}: backend = {kind:?}: this reflexd was built without it; build with `--features {kind}`", file.display())]
-    NotBuilt {
-        /// The configuration.
-        file: PathBuf,
-        /// The backend.
-        kind: &'static str,
-    },
-    /// The host refuses real time, and the configuration insists on it.
-    #[error(
-        "loop.enforce_realtime = true, but {reasons}; mend it (`reflexd doctor`), or set it to false"
-    )]
-    Realtime {
-        /// What was refused, and how to mend it.
-        reasons: String,
-    },
-    /// A thread or the runtime could not be started.
-    #[error("cannot start {what}: {source}")]
-    Thread {
-        /// Which.
-        what: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-}
-
-impl From<LoadError> for DaemonError {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Config(error) => Self::Config(error),
-            LoadError::Head(error) => Self::Head(error),
-            LoadError::Engine(error) => Self::Engine(error),
-        }
-    }
-}
 
 /// A loop's last words, by thread.
 type Joined<T> = std::thread::JoinHandle<T>;
@@ -149,13 +74,6 @@ const TIDINGS: usize = 1024;
 const TICKS_WITHIN: Duration = Duration::from_millis(1500);
 /// The thinker may be at one answer for as long as this: a large head on a small machine.
 const THINKS_WITHIN: Duration = Duration::from_secs(10);
-/// Coming to rest at the end takes no longer than this.
-const REST_WITHIN: Duration = Duration::from_secs(5);
-/// And a thread that was told to end takes no longer than this.
-const ENDS_WITHIN: Duration = Duration::from_millis(500);
-/// How often it is looked whether either is so.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
 /// The robot under the law, and what keeps it from touching itself and what is around it.
 ///
 /// # Errors
@@ -190,6 +108,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
     let arms = Arms::load(&settings.robot_settings)?;
     let (robot, guard) = guarded(&settings.robot_settings, period_s)?;
+    let robot = settings.daemon.authority.over(robot);
     let registry = Arc::new(registry(settings, period_s)?);
     let decides = |router: &RouterSettings| router.place == RouterPlace::Daemon;
     let router_head = match &settings.daemon.router {
@@ -414,19 +333,6 @@ fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<W
     })?)
 }
 
-/// What is open to the world.
-struct Door {
-    service: Arc<Service>,
-    telling: tokio::task::JoinHandle<()>,
-}
-
-impl Door {
-    fn close(self) {
-        self.telling.abort();
-        drop(self.service);
-    }
-}
-
 /// Opens the door, tells the world what happens, and returns when a signal asks for the end.
 async fn serve(
     wire: Wire,
@@ -457,102 +363,4 @@ async fn serve(
     }
     watchdog.ends();
     Ok(Door { service, telling })
-}
-
-/// What there is to tell.
-struct News {
-    tidings: channel::Receiver<Tidings>,
-    /// How much of it has been told.
-    told: Arc<AtomicU64>,
-    arms: Arms,
-}
-
-async fn tell_world(service: Arc<Service>, mut news: News) {
-    while let Some(tidings) = news.tidings.recv().await {
-        let told = match tidings {
-            Tidings::Tick(present) => {
-                let tool = news.arms.first().map(|arm| arm.pose(&present.tick.state.position));
-                let tool = tool.map(|tool| Pose {
-                    position_m: tool.position_m,
-                    quaternion_xyzw: tool.quaternion_xyzw,
-                });
-                service.publish_present(&present, tool)
-            }
-            Tidings::Timing(timing) => service.publish_timing(&timing),
-            Tidings::Shadows(shadows) => service.publish_shadows(&shadows),
-            Tidings::Backend(told) => service.publish_backend(&told),
-            Tidings::Shadow(told) => service.publish_shadow(&told),
-            Tidings::Instruction(told) => service.publish_instruction(&told),
-            Tidings::Router(told) => service.publish_router(&told),
-            Tidings::Embedded(embedded, text) => service.publish_embedding(&embedded, &text),
-            Tidings::Event(kind, event) => service.publish_event(kind, &event),
-        };
-        if let Err(error) = told {
-            tracing::warn!("not told: {error}");
-        }
-        news.told.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Returns when SIGTERM or SIGINT has come.
-pub(crate) async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be waited for: stopping");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: coming to an end"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: coming to an end"),
-    }
-}
-
-/// The robot is brought to rest before the loop ends.
-async fn come_to_rest(desk: &Desk) -> Option<()> {
-    desk.command(Command::Disarm, "reflexd").await;
-    // A fault or an e-stop refuses to disarm, and brakes by itself: what counts is that the set-points stand still.
-    let at_rest = async {
-        let mut before = desk.present()?.tick;
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let now = desk.present()?.tick;
-            if now.tick > before.tick && now.applied == before.applied {
-                return Some(());
-            }
-            before = now;
-        }
-    };
-    tokio::time::timeout(REST_WITHIN, at_rest).await.ok().flatten()
-}
-
-fn end(
-    switch: &StopSwitch,
-    turns: Joined<Summary>,
-    thinking: Joined<()>,
-    listening: Joined<TimingMessage>,
-) -> TimingMessage {
-    switch.quit();
-    let _ = join("the loop", turns);
-    let _ = join("the thinker", thinking);
-    join("the herald", listening).unwrap_or_default()
-}
-
-/// What a thread ends with. One that does not end is left behind: what hangs in a head must not keep the process.
-fn join<T>(what: &str, thread: Joined<T>) -> Option<T> {
-    let mut left = ENDS_WITHIN;
-    while !thread.is_finished() && !left.is_zero() {
-        std::thread::sleep(LOOK_EVERY);
-        left = left.saturating_sub(LOOK_EVERY);
-    }
-    if !thread.is_finished() {
-        tracing::error!("{what} does not end: it is left behind");
-        return None;
-    }
-    let ended = thread.join();
-    if ended.is_err() {
-        tracing::error!("{what} panicked");
-    }
-    ended.ok()
 }

@@ -1,5 +1,6 @@
 //! The `[piper]` table of a robot's file: its arm on a CAN bus.
 
+use motion::failsafe::Action;
 use std::path::Path;
 
 use reflex::backend::piper::{
@@ -79,6 +80,18 @@ pub enum EStopKind {
     Damp,
     /// The motors lose their power: it falls.
     Cut,
+}
+
+impl EStopKind {
+    /// What the law calls it.
+    #[must_use]
+    pub const fn action(self) -> Action {
+        match self {
+            Self::Hold => Action::Stop,
+            Self::Damp => Action::Damp,
+            Self::Cut => Action::Cut,
+        }
+    }
 }
 
 const fn servo_hz() -> u32 {

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use motion::{JointLimits, Joints, LimitError, Robot, Rules};
+use motion::{
+    JointLimits, Joints, LimitError, Robot, Rules,
+    failsafe::{Action, Policy},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -113,6 +116,7 @@ pub struct RuleSettings {
     pub divergence_ticks: u32,
     pub arm_tolerance_rad_or_m: f64,
     pub engage_max_ms: u32,
+    pub slow_factor: f64,
 }
 
 impl Default for RuleSettings {
@@ -125,6 +129,7 @@ impl Default for RuleSettings {
             divergence_ticks: rules.divergence_ticks,
             arm_tolerance_rad_or_m: rules.arm_tolerance,
             engage_max_ms: (rules.engage_max_ns / 1_000_000) as u32,
+            slow_factor: rules.slow_factor,
         }
     }
 }
@@ -340,6 +345,11 @@ impl RobotSettings {
             divergence_ticks: self.rules.divergence_ticks,
             arm_tolerance: self.rules.arm_tolerance_rad_or_m,
             engage_max_ns: u64::from(self.rules.engage_max_ms) * 1_000_000,
+            slow_factor: self.rules.slow_factor,
+            policy: Policy {
+                estop: self.piper.as_ref().map_or(Action::Stop, |it| it.estop.action()),
+            },
+            ..Rules::default()
         };
         let limits: Vec<JointLimits> = self.joints.iter().map(JointSettings::limits).collect();
         Robot::build(period_s, &limits, rules).map_err(|error| {
@@ -352,6 +362,11 @@ impl RobotSettings {
                 LimitError::Period => {
                     ("loop.period_ms".into(), (period_s * 1e3).to_string(), "choose 1 to 1000")
                 }
+                LimitError::SlowFactor => (
+                    "rules.slow_factor".into(),
+                    self.rules.slow_factor.to_string(),
+                    "choose more than 0 and up to 1",
+                ),
                 LimitError::NotFinite { joint } => {
                     (of(joint), all(joint), "every limit must be a finite number")
                 }

@@ -1,6 +1,6 @@
 //! The law's terse reasons, in words that an operator can act on.
 
-use motion::{Ailment, Ending, Fault, Mode, Refusal};
+use motion::{Ailment, Ending, Fault, Mode, Refusal, failsafe::Condition};
 use reflex::backend::piper::frames::{ArmStatus, Code};
 
 use super::{Command, Goal, Jog, RegistryAct, Route};
@@ -70,6 +70,7 @@ pub const fn ending(ending: Ending) -> &'static str {
         Ending::Stopped => "stopped",
         Ending::RanDry => "ran_dry",
         Ending::Workspace => "workspace",
+        Ending::LeftBehind => "left_behind",
     }
 }
 
@@ -154,6 +155,12 @@ pub fn refusal(refusal: Refusal, joints: &[String]) -> String {
             joints.get(joint).map_or("?", String::as_str)
         ),
         Refusal::StillFaulty => "the trouble is still there".into(),
+        Refusal::Barred(Condition::Unattended | Condition::Deserted) => {
+            "nobody is there who answers for it: hold the lease, and send heartbeats (`reflexctl lease`)".into()
+        }
+        Refusal::Barred(condition) => {
+            format!("not while {}: {}", condition.rule().name, condition.rule().clear.words())
+        }
         Refusal::NoSuchRun => "no such run is being followed".into(),
     }
 }

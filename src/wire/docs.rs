@@ -78,6 +78,7 @@ pub(super) mod samples {
     use motion::{
         ChunkId, Corrected, Drive, Epoch, Events, HeadDigest, Health, JointLimits, Joints, Limits,
         MAX_JOINTS, Mode, Nanos, RunId, Source, State, Tick, TickIndex,
+        failsafe::{Conditions, Verdict},
     };
 
     use reflex::backend::swap::{BackendId, Divergence};
@@ -184,6 +185,8 @@ pub(super) mod samples {
                 epoch: Epoch(3),
                 drive: Drive::On,
                 trouble: None,
+                conditions: Conditions::NONE,
+                verdict: Verdict::default(),
                 state: State {
                     sampled_at: Nanos(61_699_000_000),
                     position: joints([0.21, 0.79]),

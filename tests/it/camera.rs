@@ -21,6 +21,7 @@ fn look(berry_m: [f64; 3]) -> Image {
         state: &state,
         stop: None,
         early: false,
+        outside: motion::failsafe::Conditions::NONE,
         orders: &[],
         replies: &[],
         correction: None,

@@ -272,6 +272,7 @@ fn ensembled(coefficient: f64, chunks: &[Vec<Joints>]) -> Vec<Joints> {
             state: &state,
             stop: None,
             early: false,
+            outside: motion::failsafe::Conditions::NONE,
             orders: order.as_slice(),
             replies: reply.as_slice(),
             correction: None,

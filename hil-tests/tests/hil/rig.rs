@@ -185,7 +185,7 @@ impl Daemon {
         let config = format!(
             "robot = \"piper.toml\"\nbackend = \"piper\"\nregistry = \"{}\"\n\n\
              [loop]\nperiod_ms = 50\nfifo_priority = 80\nlock_memory = false\n\n\
-             [zenoh]\nlisten = [\"{endpoint}\"]\n",
+             [zenoh]\nlisten = [\"{endpoint}\"]\n\n[authority]\nlease = \"optional\"\n",
             here("models/policy_registry.json").display()
         );
         fs::write(folder.path().join("daemon.toml"), config).expect("a temporary file");

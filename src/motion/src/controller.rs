@@ -1,5 +1,6 @@
 //! The law itself: state and orders in, command and report out.
 
+mod attendance;
 mod grip;
 mod memory;
 
@@ -7,6 +8,7 @@ use crate::{
     chunk::{Chunk, HeadDigest},
     correction::{Corrected, Correction},
     course::Course,
+    failsafe::{Action, Condition, Conditions, Verdict, judge},
     joints::Joints,
     mode::{Ending, Fault, Mode, StopSource},
     plan::{ChunkRefusal, FirstStep, Source},
@@ -31,6 +33,8 @@ pub struct Inputs<'a> {
     /// The tick comes between two points of the grid, because an e-stop woke the loop: what was commanded stays. No
     /// period has passed, so a step along the braking path now would make the robot faster instead of slower.
     pub early: bool,
+    /// Conditions that somebody outside found: those of [`Conditions::OUTSIDE`], the others are the law's own.
+    pub outside: Conditions,
     /// Orders, oldest first.
     pub orders: &'a [Order],
     /// Answers to asks, oldest first.
@@ -62,6 +66,10 @@ pub struct Controller {
     barred_ticks: u32,
     /// The pair that last made this run brake, and when.
     barred: Option<(Pair, TickIndex)>,
+    /// When this run was last slowed.
+    slowed: Option<TickIndex>,
+    /// Until when the operator who holds the lease counts as there; none if nobody holds it.
+    attended: Option<Nanos>,
 }
 
 impl Controller {
@@ -82,6 +90,8 @@ impl Controller {
             schedule: None,
             barred_ticks: 0,
             barred: None,
+            slowed: None,
+            attended: None,
         }
     }
 
@@ -165,13 +175,16 @@ impl Controller {
     /// One tick: what is commanded now, and what happened.
     pub fn tick(&mut self, inputs: &Inputs) -> (Command, Tick) {
         let mut events = Events::default();
+        self.attend(inputs);
         let trouble = self.watch(inputs);
+        let found = self.conditions(inputs, trouble);
+        let verdict = judge(found, self.robot.rules().policy);
         self.releases = false;
         self.boot(trouble.is_none(), inputs.state);
-        self.judge(inputs.stop, trouble, &mut events);
+        self.carry_out(verdict, inputs.stop, trouble, &mut events);
         self.take_hold(inputs, &mut events);
         for order in inputs.orders {
-            let outcome = self.obey(order, inputs, trouble, &mut events);
+            let outcome = self.obey(order, inputs, (trouble, found), &mut events);
             events.push(match outcome {
                 Ok(()) => Event::Accepted(order.id),
                 Err(refusal) => Event::Refused(order.id, refusal),
@@ -183,6 +196,7 @@ impl Controller {
         let (command, step) =
             if inputs.early { self.stay() } else { self.act(inputs.correction, &mut events) };
         let command = command.marked(matches!(self.mode, Mode::EStopped { .. }), self.releases);
+        let conditions = found.and(came_up(&step, &events)).and(self.latched());
         self.drive = command.drive();
         let tick = Tick {
             tick: self.tick,
@@ -191,6 +205,8 @@ impl Controller {
             epoch: self.epoch,
             drive: command.drive(),
             trouble,
+            conditions,
+            verdict: judge(conditions, self.robot.rules().policy),
             state: *inputs.state,
             requested: step.requested,
             applied: *command.position(),
@@ -232,17 +248,80 @@ impl Controller {
         }
     }
 
+    /// What is known to be wrong before anything is done in a tick.
+    fn conditions(&self, inputs: &Inputs, trouble: Option<Fault>) -> Conditions {
+        let tolerance = self.robot.rules().arm_tolerance;
+        let outside = |(limits, at): (&crate::robot::JointLimits, &f64)| {
+            *at < limits.position_min - tolerance || *at > limits.position_max + tolerance
+        };
+        let joints = &inputs.state.position;
+        let mut found = inputs
+            .outside
+            .among(Conditions::OUTSIDE)
+            .with_if(inputs.state.warm, Condition::Warm)
+            .with_if(
+                self.robot.limits().iter().zip(joints.iter()).any(outside),
+                Condition::JointOutside,
+            )
+            .with_if(inputs.stop.is_some(), Condition::EStop);
+        if let Some(why) = trouble {
+            found = found.with(Condition::of(why));
+        }
+        match self.absence(inputs).filter(|_| self.driven) {
+            Some(absent) => found.with(absent),
+            None => found,
+        }
+    }
+
+    /// What was stopped for and has not been cleared yet.
+    const fn latched(&self) -> Conditions {
+        match self.mode {
+            Mode::Faulted { why, .. } => Conditions::NONE.with(Condition::of(why)),
+            Mode::EStopped { .. } => Conditions::NONE.with(Condition::EStop),
+            _ => Conditions::NONE,
+        }
+    }
+
     /// The most severe condition wins: a pulled e-stop over a fault over whatever went on.
-    fn judge(&mut self, stop: Option<StopSource>, trouble: Option<Fault>, events: &mut Events) {
+    fn carry_out(
+        &mut self,
+        verdict: Verdict,
+        stop: Option<StopSource>,
+        trouble: Option<Fault>,
+        events: &mut Events,
+    ) {
         let at = self.tick;
+        let slow = verdict.action >= Action::Slow;
+        self.filter.go_at(if slow { self.robot.rules().slow_factor } else { 1.0 });
+        if slow && self.mode.run().is_some() {
+            self.slowed = Some(at);
+        }
         if let Some(by) = stop {
             if !matches!(self.mode, Mode::EStopped { .. }) {
                 self.leave(Mode::EStopped { by, at }, events);
             }
-        } else if let Some(why) = trouble
-            && !matches!(self.mode, Mode::Booting | Mode::Faulted { .. } | Mode::EStopped { .. })
-        {
-            self.leave(Mode::Faulted { why, at }, events);
+        } else if let Some(why) = trouble {
+            if !matches!(self.mode, Mode::Booting | Mode::Faulted { .. } | Mode::EStopped { .. }) {
+                self.leave(Mode::Faulted { why, at }, events);
+            }
+        } else if verdict.action >= Action::Hold {
+            match self.mode {
+                Mode::Moving { .. } => self.leave(Mode::Stopping { disarm: false }, events),
+                Mode::Arming { .. } => self.leave(Mode::Disarmed, events),
+                _ => {}
+            }
+        }
+        if verdict.action >= Action::Park {
+            self.park(events);
+        }
+    }
+
+    /// Who was left alone is brought to rest and let go of; what is latched stays so.
+    fn park(&mut self, events: &mut Events) {
+        match self.mode {
+            Mode::Holding => self.leave(Mode::Stopping { disarm: true }, events),
+            Mode::Stopping { .. } => self.mode = Mode::Stopping { disarm: true },
+            _ => {}
         }
     }
 
@@ -262,24 +341,27 @@ impl Controller {
         self.schedule = None;
         self.barred_ticks = 0;
         self.barred = None;
+        self.slowed = None;
     }
 
     fn obey(
         &mut self,
         order: &Order,
         inputs: &Inputs,
-        trouble: Option<Fault>,
+        (trouble, found): (Option<Fault>, Conditions),
         events: &mut Events,
     ) -> Result<(), Refusal> {
         match order.what {
-            What::Arm => self.arm(order.epoch, inputs),
-            What::Begin(run) => self.begin(run, order.epoch, inputs.now, events),
+            What::Arm => self.attended(inputs).and_then(|()| self.arm(order.epoch, inputs)),
+            What::Begin(run) => self.begin(run, order.epoch, (inputs, found), events),
             What::HandOver(run) => self.hand_over(run, order.epoch, inputs.now),
             What::Hold => self.stop(false, events),
             What::Disarm => self.stop(true, events),
             What::End(run) => self.end(run, events),
             What::ClearFault => self.clear(inputs.stop.is_some() || trouble.is_some()),
             What::Release => self.release(order.epoch),
+            // Taken in before anything else was.
+            What::Attend | What::Leave => Ok(()),
         }
     }
 
@@ -287,13 +369,23 @@ impl Controller {
         &mut self,
         run: Run,
         epoch: Epoch,
-        now: Nanos,
+        (inputs, found): (&Inputs, Conditions),
         events: &mut Events,
     ) -> Result<(), Refusal> {
         match self.mode {
             Mode::Holding | Mode::Moving { .. } if epoch < self.epoch => Err(Refusal::Stale),
-            Mode::Holding | Mode::Moving { .. } if now > run.expires => Err(Refusal::Expired),
+            Mode::Holding | Mode::Moving { .. } if inputs.now > run.expires => {
+                Err(Refusal::Expired)
+            }
             Mode::Holding | Mode::Moving { .. } => {
+                self.attended(inputs)?;
+                // What holds a moving robot keeps one that stands from moving.
+                if let Verdict { action, cause: Some(cause) } =
+                    judge(found, self.robot.rules().policy)
+                    && action >= Action::Hold
+                {
+                    return Err(Refusal::Barred(cause));
+                }
                 self.end_run(Ending::Superseded, events);
                 // Its first ask is the next tick's: this one's observation has already gone by.
                 let first = TickIndex(self.tick.0 + 1);
@@ -481,9 +573,13 @@ impl Controller {
         // Whom the guard made brake falls behind what goes on without it: that is no leap, and no fault.
         let patience = u64::from(self.robot.rules().give_up_ticks);
         let left_behind = matches!(why, Fault::GrossJump { .. });
-        let barred = self.barred.filter(|(_, at)| left_behind && self.tick.since(*at) <= patience);
+        let lately = |at: TickIndex| left_behind && self.tick.since(at) <= patience;
+        let barred = self.barred.filter(|(_, at)| lately(*at));
         if barred.is_some() {
             self.end_run(Ending::Workspace, events);
+            self.mode = Mode::Holding;
+        } else if self.slowed.is_some_and(lately) {
+            self.end_run(Ending::LeftBehind, events);
             self.mode = Mode::Holding;
         } else {
             self.leave(Mode::Faulted { why, at: self.tick }, events);
@@ -526,6 +622,23 @@ impl Step {
             corrected: Corrected::NotWanted,
         }
     }
+}
+
+/// What showed only when the tick was carried out.
+fn came_up(step: &Step, events: &Events) -> Conditions {
+    let mut found = Conditions::NONE
+        .with_if(step.barred.is_some(), Condition::Barred)
+        .with_if(step.source == Source::Extrapolated, Condition::ChunkLate)
+        .with_if(step.source == Source::Dry, Condition::ChunkOld);
+    for event in events.as_slice() {
+        let condition = match event {
+            Event::NoChunk => Condition::InferenceFailed,
+            Event::Ended { ending: Ending::TimeUp, .. } => Condition::DecisionOver,
+            _ => continue,
+        };
+        found = found.with(condition);
+    }
+    found
 }
 
 fn tell(adopted: Adopted, events: &mut Events) {

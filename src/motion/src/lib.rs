@@ -16,6 +16,7 @@ mod geometry;
 mod workspace;
 
 mod ailment;
+pub mod failsafe;
 mod robot;
 mod state;
 
@@ -40,7 +41,7 @@ pub use course::{Course, MAX_AHEAD, MAX_BACK};
 pub use joints::{Joints, MAX_JOINTS};
 pub use mode::{Ending, Fault, Mode, StopSource};
 pub use plan::{ChunkRefusal, FirstStep, Plan, Seam, Source};
-pub use robot::{JointLimits, LimitError, Robot, Rules};
+pub use robot::{Attendance, JointLimits, LimitError, Robot, Rules};
 pub use safety::{Command, Drive, Foresight, LimitedBy, Limits};
 pub use seam::{
     Ask, Epoch, Event, Events, MAX_EVENTS, Order, OrderId, Refusal, Reply, Run, RunId, Tick, What,

@@ -149,4 +149,6 @@ pub enum Ending {
     RanDry,
     /// The workspace guard kept it from going on, for too long.
     Workspace,
+    /// The robot was to be slow, and it went on without.
+    LeftBehind,
 }

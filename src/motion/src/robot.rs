@@ -1,6 +1,7 @@
 //! What the law knows of a robot: its joints' limits, what must not touch, and the figures by which it judges trouble.
 
 use crate::{
+    failsafe::{Action, Policy},
     joints::MAX_JOINTS,
     words::{Reading, Sheet, Words},
     workspace::Workspace,
@@ -27,6 +28,18 @@ pub struct JointLimits {
     pub gripper: bool,
 }
 
+/// Whether somebody has to be there for the robot to be driven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attendance {
+    /// An operator whose heartbeat is heard, always.
+    #[default]
+    Required,
+    /// An operator while the robot is a physical one; while it is simulated, only if somebody holds the lease.
+    Physical,
+    /// Only if somebody holds the lease.
+    Optional,
+}
+
 /// Figures of the law that belong to no joint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
@@ -42,6 +55,16 @@ pub struct Rules {
     pub arm_tolerance: f64,
     /// Motors that do not follow so long after they were switched on are a fault.
     pub engage_max_ns: u64,
+    /// Whether an operator has to be heard of.
+    pub attendance: Attendance,
+    /// One who was not heard of for so long is not there.
+    pub heartbeat_ns: u64,
+    /// And for so long more, is gone.
+    pub park_after_ns: u64,
+    /// What speed limits are multiplied by where the robot is to be slow, in (0, 1].
+    pub slow_factor: f64,
+    /// What the robot chose to do.
+    pub policy: Policy,
 }
 
 impl Default for Rules {
@@ -53,6 +76,12 @@ impl Default for Rules {
             divergence_ticks: 5,
             arm_tolerance: 0.02,
             engage_max_ns: 3_000_000_000,
+            // Whoever builds a law without a word about operators is its operator.
+            attendance: Attendance::Optional,
+            heartbeat_ns: 300_000_000,
+            park_after_ns: 60_000_000_000,
+            slow_factor: 0.25,
+            policy: Policy { estop: Action::Stop },
         }
     }
 }
@@ -64,6 +93,8 @@ pub enum LimitError {
     Count,
     /// The period is not a positive number of seconds.
     Period,
+    /// The factor for a slow robot is not in (0, 1].
+    SlowFactor,
     /// A limit of this joint is not finite.
     NotFinite {
         /// Which joint.
@@ -100,6 +131,9 @@ impl Robot {
         if !(period_s.is_finite() && period_s > 0.0) {
             return Err(LimitError::Period);
         }
+        if !(rules.slow_factor > 0.0 && rules.slow_factor <= 1.0) {
+            return Err(LimitError::SlowFactor);
+        }
         let first = *limits.first().ok_or(LimitError::Count)?;
         if limits.len() > MAX_JOINTS {
             return Err(LimitError::Count);
@@ -132,6 +166,20 @@ impl Robot {
     #[must_use]
     pub fn with_workspace(self, workspace: Workspace) -> Self {
         Self { workspace: Some(workspace), ..self }
+    }
+
+    /// The same robot, with other rules for who has to be there: see [`Rules`].
+    #[must_use]
+    pub const fn attended(
+        mut self,
+        attendance: Attendance,
+        heartbeat_ns: u64,
+        park_after_ns: u64,
+    ) -> Self {
+        self.rules.attendance = attendance;
+        self.rules.heartbeat_ns = heartbeat_ns;
+        self.rules.park_after_ns = park_after_ns;
+        self
     }
 
     /// What must not touch, if anything is known of it.

@@ -14,7 +14,7 @@ mod watchdog;
 use crate::{
     joints::{Joints, MAX_JOINTS},
     mode::Fault,
-    robot::Robot,
+    robot::{JointLimits, Robot},
     words::{Reading, Sheet, Words},
     workspace::Pair,
 };
@@ -126,12 +126,19 @@ pub(crate) struct Passed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filter {
     joints: usize,
+    /// What speed limits are multiplied by.
+    pace: f64,
     motion: [Motion; MAX_JOINTS],
 }
 
 impl Filter {
     pub(crate) const fn new(joints: usize) -> Self {
-        Self { joints, motion: [Motion::REST; MAX_JOINTS] }
+        Self { joints, pace: 1.0, motion: [Motion::REST; MAX_JOINTS] }
+    }
+
+    /// Multiplies every speed limit by `pace`, in (0, 1]. Whoever is faster brakes until it is not.
+    pub(crate) const fn go_at(&mut self, pace: f64) {
+        self.pace = pace;
     }
 
     /// Starts anew, at rest at `pose`, which must be finite.
@@ -177,8 +184,11 @@ impl Filter {
         let mut limited_by = [Limits::default(); MAX_JOINTS];
         let mut next = self.motion;
         for (joint, limits) in robot.limits().iter().enumerate() {
-            (next[joint], limited_by[joint]) =
-                self.motion[joint].toward(wish[joint], limits, robot.period_s());
+            (next[joint], limited_by[joint]) = self.motion[joint].toward(
+                wish[joint],
+                &slowed(limits, self.pace),
+                robot.period_s(),
+            );
         }
         let barred = robot
             .workspace()
@@ -206,10 +216,11 @@ impl Filter {
 
     /// Goes on as [`Self::pass`] and [`Self::brake`] would, the guard left out: for looking ahead, commands nothing.
     pub(crate) fn foresee(&mut self, wish: Option<&Joints>, robot: &Robot) {
+        let pace = self.pace;
         for (joint, (motion, limits)) in self.motion.iter_mut().zip(robot.limits()).enumerate() {
             let to = wish.and_then(|wish| wish.get(joint)).filter(|to| to.is_finite());
             *motion = match to {
-                Some(to) => motion.toward(*to, limits, robot.period_s()).0,
+                Some(to) => motion.toward(*to, &slowed(limits, pace), robot.period_s()).0,
                 None => motion.braked(limits, robot.period_s()),
             };
             if to.is_none() {
@@ -237,6 +248,10 @@ impl Filter {
     }
 }
 
+fn slowed(limits: &JointLimits, pace: f64) -> JointLimits {
+    JointLimits { velocity_max: limits.velocity_max * pace, ..*limits }
+}
+
 impl Command {
     /// Writes it as words. Nothing makes a command of words: only the filter makes commands.
     pub(crate) fn put(&self, to: &mut Sheet<'_>) {
@@ -250,12 +265,14 @@ impl Command {
 impl Words for Filter {
     fn put(&self, to: &mut Sheet<'_>) {
         self.joints.put(to);
+        self.pace.put(to);
         self.motion[..self.joints].iter().for_each(|motion| motion.put(to));
     }
 
     fn get(from: &mut Reading<'_>) -> Option<Self> {
         let joints = usize::get(from).filter(|joints| *joints <= MAX_JOINTS)?;
-        let mut filter = Self::new(joints);
+        let pace = f64::get(from).filter(|pace| *pace > 0.0 && *pace <= 1.0)?;
+        let mut filter = Self { pace, ..Self::new(joints) };
         for motion in &mut filter.motion[..joints] {
             *motion = Words::get(from)?;
         }

@@ -7,6 +7,7 @@ use crate::{
     chunk::{Chunk, ChunkId, HeadDigest},
     correction::Corrected,
     course::Course,
+    failsafe::{Condition, Conditions, Verdict},
     joints::Joints,
     mode::{Ending, Fault, Mode},
     plan::{ChunkRefusal, Plan, Source},
@@ -60,6 +61,10 @@ pub enum What {
     HandOver(Run),
     /// The run's skill gave up: come to rest, hold.
     End(RunId),
+    /// The operator who holds the lease was heard of just now.
+    Attend,
+    /// Nobody holds the lease any more.
+    Leave,
 }
 
 /// A run: what the law has to know of a skill that is to move the robot.
@@ -196,6 +201,8 @@ pub enum Refusal {
     StillFaulty,
     /// No such run is being followed.
     NoSuchRun,
+    /// This condition keeps the robot from moving.
+    Barred(Condition),
 }
 
 /// Something that happened in a tick.
@@ -292,6 +299,10 @@ pub struct Tick {
     /// What is wrong with what was measured, whatever the mode: it keeps a robot from booting, and a fault from being
     /// cleared.
     pub trouble: Option<Fault>,
+    /// Everything that is not as it should be.
+    pub conditions: Conditions,
+    /// What that amounts to.
+    pub verdict: Verdict,
     /// The state that was measured.
     pub state: State,
     /// The set-point that was due.

@@ -32,6 +32,10 @@ pub struct State {
     /// Whether its drives follow commands now. Simulated ones always do, motors do once they have power: between a
     /// [`crate::Drive::On`] and this nothing that was commanded moves anything.
     pub engaged: bool,
+    /// Whether a motor or driver is warmer than is well for it, and not yet too hot.
+    pub warm: bool,
+    /// Whether this is a robot that can hurt somebody, and not a simulated one.
+    pub physical: bool,
 }
 
 impl State {
@@ -46,6 +50,8 @@ impl State {
             lag_ticks: 0,
             health: Health::Good,
             engaged: true,
+            warm: false,
+            physical: false,
         }
     }
 }

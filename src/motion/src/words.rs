@@ -7,10 +7,11 @@ use crate::{
     ailment::Ailment,
     chunk::{ChunkId, HeadDigest},
     correction::{Corrected, Correction, CorrectionRule},
+    failsafe::{Action, Condition, Policy, TABLE},
     joints::{Joints, MAX_JOINTS},
     mode::{Ending, Fault, Mode, StopSource},
     plan::{ChunkRefusal, FirstStep, Plan, Seam, Source},
-    robot::{JointLimits, Rules},
+    robot::{Attendance, JointLimits, Rules},
     safety::{Drive, Limits},
     seam::{Epoch, Event, Order, OrderId, Refusal, Reply, Run, RunId, What},
     state::{Health, State},
@@ -244,7 +245,7 @@ pub(crate) use words;
 words!(Nanos, TickIndex, RunId, OrderId, Epoch, ChunkId, HeadDigest, StopSource, Limits);
 
 words!(enum Health { 0 => Good, 1 => Unwell(ailment), 2 => Lost });
-words!(State { sampled_at, position, velocity, age_s, lag_ticks, health, engaged });
+words!(State { sampled_at, position, velocity, age_s, lag_ticks, health, engaged, warm, physical });
 words!(enum Ailment {
     0 => Silent { joint }, 1 => Frozen { joint }, 2 => Implausible { joint }, 3 => MotorOff { joint }, 4 => Hot { joint },
     5 => Collided { joint }, 6 => Stalled { joint }, 7 => Undervoltage { joint }, 8 => Overcurrent { joint },
@@ -261,7 +262,7 @@ words!(enum Mode {
     0 => Booting, 1 => Disarmed, 2 => Arming { since }, 3 => Holding, 4 => Moving { run }, 5 => Stopping { disarm },
     6 => Faulted { why, at }, 7 => EStopped { by, at },
 });
-words!(enum Ending { 0 => Done, 1 => TimeUp, 2 => Superseded, 3 => Stopped, 4 => RanDry, 5 => Workspace });
+words!(enum Ending { 0 => Done, 1 => TimeUp, 2 => Superseded, 3 => Stopped, 4 => RanDry, 5 => Workspace, 6 => LeftBehind });
 words!(enum Drive { 0 => Off, 1 => On });
 
 words!(enum Seam {
@@ -281,12 +282,29 @@ words!(enum ChunkRefusal {
 words!(Run { id, plan, expires });
 words!(enum What {
     0 => Arm, 1 => Disarm, 2 => Hold, 3 => ClearFault, 4 => Release, 5 => Begin(run), 6 => HandOver(run), 7 => End(run),
+    8 => Attend, 9 => Leave,
 });
 words!(Order { id, epoch, what });
 words!(enum Reply { 0 => Chunk(chunk), 1 => Nothing { run, observed } });
 words!(enum Refusal {
     0 => Mode(mode), 1 => Stale, 2 => Expired, 3 => OutsideLimits { joint }, 4 => StillFaulty, 5 => NoSuchRun,
+    6 => Barred(condition),
 });
+words!(enum Attendance { 0 => Required, 1 => Physical, 2 => Optional });
+words!(enum Action {
+    0 => None, 1 => Warn, 2 => Slow, 3 => Hold, 4 => Stop, 5 => Park, 6 => Damp, 7 => Cut,
+});
+words!(Policy { estop });
+impl Words for Condition {
+    fn put(&self, to: &mut Sheet<'_>) {
+        to.push(*self as u64);
+    }
+
+    fn get(from: &mut Reading<'_>) -> Option<Self> {
+        let number = usize::get(from)?;
+        TABLE.get(number).map(|rule| rule.condition)
+    }
+}
 impl Words for Event {
     fn put(&self, to: &mut Sheet<'_>) {
         match self {
@@ -352,4 +370,9 @@ words!(Rules {
     divergence_ticks,
     arm_tolerance,
     engage_max_ns,
+    attendance,
+    heartbeat_ns,
+    park_after_ns,
+    slow_factor,
+    policy,
 });

@@ -12,12 +12,15 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use motion::{Ask, Correction, Order, Reply, StopSource, Tick};
+use motion::{
+    Ask, Correction, Order, Reply, StopSource, Tick,
+    failsafe::{Condition, Conditions},
+};
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Producer, Split},
@@ -74,6 +77,8 @@ struct Shared {
     /// The raised flag that the law has taken in last.
     latched: AtomicU64,
     quit: AtomicBool,
+    /// What others found that is not as it should be.
+    conditions: AtomicU32,
     /// How often the thinker has looked for work.
     thinker_looks: AtomicU64,
     loop_bell: Bell,
@@ -167,6 +172,11 @@ impl Ports {
 
     pub(crate) fn quits(&self) -> bool {
         self.shared.quit.load(Ordering::Acquire)
+    }
+
+    /// What others found.
+    pub(crate) fn conditions(&self) -> Conditions {
+        Conditions(self.shared.conditions.load(Ordering::Acquire))
     }
 
     /// The raised flag, and who raised it.
@@ -319,6 +329,16 @@ impl StopSwitch {
             return false;
         }
         stop.compare_exchange(seen.0, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Tells the law that something outside is not as it should be, or is again: one of [`Conditions::OUTSIDE`].
+    pub fn tell(&self, condition: Condition, is_so: bool) {
+        let bit = Conditions::NONE.with(condition).0;
+        if is_so {
+            self.shared.conditions.fetch_or(bit, Ordering::AcqRel);
+        } else {
+            self.shared.conditions.fetch_and(!bit, Ordering::AcqRel);
+        }
     }
 
     /// Ends the loop after its present tick, and everybody who waits on it.

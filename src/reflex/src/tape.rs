@@ -10,7 +10,7 @@ use std::sync::{
 
 use motion::{
     Command, Controller, Correction, Inputs, Nanos, Order, Reading, Reply, Robot, Sheet, State,
-    StopSource, Tick, TickIndex, Words,
+    StopSource, Tick, TickIndex, Words, failsafe::Conditions,
 };
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
@@ -131,6 +131,8 @@ pub struct Entry<'a> {
     pub now: Nanos,
     /// Whether an e-stop woke it before its deadline.
     pub early: bool,
+    /// What others had found.
+    pub outside: Conditions,
     /// The stop flag, if it was raised.
     pub stop: Option<StopSource>,
     /// What was measured.
@@ -164,6 +166,7 @@ impl<'a> Entry<'a> {
             execution_ns,
             now,
             early,
+            outside: Words::get(from)?,
             stop: Words::get(from)?,
             state: Words::get(from)?,
             orders: list(from)?,
@@ -181,6 +184,7 @@ impl<'a> Entry<'a> {
             state: &self.state,
             stop: self.stop,
             early: self.early,
+            outside: self.outside,
             orders: &self.orders,
             replies: &self.replies,
             correction: self.correction.as_ref(),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use motion::{Ask, Controller, Correction, Inputs, Nanos, Order, Reply, RunId, State, TickIndex};
+use motion::{
+    Ask, Controller, Correction, Inputs, Nanos, Order, Reply, RunId, State, TickIndex,
+    failsafe::Overruns,
+};
 use ringbuf::traits::Consumer;
 
 use crate::{
@@ -34,6 +37,7 @@ pub struct Loop {
     post: Option<Post>,
     tape: Option<Tape>,
     stop_seen: Option<Raised>,
+    overruns: Overruns,
     timing: Timing,
 }
 
@@ -62,6 +66,7 @@ impl Loop {
             post: None,
             tape: None,
             stop_seen: None,
+            overruns: Overruns::default(),
             timing: Timing::default(),
         }
     }
@@ -110,6 +115,7 @@ impl Loop {
             state: &self.state,
             stop: stop.map(|(_, by)| by),
             early: self.timing.early,
+            outside: self.ports.conditions().and(self.overruns.now()),
             orders: &self.orders,
             replies: &self.replies,
             correction: correction.as_ref(),
@@ -158,6 +164,7 @@ impl Loop {
         let over = self.clock.now().since(self.deadline);
         let skipped = over.div_ceil(self.period_ns);
         self.timing.skipped += skipped;
+        self.overruns.tick(skipped);
         self.deadline = self.deadline.after(skipped * self.period_ns);
     }
 

@@ -131,6 +131,8 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
             epoch: Epoch(1),
             drive: Drive::On,
             trouble: None,
+            conditions: motion::failsafe::Conditions::NONE,
+            verdict: motion::failsafe::Verdict::default(),
             state: State { position: joints, ..State::blank(2) },
             requested: joints,
             applied: joints,

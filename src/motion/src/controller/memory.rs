@@ -28,6 +28,8 @@ impl Controller {
             sent,
             barred_ticks,
             barred,
+            slowed,
+            attended,
         } = self;
         mode.put(to);
         (*driven, *releases).put(to);
@@ -39,6 +41,7 @@ impl Controller {
         sent.put(to);
         barred_ticks.put(to);
         barred.put(to);
+        (*slowed, *attended).put(to);
     }
 
     /// The law of this robot as it was saved; `None` if the words are no memory of this robot's law.
@@ -58,6 +61,8 @@ impl Controller {
             sent: Words::get(from)?,
             barred_ticks: Words::get(from)?,
             barred: Words::get(from)?,
+            slowed: Words::get(from)?,
+            attended: Words::get(from)?,
         };
         let joints = law.robot.joints();
         let fits = law.filter.joints() == joints
@@ -74,8 +79,9 @@ impl Controller {
 impl Inputs<'_> {
     /// Writes what a tick depends on.
     pub fn put(&self, to: &mut Sheet<'_>) {
-        let Self { now, state, stop, early, orders, replies, correction } = self;
+        let Self { now, state, stop, early, outside, orders, replies, correction } = self;
         (*now, *early).put(to);
+        outside.put(to);
         stop.put(to);
         state.put(to);
         orders.len().put(to);
@@ -96,6 +102,8 @@ impl Tick {
             epoch,
             drive: _,
             trouble,
+            conditions,
+            verdict: _,
             state: _,
             requested,
             applied: _,
@@ -110,6 +118,7 @@ impl Tick {
         command.put(to);
         requested.put(to);
         trouble.put(to);
+        conditions.put(to);
         limited_by.iter().take(requested.len()).for_each(|limits| limits.put(to));
         barred.put(to);
         source.put(to);

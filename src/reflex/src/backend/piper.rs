@@ -191,6 +191,8 @@ impl Backend for Piper {
         state.sampled_at = reading.sampled_at.min(now);
         state.health = reading.health;
         state.engaged = reading.engaged;
+        state.warm = reading.warm;
+        state.physical = true;
         state.lag_ticks = LAG_TICKS;
         for (axis, joint) in self.settings.axes() {
             if let (Some(position), Some(velocity)) =

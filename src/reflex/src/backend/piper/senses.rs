@@ -39,6 +39,9 @@ const GIVEN_UP: std::ops::RangeInclusive<u16> = 0x481..=0x486;
 const STOP_GIVES: f64 = 0.02;
 /// A joint that was against a stop when its motor came on is off it within this.
 const LEAVE_STOP_WITHIN_NS: u64 = 1_000_000_000;
+/// A motor or driver that is warmer than this is warm, until it has cooled down by some degrees.
+pub(super) const WARM_C: i16 = 60;
+const COOLS_BY_C: i16 = 5;
 /// Trouble on the bus is remembered so long after the last sign of it.
 const TROUBLE_FOR_NS: u64 = 500_000_000;
 
@@ -51,9 +54,16 @@ struct Axis {
     position_at: Option<Nanos>,
     velocity_at: Option<Nanos>,
     driver: Option<Again<DriverBits>>,
+    warm: Option<Again<bool>>,
     disbelieved: u32,
     /// When the raw position last changed, and what was commanded then.
     changed: Option<(Nanos, f64)>,
+}
+
+impl Axis {
+    fn is_warm(&self) -> bool {
+        self.warm.and_then(|told| told.settled).unwrap_or_default()
+    }
 }
 
 /// Something that is told again and again; it counts when it was told twice.
@@ -217,7 +227,12 @@ impl Senses {
                 axis.velocity_at = Some(at);
             }
             Feedback::Driver(driver) => {
-                Again::hear(&mut self.axes[driver.joint.index()].driver, driver.status, at);
+                let axis = &mut self.axes[driver.joint.index()];
+                Again::hear(&mut axis.driver, driver.status, at);
+                // Where it says so by a degree more or less, it goes on being warm for some degrees.
+                let limit = if axis.is_warm() { WARM_C - COOLS_BY_C } else { WARM_C };
+                let warm = driver.driver_c.max(i16::from(driver.motor_c)) > limit;
+                Again::hear(&mut axis.warm, warm, at);
             }
             Feedback::Status(status) => {
                 self.heard_at = Some(at);
@@ -271,6 +286,11 @@ impl Senses {
     /// When each axis was last heard of.
     pub(super) fn heard_at(&self) -> [Option<Nanos>; AXES] {
         self.axes.map(|axis| axis.position_at)
+    }
+
+    /// Whether a motor or its driver is warmer than is well for it.
+    pub(super) fn is_warm(&self) -> bool {
+        self.axes.iter().any(Axis::is_warm)
     }
 
     /// Whether every motor says, twice in a row and again since `since`, that it has power; else the first that does not.

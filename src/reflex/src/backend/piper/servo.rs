@@ -67,6 +67,7 @@ pub(super) struct Reading {
     pub(super) velocity: Axes,
     pub(super) health: Health,
     pub(super) engaged: bool,
+    pub(super) warm: bool,
 }
 
 /// What the servo counts, for whoever wants to look.
@@ -375,6 +376,7 @@ impl Servo {
                 None => Health::Good,
             },
             engaged: matches!(self.power, Power::On(..)),
+            warm: self.senses.is_warm(),
         };
         // A full ring is a loop that reads nothing: it will not miss this one either.
         let _ = self.readings.try_push(reading);

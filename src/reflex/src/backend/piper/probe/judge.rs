@@ -4,14 +4,15 @@ use super::{
     ArmStatus, ControlMode, Finding, Grade, Joint, LEAVE, MoveMode, Probe, Robot, Settings,
     StreamMode, Told, Units,
 };
-use crate::backend::piper::frames::{Firmware, Limits, Zero};
+use crate::backend::piper::{
+    frames::{Firmware, Limits, Zero},
+    senses::WARM_C,
+};
 
 /// A tenth of a degree is the wire's step of a limit.
 const STEP_RAD: f64 = 0.001_8;
 /// Supplies of 24 V that are lower than this sag.
 const VOLT_MIN: f64 = 20.0;
-/// Warm enough to say so.
-const WARM_C: i16 = 60;
 
 struct Findings(Vec<Finding>);
 
