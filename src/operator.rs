@@ -53,6 +53,8 @@ pub enum Command {
     Registry(RegistryAct),
     /// Change who carries out the commands.
     Backend(BackendAct),
+    /// Change what is recorded.
+    Record(RecordAct),
 }
 
 impl Command {
@@ -71,6 +73,7 @@ impl Command {
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
+            Self::Record(_) => "record",
         }
     }
 }
@@ -159,10 +162,12 @@ pub mod backend;
 mod desk;
 mod grip;
 mod motions;
+mod record;
 mod registry;
 mod told;
 pub mod words;
 
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
+pub use record::{RecordAct, RecordErrand};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

@@ -19,6 +19,7 @@ mod link;
 mod messages;
 mod poses;
 mod publish;
+mod record;
 mod sender;
 mod server;
 mod session;

@@ -56,6 +56,7 @@ pub fn command(command: &Command) -> String {
         }
         Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
         Command::Backend(act) => act.words(),
+        Command::Record(act) => act.words().into(),
         plain => format!("{plain:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Every key of the robot, as one table. `docs/zenoh.md` is made from it.
 
-use super::{WireError, docs::samples};
+use super::{WireError, docs::samples, record};
 
 /// How a key is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +202,14 @@ pub const TABLE: &[Key] = &[
         example: || r#"{"to":"mujoco","pose":"present","operator":"ada"}"#.into(),
     },
     Key {
+        name: "cmd/record",
+        kind: Kind::Command,
+        schema: "reflex.record.v1",
+        what: "Records ([recording.md](recording.md)). `act` is `start` (a continuous file, and the next when it is full), \
+               `stop`, `black_box` (the last 2,000 ticks, now) or `status`. The answer's `changed` names the file.",
+        example: || r#"{"act":"start","operator":"ada"}"#.into(),
+    },
+    Key {
         name: "decision",
         kind: Kind::Decision,
         schema: "reflex.decision.v1",
@@ -305,6 +313,15 @@ pub const TABLE: &[Key] = &[
         example: samples::shadow,
     },
     Key {
+        name: "state/recorder",
+        kind: Kind::Present,
+        schema: "reflex.recorder.v1",
+        what: "How the recorder is: the file that is being written, its `bytes` on the disk and the last tick that is safe \
+               there (`safe_seq`), the last black box, what was dropped, the room that is free, whether the disk is full, and \
+               what keeps it from recording (`trouble`).",
+        example: || record::SAMPLE.into(),
+    },
+    Key {
         name: "state/instruction",
         kind: Kind::Present,
         schema: "reflex.said.v1",
@@ -342,7 +359,7 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `instruction` and `router`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `instruction`, `router` and `recorder`.",
         example: samples::event,
     },
     Key {

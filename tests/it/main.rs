@@ -38,6 +38,7 @@ mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
 mod python;
+mod record;
 mod registry;
 mod reload;
 mod router;
