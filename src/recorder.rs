@@ -90,6 +90,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Counts {
     disk_full: AtomicBool,
+    ends: AtomicBool,
     wants_frames: AtomicBool,
     messages_dropped: AtomicU64,
     frames_dropped: AtomicU64,
@@ -186,8 +187,9 @@ impl Recorder {
 
     /// Ends the thread, once everything up to now is on the disk.
     pub fn end(&self) {
-        // Waits for room: the recorder makes some, or has ended.
-        let _ = self.shared.to.send(Sent::End);
+        self.shared.counts.ends.store(true, Ordering::Release);
+        // To wake it. One that has no time for that looks by itself.
+        let _ = self.shared.to.try_send(Sent::End);
     }
 
     fn send(&self, sent: Sent) {

@@ -63,7 +63,9 @@ pub(super) struct Keeper {
     said: Option<Value>,
     ticks_since_memory: u64,
     status: Status,
-    /// Whether the disk has refused to take more, since it last took something.
+    /// Whether the disk has less room than is to be left free.
+    short: bool,
+    /// Whether it has refused to take more, since it last took something.
     refused: bool,
     due: Due,
 }
@@ -83,12 +85,11 @@ fn steady_ns() -> u64 {
 
 impl Keeper {
     pub(super) fn new(parts: RecorderParts, recorder: Recorder) -> Self {
-        let keep_ticks = if parts.settings.black_box { BLACK_BOX_TICKS } else { 0 };
         Self {
             robot: tape::robot_entry(&parts.robot),
             recorder,
             shelf: None,
-            kept: BlackBox::new(keep_ticks),
+            kept: BlackBox::new(BLACK_BOX_TICKS),
             run: None,
             aftermath: None,
             mode: None,
@@ -96,6 +97,7 @@ impl Keeper {
             said: None,
             ticks_since_memory: 0,
             status: Status { recording: parts.settings.files, ..Status::default() },
+            short: false,
             refused: false,
             due: Due::default(),
             parts,
@@ -103,19 +105,17 @@ impl Keeper {
     }
 
     pub(super) fn keep(mut self, from: &mpsc::Receiver<Sent>) {
+        let recorder = self.recorder.clone();
         self.open_shelf();
-        let mut ends = false;
-        while !ends {
-            let mut next = from.recv_timeout(LOOK_EVERY);
-            for _ in 0..AT_ONCE {
-                match next {
-                    Ok(Sent::End) | Err(mpsc::RecvTimeoutError::Disconnected) => ends = true,
-                    Ok(sent) => self.take(sent),
-                    Err(mpsc::RecvTimeoutError::Timeout) => {}
-                }
-                match from.try_recv() {
-                    Ok(sent) if !ends => next = Ok(sent),
-                    _ => break,
+        let ends = || recorder.shared.counts.ends.load(Ordering::Acquire);
+        let mut last = false;
+        while !last {
+            // What is on the tape by the time that it is to end is taken once more.
+            last = ends();
+            if let Ok(first) = from.recv_timeout(LOOK_EVERY) {
+                self.take(first);
+                for sent in from.try_iter().take(AT_ONCE) {
+                    self.take(sent);
                 }
             }
             self.wind();

@@ -179,6 +179,9 @@ fn changed(from: &Path, to: &Path, mut change: impl FnMut(&mut Vec<u64>)) {
     let bytes = fs::read(from).expect("a recording");
     let file = BufWriter::new(File::create(to).expect("a temporary file"));
     let mut copy = mcap::Writer::new(file).expect("a new file");
+    let metadata = recorder::contents(from, &mut |_, _| {}).expect("a recording").about;
+    let about = mcap::records::Metadata { name: "reflexd".into(), metadata };
+    copy.write_metadata(&about).expect("a record");
     for message in mcap::MessageStream::new(&bytes).expect("a recording") {
         let mut message = message.expect("a message");
         if message.channel.topic == "/law" {
@@ -259,8 +262,10 @@ fn another_measurement_and_another_rule_make_a_difference() {
         if arms && seen.is_none() {
             seen = Some(entry.tick.0);
             let first = words.len() - entry.outcome.len();
-            let at = place_of(&words[..first], entry.state.position[1]);
-            words[at] = (entry.state.position[1] + 0.01).to_bits();
+            let value = entry.state.position.iter().find(|value| value.abs() > 0.01);
+            let value = *value.expect("it stands at its home pose");
+            let at = place_of(&words[..first], value);
+            words[at] = (value + 0.01).to_bits();
         }
     });
     let (code, told) = replayed(&moved);
@@ -319,4 +324,38 @@ fn what_is_no_recording_is_refused_and_nothing_panics() {
             assert_eq!(found.different, 0, "byte {cut}: {found:?}");
         }
     }
+}
+
+#[cfg(feature = "mujoco")]
+#[test]
+fn frames_of_the_cameras_that_are_named_are_recorded() {
+    let films_folder = tempfile::tempdir().expect("a temporary folder");
+    let (folder, file) = daemon::written_config_of(daemon::Body::Mujoco);
+    let text = fs::read_to_string(&file).expect("it was just written");
+    let camera =
+        |name| format!("[[cameras]]\nname = \"{name}\"\nwidth = 64\nheight = 48\nrate_hz = 10\n");
+    let (seen, unseen) = (camera("front"), camera("wrist"));
+    let text = format!(
+        "{text}\n{seen}\n{unseen}\n[recorder]\nfolder = {:?}\nfiles = true\ncameras = [\"front\"]\n",
+        films_folder.path().display().to_string()
+    );
+    fs::write(&file, text).expect("a temporary file");
+    let daemon = Daemon::start_with(&file, folder);
+    let count = |topic: &str| {
+        let run = films(films_folder.path(), "run").pop()?;
+        let found = recorder::contents(&run, &mut |_, _| {}).ok()?;
+        Some(found.messages.get(topic).copied().unwrap_or(0))
+    };
+    eventually("frames", || count("/camera/front").filter(|frames| *frames > 3));
+    assert_eq!(count("/camera/wrist"), Some(0));
+    assert_eq!(daemon.terminate().0, Some(0));
+    let run = films(films_folder.path(), "run").pop().expect("a file");
+    let bytes = fs::read(&run).expect("a recording");
+    let messages = mcap::MessageStream::new(&bytes).expect("a recording");
+    let frame = messages.flatten().find(|message| message.channel.topic == "/camera/front");
+    let frame: Value = serde_json::from_slice(&frame.expect("a frame").data).expect("JSON");
+    assert_eq!((&frame["format"], &frame["frame_id"]), (&json!("jpeg"), &json!("front")));
+    // What every JPEG begins with: ff d8 ff.
+    assert!(frame["data"].as_str().is_some_and(|data| data.starts_with("/9j/")), "{frame}");
+    same(&run);
 }

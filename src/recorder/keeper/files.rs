@@ -23,6 +23,10 @@ use crate::{
     wire::EventMessage,
 };
 
+/// Numbers that are tried for a new file.
+const NUMBERS_MAX: usize = 64;
+/// Why nothing is written on a disk that would take it.
+const SHORT: &str = "less than free_min_mb is free";
 /// Bytes of a megabyte, as disks are sold.
 const MB: u64 = 1_000_000;
 
@@ -133,7 +137,7 @@ impl Keeper {
         let path = open.path.clone();
         match open.film.finish() {
             Ok(()) => tracing::info!(file = name_of(&path), "recorded"),
-            Err(error) => self.trouble(&error, "the file could not be finished"),
+            Err(error) => self.refuse(&error, "the file could not be finished"),
         }
         self.recorder.shared.counts.wants_frames.store(false, Ordering::Relaxed);
     }
@@ -172,7 +176,7 @@ impl Keeper {
     pub(super) fn end_box(&mut self) {
         let Some((open, _)) = self.aftermath.take() else { return };
         if let Err(error) = open.film.finish() {
-            self.trouble(&error, "the black box could not be finished");
+            self.refuse(&error, "the black box could not be finished");
         }
     }
 
@@ -219,13 +223,13 @@ impl Keeper {
     }
 
     fn see_room(&mut self, is_short: bool) {
+        self.short = is_short;
         let is_full = is_short || self.refused;
         self.recorder.shared.counts.disk_full.store(is_full, Ordering::Relaxed);
         self.status.disk_full = is_full;
         if is_short && (self.run.is_some() || self.aftermath.is_some()) {
             self.end();
-            let error = io::Error::from(io::ErrorKind::StorageFull);
-            self.trouble(&error, "less than free_min_mb is free");
+            self.trouble(&io::ErrorKind::StorageFull.into(), SHORT);
         }
     }
 
@@ -249,16 +253,25 @@ impl Keeper {
         if !self.open_shelf() {
             return None;
         }
-        if self.status.disk_full && !self.refused {
-            let error = io::Error::from(io::ErrorKind::StorageFull);
-            self.trouble(&error, "less than free_min_mb is free");
+        if self.short {
+            self.trouble(&io::ErrorKind::StorageFull.into(), SHORT);
             return None;
         }
         let pairing = Pairing::now(&self.parts.clock);
-        let path = self.shelf.as_mut()?.path(kind, wall::unix_ns());
         let about = self.about(kind, why, pairing);
         let cameras: &[String] = if kind == Kind::Run { &self.parts.settings.cameras } else { &[] };
-        match Film::create(&path, &about, cameras) {
+        let shelf = self.shelf.as_mut()?;
+        let mut path = shelf.path(kind, wall::unix_ns());
+        let mut created = Film::create(&path, &about, cameras);
+        // Somebody else records there, too, under the same name.
+        for _ in 0..NUMBERS_MAX {
+            if !matches!(&created, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+            path = shelf.path(kind, wall::unix_ns());
+            created = Film::create(&path, &about, cameras);
+        }
+        match created {
             Ok(film) => {
                 let (begun_ns, newest_at_ns) = (steady_ns(), pairing.at_ns);
                 let wants = kind == Kind::Run && !cameras.is_empty();
@@ -272,7 +285,7 @@ impl Keeper {
                     // It holds nothing, and there may be no room for many of these.
                     let _ = fs::remove_file(&path);
                 }
-                self.trouble(&error, "no file can be begun");
+                self.refuse(&error, "no file can be begun");
                 None
             }
         }
@@ -301,7 +314,17 @@ impl Keeper {
             self.status.file = None;
             self.recorder.shared.counts.wants_frames.store(false, Ordering::Relaxed);
         }
-        self.trouble(error, &what);
+        self.refuse(error, &what);
+    }
+
+    /// The disk did not take what it was given.
+    fn refuse(&mut self, error: &io::Error, what: &str) {
+        if is_full(error) {
+            self.refused = true;
+            self.status.disk_full = true;
+            self.recorder.shared.counts.disk_full.store(true, Ordering::Relaxed);
+        }
+        self.trouble(error, what);
     }
 
     fn trouble(&mut self, error: &io::Error, what: &str) {
@@ -313,11 +336,6 @@ impl Keeper {
         };
         let words = format!("{what}: {error}; {remedy} ({folder})");
         self.due.retry = steady_ns() + RETRY_AFTER_NS;
-        if is_full(error) {
-            self.refused = true;
-            self.status.disk_full = true;
-            self.recorder.shared.counts.disk_full.store(true, Ordering::Relaxed);
-        }
         // Told once, however often it is tried again.
         if self.status.trouble.as_ref() != Some(&words) {
             tracing::warn!("nothing is recorded: {words}");
@@ -330,6 +348,8 @@ impl Keeper {
     /// The disk takes what it is given.
     fn is_well(&mut self) {
         self.refused = false;
+        self.status.disk_full = self.short;
+        self.recorder.shared.counts.disk_full.store(self.short, Ordering::Relaxed);
         if self.status.trouble.take().is_some() {
             tracing::info!("recording goes on");
             self.event("goes_on", "recording", None);
@@ -357,9 +377,9 @@ fn begin<'a>(
     entries: impl Iterator<Item = &'a [u64]>,
     joints: &[String],
 ) -> io::Result<()> {
-    let mut entries = entries.peekable();
+    let entries: Vec<&[u64]> = entries.collect();
     // What comes before the first tick has no time of its own.
-    if let Some(first) = entries.peek().and_then(|words| Entry::read(words)) {
+    if let Some(first) = entries.iter().find_map(|words| Entry::read(words)) {
         open.newest_at_ns = first.now.0;
     }
     open.put(robot, None, &[])?;

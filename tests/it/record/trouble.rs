@@ -3,15 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     contents, eventually, films, goto, newest, play, recording, recording_in, replayed, safe, same,
 };
-use crate::daemon::{Daemon, PATIENCE, run};
+use crate::{
+    daemon::{Daemon, PATIENCE, run},
+    rig::here,
+};
 
 #[test]
 fn a_daemon_that_is_killed_leaves_a_file_that_opens_and_finishes_it_at_its_next_start() {
@@ -190,4 +193,53 @@ fn files_follow_one_another_and_the_oldest_of_ours_go() {
     assert!(next > Some(seq), "{next:?}");
     let [asked_for] = &films(place.path(), "box")[..] else { panic!("one black box is wanted") };
     same(asked_for);
+}
+
+/// Reads a recording with the format's own package for Python, which is not ours: by its index, and message by message.
+const READS: &str = r#"
+import collections, json, sys
+from mcap.reader import make_reader
+from mcap.stream_reader import StreamReader
+from mcap.records import Message
+
+counts, last = collections.Counter(), 0
+with open(sys.argv[1], "rb") as file:
+    reader = make_reader(file, validate_crcs=True)
+    about = [m.metadata for m in reader.iter_metadata() if m.name == "reflexd"]
+    for schema, channel, message in reader.iter_messages():
+        counts[channel.topic] += 1
+        assert message.log_time >= last
+        last = message.log_time
+        if channel.message_encoding == "json":
+            body = json.loads(message.data)
+            known = json.loads(schema.data)["properties"]
+            assert set(body) <= set(known) or channel.topic == "/timing", (channel.topic, body)
+            if "seq" in known and "at_ns" in known:
+                assert message.log_time > 1_500_000_000_000_000_000
+    summary = reader.get_summary()
+with open(sys.argv[1], "rb") as file:
+    streamed = sum(isinstance(record, Message) for record in StreamReader(file, validate_crcs=True).records)
+assert streamed == sum(counts.values()) == summary.statistics.message_count
+print(json.dumps({"counts": counts, "robot": about[0]["robot"], "chunks": summary.statistics.chunk_count}))
+"#;
+
+#[test]
+fn a_reader_that_is_not_ours_reads_the_same() {
+    let known = [here(".venv/bin/python"), PathBuf::from("python3")];
+    let python = known.into_iter().find(|python| {
+        let mut ask = Command::new(python);
+        ask.args(["-c", "import mcap.reader"]).stdout(Stdio::null()).stderr(Stdio::null());
+        ask.status().is_ok_and(|status| status.success())
+    });
+    let Some(python) = python else {
+        eprintln!("skipped: needs Python with mcap (pip install mcap)");
+        return;
+    };
+    let film = here(super::COMMITTED);
+    let read = Command::new(python).args(["-c", READS]).arg(&film).output().expect("it is there");
+    assert!(read.status.success(), "{read:?}");
+    let told: Value = serde_json::from_slice(&read.stdout).expect("JSON");
+    assert_eq!(told["robot"], "piper", "{told:#}");
+    let (_, ours) = contents(&film);
+    assert_eq!(told["counts"], ours["messages"], "{told:#}");
 }
