@@ -199,7 +199,7 @@ pub(super) fn recordings(
     for file in files {
         let found = recorder::contents(&file, &mut bar());
         match &found {
-            Ok(found) if found.cut.is_none() && found.damaged_chunks == 0 => {}
+            Ok(found) if (found.cut.is_none() || found.in_use) && found.damaged_chunks == 0 => {}
             Ok(_) if exit == Exit::Done => exit = Exit::No,
             Ok(_) => {}
             Err(_) => exit = Exit::Failed,
@@ -267,7 +267,11 @@ fn said_of(found: &Contents) -> String {
     if found.damaged_chunks > 0 {
         lines.push(format!("{} damaged chunks", found.damaged_chunks));
     }
-    lines.extend(found.cut.iter().map(|cut| format!("not finished: {cut}")));
+    match &found.cut {
+        Some(_) if found.in_use => lines.push("is being written".into()),
+        Some(cut) => lines.push(format!("not finished: {cut}")),
+        None => {}
+    }
     lines.join("\n")
 }
 

@@ -108,6 +108,8 @@ impl Keeper {
         let recorder = self.recorder.clone();
         self.open_shelf();
         let ends = || recorder.shared.counts.ends.load(Ordering::Acquire);
+        // Before anything is taken off the tape: a file from the start has the first tick.
+        self.do_what_is_due();
         let mut last = false;
         while !last {
             // What is on the tape by the time that it is to end is taken once more.

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::{
     reader::{self, Ending, Piece, Unreadable},
+    shelf,
     topics::LAW,
 };
 use crate::operator::words;
@@ -48,6 +49,8 @@ pub struct Contents {
     pub damaged_chunks: u64,
     /// Why it ends early, if it does.
     pub cut: Option<String>,
+    /// Whether it is still being written.
+    pub in_use: bool,
 }
 
 /// A fault or an e-stop in a recording.
@@ -180,6 +183,7 @@ pub fn contents(file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Conte
     found.duration_s = last.saturating_sub(first) as f64 / 1e9;
     found.damaged_chunks = ending.damaged;
     found.cut = ending.cut;
+    found.in_use = shelf::is_in_use(file);
     Ok(found)
 }
 

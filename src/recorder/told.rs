@@ -1,6 +1,6 @@
 //! What a recording tells in words and SI units, beside the law's own words: messages as JSON.
 
-use motion::{Reply, What};
+use motion::{Limits, Reply, What};
 use reflex::{replay, tape::Entry};
 use serde_json::{Value, json};
 
@@ -31,10 +31,13 @@ impl Told {
 pub(super) fn of_tick(entry: &Entry<'_>, names: &[String]) -> Vec<Told> {
     let (seq, at_ns) = (entry.tick.0, entry.now.0);
     let Some(outcome) = replay::head(entry.outcome) else { return Vec::new() };
+    let conditions: Vec<&str> = outcome.conditions.iter().map(|it| it.rule().name).collect();
+    let limited_by: Vec<String> = outcome.limited_by.iter().take(names.len()).map(limits).collect();
     let tick = json!({
         "seq": seq,
         "at_ns": at_ns,
         "mode": words::mode(&outcome.mode),
+        "conditions": conditions,
         "early": entry.early,
         "stop": entry.stop.is_some(),
         "lateness_us": entry.lateness_ns as f64 / 1e3,
@@ -55,6 +58,7 @@ pub(super) fn of_tick(entry: &Entry<'_>, names: &[String]) -> Vec<Told> {
         "velocity_rad_or_m_per_s": state.velocity.to_vec(),
         "requested_rad_or_m": outcome.requested.to_vec(),
         "commanded_rad_or_m": outcome.commanded.to_vec(),
+        "limited_by": limited_by,
         "age_s": state.age_s.to_vec(),
     });
     let mut all = vec![Told::new(&TICK, at_ns, &tick), Told::new(&JOINTS, at_ns, &joints)];
@@ -72,6 +76,12 @@ pub(super) fn of_tick(entry: &Entry<'_>, names: &[String]) -> Vec<Told> {
         entry.replies.iter().map(|reply| Told::new(&CHUNK, at_ns, &chunk(seq, at_ns, reply))),
     );
     all
+}
+
+/// The limits that changed a set-point, `+` between them; empty if none did.
+fn limits(of: &Limits) -> String {
+    let named = Limits::NAMES.iter().filter(|(bit, _)| of.contains(*bit));
+    named.map(|(_, name)| *name).collect::<Vec<_>>().join("+")
 }
 
 fn chunk(seq: u64, at_ns: u64, reply: &Reply) -> Value {

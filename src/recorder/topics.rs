@@ -51,11 +51,12 @@ pub const LAW: Topic = Topic {
 pub const TICK: Topic = Topic {
     id: 2,
     name: "/tick",
-    what: "Every tick: its mode, how punctual it was, what came in with it, and how many entries had been lost before it.",
+    what: "Every tick: its mode, what is not as it should be, how punctual it was, what came in with it, and how many entries had been lost before it.",
     fields: &[
         ("seq", Is::Whole),
         ("at_ns", Is::Whole),
         ("mode", Is::Text),
+        ("conditions", Is::Texts),
         ("early", Is::Flag),
         ("stop", Is::Flag),
         ("lateness_us", Is::Number),
@@ -69,7 +70,7 @@ pub const TICK: Topic = Topic {
 pub const JOINTS: Topic = Topic {
     id: 3,
     name: "/state/joints",
-    what: "Every tick: what was measured, requested and commanded, in the order of `names`.",
+    what: "Every tick: what was measured, requested and commanded, and which limits made the difference, in the order of `names`.",
     fields: &[
         ("seq", Is::Whole),
         ("at_ns", Is::Whole),
@@ -81,6 +82,7 @@ pub const JOINTS: Topic = Topic {
         ("velocity_rad_or_m_per_s", Is::Numbers),
         ("requested_rad_or_m", Is::Numbers),
         ("commanded_rad_or_m", Is::Numbers),
+        ("limited_by", Is::Texts),
         ("age_s", Is::Numbers),
     ],
 };

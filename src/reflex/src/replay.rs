@@ -4,7 +4,10 @@
 //! missing it looks at nothing until the next memory, and says how many ticks that were. After a difference it goes on from
 //! the next memory too: what follows from a difference is no other one.
 
-use motion::{Controller, Drive, Joints, Mode, Nanos, Reading, Robot, TickIndex, Words};
+use motion::{
+    Controller, Drive, Fault, Joints, LimitedBy, Mode, Nanos, Reading, Robot, TickIndex, Words,
+    failsafe::Conditions,
+};
 
 use crate::tape::{self, Entry, MEMORY, ROBOT, TICK};
 
@@ -198,6 +201,12 @@ pub struct Head {
     pub commanded: Joints,
     /// What they were to be before the filter.
     pub requested: Joints,
+    /// What is wrong with the robot.
+    pub trouble: Option<Fault>,
+    /// Everything that is not as it should be.
+    pub conditions: Conditions,
+    /// Which limits changed the set-point of each joint.
+    pub limited_by: LimitedBy,
 }
 
 /// What an outcome begins with.
@@ -209,6 +218,12 @@ pub fn head(outcome: &[u64]) -> Option<Head> {
     // Of the command: drive, stop, release, the set-points.
     let drive: Drive = Words::get(from)?;
     let (_stop, _release) = (from.next_word()?, from.next_word()?);
-    let (commanded, requested) = Words::get(from)?;
-    Some(Head { mode, driven: drive == Drive::On, commanded, requested })
+    let (commanded, requested): (Joints, Joints) = Words::get(from)?;
+    let (trouble, conditions) = Words::get(from)?;
+    let mut limited_by = LimitedBy::default();
+    for limits in limited_by.iter_mut().take(requested.len()) {
+        *limits = Words::get(from)?;
+    }
+    let driven = drive == Drive::On;
+    Some(Head { mode, driven, commanded, requested, trouble, conditions, limited_by })
 }
