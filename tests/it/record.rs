@@ -18,11 +18,14 @@ use crate::{
     rig::here,
 };
 
+mod fault;
 mod trouble;
 
 /// The run that is committed: an operator's motions, a head's chunks, an e-stop in the middle of them. To be recorded anew
 /// after a change of the law: REFLEX_WRITE_RECORDING=1 cargo test --features mujoco --test it record::
 const COMMITTED: &str = "tests/data/recordings/piper_estop.mcap";
+/// Another one: a robot that is lost for a while, answers that are late or lost, corrections.
+const FAULT: &str = "tests/data/recordings/fault.mcap";
 
 /// A configuration with a `[recorder]` table, and the folder that recordings go to.
 fn recording(settings: &str) -> (TempDir, PathBuf, TempDir) {
@@ -168,9 +171,14 @@ fn a_run_with_chunks_commands_and_an_e_stop_is_the_same_once_more() {
     assert!(told.last_seq > Some(stop.seq), "{told:?}");
     assert!(told.about["why"].contains("e-stop"), "{:?}", told.about);
     assert!(told.messages["/event"] > 0 && told.messages["/command"] > 0, "{told:?}");
+    kept(black_box, COMMITTED);
+}
+
+/// Puts a recording into the checkout, if somebody wants to have it anew.
+fn kept(recording: &Path, file: &str) {
     if std::env::var_os("REFLEX_WRITE_RECORDING").is_some() {
         fs::create_dir_all(here("tests/data/recordings")).expect("a folder of the checkout");
-        fs::copy(black_box, here(COMMITTED)).expect("a file of the checkout");
+        fs::copy(recording, here(file)).expect("a file of the checkout");
     }
 }
 
@@ -202,15 +210,16 @@ fn place_of(entry: &[u64], value: f64) -> usize {
 }
 
 #[test]
-fn the_committed_run_is_the_same_once_more() {
-    let film = here(COMMITTED);
-    let (code, told) = replayed(&film);
-    let remedy = "if the law was changed on purpose, record it anew: REFLEX_WRITE_RECORDING=1, see tests/it/record.rs";
-    assert_eq!(code, Some(0), "{told:#}\n{remedy}");
-    assert!(same(&film) > 60, "{told:#}");
-    let (_, told) = contents(&film);
-    assert!(told["messages"]["/chunk"].as_u64() > Some(2), "{told:#}");
-    assert_eq!(told["faults"].as_array().map(Vec::len), Some(1), "{told:#}");
+fn the_committed_runs_are_the_same_once_more() {
+    for film in [COMMITTED, FAULT].map(here) {
+        let (code, told) = replayed(&film);
+        let remedy = "if the law was changed on purpose, record it anew: REFLEX_WRITE_RECORDING=1, see tests/it/record.rs";
+        assert_eq!(code, Some(0), "{told:#}\n{remedy}");
+        assert!(same(&film) > 60, "{told:#}");
+        let (_, told) = contents(&film);
+        assert!(told["messages"]["/chunk"].as_u64() > Some(2), "{told:#}");
+        assert_eq!(told["faults"].as_array().map(Vec::len), Some(1), "{told:#}");
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! the next memory too: what follows from a difference is no other one.
 
 use motion::{
-    Controller, Drive, Fault, Joints, LimitedBy, Mode, Nanos, Reading, Robot, TickIndex, Words,
-    failsafe::Conditions,
+    Controller, Drive, Fault, Joints, LimitedBy, Limits, MAX_JOINTS, Mode, Nanos, Reading, Robot,
+    TickIndex, Words, failsafe::Conditions,
 };
 
 use crate::tape::{self, Entry, MEMORY, ROBOT, TICK};
@@ -220,7 +220,7 @@ pub fn head(outcome: &[u64]) -> Option<Head> {
     let (_stop, _release) = (from.next_word()?, from.next_word()?);
     let (commanded, requested): (Joints, Joints) = Words::get(from)?;
     let (trouble, conditions) = Words::get(from)?;
-    let mut limited_by = LimitedBy::default();
+    let mut limited_by: LimitedBy = [Limits::default(); MAX_JOINTS];
     for limits in limited_by.iter_mut().take(requested.len()) {
         *limits = Words::get(from)?;
     }
