@@ -294,7 +294,7 @@ fn a_flipped_bit_is_the_first_difference() {
 fn another_measurement_and_another_rule_make_a_difference() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let film = here(COMMITTED);
-    // A joint that was measured elsewhere for a tick, while the robot was not driven yet: the law adopts what it sees.
+    // A joint that was not measured in a tick: that would have been a fault.
     let moved = folder.path().join("moved.mcap");
     let mut seen = None;
     changed(&film, &moved, |words| {
@@ -306,12 +306,14 @@ fn another_measurement_and_another_rule_make_a_difference() {
             let value = entry.state.position.iter().find(|value| value.abs() > 0.01);
             let value = *value.expect("it stands at its home pose");
             let at = place_of(&words[..first], value);
-            words[at] = (value + 0.01).to_bits();
+            words[at] = f64::NAN.to_bits();
         }
     });
     let (code, told) = replayed(&moved);
     assert_eq!(code, Some(1), "{told:#}");
-    assert!(told["first"]["seq"].as_u64() >= seen, "{told:#}");
+    let first = &told["first"];
+    assert_eq!((first["seq"].as_u64(), &first["field"]), (seen, &json!("mode")), "{told:#}");
+    assert!(first["now"].as_str().is_some_and(|now| now.contains("StateNotFinite")), "{told:#}");
     // The same run under a robot that may be half as fast.
     let (config, file) = written_config();
     let robot = fs::read_to_string(here("config/robots/piper.toml")).expect("it is shipped");
