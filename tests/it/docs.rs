@@ -20,7 +20,7 @@ use crate::rig::here;
 mod failsafe;
 mod keys;
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -40,6 +40,7 @@ const PAGES: [&str; 20] = [
     "docs/router.md",
     "docs/scheduling.md",
     "docs/service.md",
+    "docs/soak.md",
     "docs/zenoh.md",
 ];
 
