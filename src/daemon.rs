@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use motion::{Controller, Robot};
+use motion::{Controller, Robot, failsafe::Condition};
 use reflex::{
     Backend, Clock, Listener, Loop, Ports, Summary, Thinker,
     backend::swap::{Newcomer, Swap},
@@ -165,6 +165,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         present,
         authority: settings.daemon.authority.clone(),
     });
+    let law = switch.clone();
     // Nobody minds whether it lives: a robot does not depend on being recorded.
     let (recorder, recording) = Recorder::start(RecorderParts {
         settings: settings.daemon.recorder.clone(),
@@ -175,6 +176,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         reel,
         errands: records,
         tidings: tell.clone(),
+        disk_full: Box::new(move |is_full| law.tell(Condition::DiskFull, is_full)),
     })
     .map_err(|source| DaemonError::Thread { what: "reflex-recorder", source })?;
     let pulse = thinker.pulse();

@@ -223,7 +223,7 @@ impl Topic {
     /// The name of its schema.
     #[must_use]
     pub fn schema_name(&self) -> String {
-        format!("reflex{}.v1", self.name.replace('/', "."))
+        format!("reflex.recorded{}.v1", self.name.replace('/', "."))
     }
 
     /// The JSON schema of its messages.

@@ -224,12 +224,19 @@ impl Keeper {
 
     fn see_room(&mut self, is_short: bool) {
         self.short = is_short;
-        let is_full = is_short || self.refused;
-        self.recorder.shared.counts.disk_full.store(is_full, Ordering::Relaxed);
-        self.status.disk_full = is_full;
+        self.see_disk();
         if is_short && (self.run.is_some() || self.aftermath.is_some()) {
             self.end();
             self.trouble(&io::ErrorKind::StorageFull.into(), SHORT);
+        }
+    }
+
+    /// Tells whether the disk is full, if that is news.
+    fn see_disk(&mut self) {
+        let is_full = self.short || self.refused;
+        if std::mem::replace(&mut self.status.disk_full, is_full) != is_full {
+            self.recorder.shared.counts.disk_full.store(is_full, Ordering::Relaxed);
+            (self.parts.disk_full)(is_full);
         }
     }
 
@@ -321,8 +328,7 @@ impl Keeper {
     fn refuse(&mut self, error: &io::Error, what: &str) {
         if is_full(error) {
             self.refused = true;
-            self.status.disk_full = true;
-            self.recorder.shared.counts.disk_full.store(true, Ordering::Relaxed);
+            self.see_disk();
         }
         self.trouble(error, what);
     }
@@ -348,8 +354,7 @@ impl Keeper {
     /// The disk takes what it is given.
     fn is_well(&mut self) {
         self.refused = false;
-        self.status.disk_full = self.short;
-        self.recorder.shared.counts.disk_full.store(self.short, Ordering::Relaxed);
+        self.see_disk();
         if self.status.trouble.take().is_some() {
             tracing::info!("recording goes on");
             self.event("goes_on", "recording", None);

@@ -111,6 +111,7 @@ fn a_fault_leaves_a_black_box_that_is_the_same_once_more() {
         reel,
         errands: mpsc::channel().1,
         tidings,
+        disk_full: Box::new(|_| ()),
     })
     .expect("a thread");
     turn(tape, clock);

@@ -92,6 +92,11 @@ fn a_full_disk_stops_the_recorder_and_nothing_else() {
     let told = daemon.wait_for("state/recorder", |said| said["disk_full"] == true);
     assert!(told["trouble"].as_str().is_some_and(|why| why.contains("room")), "{told}");
     assert_eq!((&told["recording"], &told["file"]), (&json!(true), &json!(null)), "{told}");
+    // The law knows, and only tells.
+    let is_full = |said: &Value| {
+        said["conditions"].as_array().is_some_and(|it| it.contains(&json!("disk_full")))
+    };
+    daemon.wait_for("state/mode", is_full);
     let (_, told) = events.next(PATIENCE).expect("it is told");
     assert_eq!(told["outcome"], "stopped", "{told}");
     // The robot is armed and moves as ever, and no tick is lost.
@@ -110,6 +115,7 @@ fn a_full_disk_stops_the_recorder_and_nothing_else() {
     fs::remove_file(&hog).expect("it is there");
     let told = daemon.wait_for("state/recorder", |said| said["file"].is_string());
     assert_eq!((&told["disk_full"], &told["trouble"]), (&json!(false), &json!(null)), "{told}");
+    daemon.wait_for("state/mode", |said| !is_full(said));
     assert_eq!(daemon.terminate().0, Some(0));
     for film in films(place.path(), "run") {
         assert_eq!(replayed(&film).0, Some(0), "{}", film.display());
