@@ -1,6 +1,6 @@
 //! What a recording tells in words and SI units, beside the law's own words: messages as JSON.
 
-use motion::{Limits, Reply, What};
+use motion::{Joints, Limits, Reply, What};
 use reflex::{replay, tape::Entry};
 use serde_json::{Value, json};
 
@@ -87,8 +87,9 @@ fn limits(of: &Limits) -> String {
 fn chunk(seq: u64, at_ns: u64, reply: &Reply) -> Value {
     match reply {
         Reply::Chunk(chunk) => {
-            let rows: Vec<Vec<f64>> =
-                (0..).map_while(|k| chunk.step(k)).map(|row| row.to_vec()).collect();
+            let row = |(k, row): (u64, Joints)| json!({ "seq": chunk.first.0.saturating_add(k), "position_rad_or_m": row.to_vec() });
+            let rows = (0..).map_while(|k| chunk.step(k));
+            let rows: Vec<Value> = (0..).zip(rows).map(row).collect();
             json!({
                 "seq": seq,
                 "at_ns": at_ns,
@@ -98,12 +99,12 @@ fn chunk(seq: u64, at_ns: u64, reply: &Reply) -> Value {
                 "first_seq": chunk.first.0,
                 "head_sha256_head": format!("{:016x}", chunk.head.0),
                 "ends": chunk.ends,
-                "rows_rad_or_m": rows,
+                "rows": rows,
             })
         }
         Reply::Nothing { run, observed } => json!({
             "seq": seq, "at_ns": at_ns, "run": run.0, "chunk": null, "observed_seq": observed.0, "first_seq": null,
-            "head_sha256_head": null, "ends": false, "rows_rad_or_m": [],
+            "head_sha256_head": null, "ends": false, "rows": [],
         }),
     }
 }

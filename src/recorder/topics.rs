@@ -20,8 +20,10 @@ pub enum Is {
     Numbers,
     /// Texts.
     Texts,
-    /// Rows of numbers.
+    /// Rows of a chunk: each the tick that it is for, and its numbers.
     Rows,
+    /// A histogram's figures.
+    Quantiles,
     /// More fields, that are described elsewhere.
     Table,
 }
@@ -91,7 +93,7 @@ pub const CHUNK: Topic = Topic {
     id: 4,
     name: "/chunk",
     what: "A chunk, when a tick took it in (`seq`): the tick that it observed, the tick that its first row is for, and its \
-           rows, one a tick; no rows, if none could be made.",
+           `rows`, one a tick: `seq` and `position_rad_or_m`; none, if none could be made.",
     fields: &[
         ("seq", Is::Whole),
         ("at_ns", Is::Whole),
@@ -101,7 +103,7 @@ pub const CHUNK: Topic = Topic {
         ("first_seq", Is::Whole),
         ("head_sha256_head", Is::Text),
         ("ends", Is::Flag),
-        ("rows_rad_or_m", Is::Rows),
+        ("rows", Is::Rows),
     ],
 };
 /// An order.
@@ -194,8 +196,8 @@ pub const TIMING: Topic = Topic {
     what: "Once a second: what is told on `diag/timing`.",
     fields: &[
         ("at_ns", Is::Whole),
-        ("lateness", Is::Table),
-        ("execution", Is::Table),
+        ("lateness", Is::Quantiles),
+        ("execution", Is::Quantiles),
         ("ticks", Is::Whole),
         ("skipped", Is::Whole),
         ("late_chunks", Is::Whole),
@@ -239,15 +241,24 @@ impl Topic {
 impl Is {
     fn schema(self) -> Value {
         let list = |of: Value| json!({ "type": "array", "items": of });
+        let whole = || json!({ "type": "integer" });
+        let number = || json!({ "type": "number" });
+        // Viewers know neither lists of lists nor objects whose fields are not named.
+        let table = |of: Value| json!({ "type": "object", "properties": of });
         match self {
-            Self::Whole => json!({ "type": "integer" }),
-            Self::Number => json!({ "type": "number" }),
+            Self::Whole => whole(),
+            Self::Number => number(),
             Self::Text => json!({ "type": "string" }),
             Self::Flag => json!({ "type": "boolean" }),
-            Self::Numbers => list(json!({ "type": "number" })),
+            Self::Numbers => list(number()),
             Self::Texts => list(json!({ "type": "string" })),
-            Self::Rows => list(list(json!({ "type": "number" }))),
-            Self::Table => json!({ "type": "object" }),
+            Self::Rows => {
+                list(table(json!({ "seq": whole(), "position_rad_or_m": list(number()) })))
+            }
+            Self::Quantiles => table(json!({
+                "p50_us": number(), "p99_us": number(), "p99_9_us": number(), "max_us": number(),
+            })),
+            Self::Table => table(json!({})),
         }
     }
 }
@@ -317,11 +328,29 @@ mod tests {
         }
     }
 
+    /// As strict as viewers are: Foxglove Studio's reader of schemas refuses everything else, and the whole topic with it.
+    fn viewers_know(schema: &Value) {
+        match schema["type"].as_str() {
+            Some("boolean" | "string" | "number" | "integer") => {}
+            Some("object") => {
+                let fields = schema["properties"].as_object().expect("named fields");
+                fields.values().for_each(viewers_know);
+            }
+            Some("array") => {
+                assert_ne!(schema["items"]["type"], "array", "a list of lists: {schema}");
+                viewers_know(&schema["items"]);
+            }
+            other => panic!("{other:?}: {schema}"),
+        }
+    }
+
     #[test]
-    fn schemas_are_json_schemas_of_objects() {
+    fn schemas_are_json_schemas_that_viewers_know() {
+        viewers_know(&serde_json::from_str(&camera_schema()).expect("JSON"));
         for topic in TABLE.iter().filter(|topic| !topic.fields.is_empty()) {
             let schema: Value = serde_json::from_str(&topic.schema()).expect("JSON");
             assert_eq!(schema["type"], "object", "{}", topic.name);
+            viewers_know(&schema);
             assert_eq!(schema["properties"].as_object().map(Map::len), Some(topic.fields.len()));
         }
     }
