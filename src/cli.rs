@@ -15,9 +15,9 @@ mod host;
 mod ik;
 #[cfg(feature = "mujoco")]
 mod playground;
-#[cfg(feature = "mujoco")]
 mod progress;
 mod registry;
+mod replay;
 #[cfg(feature = "mujoco")]
 mod rollouts;
 #[cfg(feature = "mujoco")]
@@ -121,6 +121,7 @@ impl CliError {
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
+  reflexd replay run.mcap                  is what was recorded the same once more?
   reflexd registry validate                is every skill what the registry says?
   reflexd check                            is the arm on its bus what the robot's file says?
   reflexd doctor                           is this machine fit for real time?
@@ -186,6 +187,12 @@ enum Command {
     /// Look at TensorRT's library, in a process that has nothing to lose.
     #[command(name = "probe-tensorrt", hide = true)]
     Probe(compile::ProbeArguments),
+    /// Execute the law once more from a recording: is everything the same, to the bit?
+    Replay(replay::ReplayArguments),
+    /// What is in recordings: ticks, faults, gaps.
+    Recordings(replay::RecordingsArguments),
+    /// Finish a recording that a crash has cut off.
+    Recover(replay::RecoverArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
@@ -249,6 +256,9 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),
         Command::Probe(arguments) => compile::probe(arguments, out),
+        Command::Replay(arguments) => replay::replay(arguments, out),
+        Command::Recordings(arguments) => replay::recordings(arguments, out),
+        Command::Recover(arguments) => replay::recover(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),

@@ -7,6 +7,7 @@ mod arms;
 mod authority;
 mod inference;
 mod piper;
+mod recorder;
 mod robot;
 mod router;
 mod swap;
@@ -20,6 +21,7 @@ pub use arms::{ArmSettings, Calibration, Correction};
 pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
+pub use recorder::RecorderSettings;
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
 pub use swap::SwapSettings;
@@ -110,6 +112,9 @@ pub struct DaemonSettings {
     pub registry: Option<PathBuf>,
     /// Who makes decisions of instructions; absent: nobody does.
     pub router: Option<RouterSettings>,
+    /// What is written down.
+    #[serde(default)]
+    pub recorder: RecorderSettings,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,
@@ -288,6 +293,7 @@ impl Settings {
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
         daemon.inference.resolve(folder);
+        daemon.recorder.resolve(folder);
         if let Some(router) = &mut daemon.router {
             router.resolve(folder);
         }
@@ -303,6 +309,7 @@ impl Settings {
         };
         let daemon = &self.daemon;
         daemon.inference.check(&self.file)?;
+        daemon.recorder.check(&self.file, daemon.cameras.iter().map(|camera| &camera.name))?;
         daemon.authority.check(&self.file)?;
         if let Some(router) = &daemon.router {
             router.check(&self.file)?;

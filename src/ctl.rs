@@ -131,6 +131,13 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             show::registry(&told, cli.json, out)?;
             Exit::Accepted
         }
+        Act::Record(args::RecordAct::Status) => {
+            let told = client
+                .ask("state/recorder", &Value::Null)
+                .map_err(|error| unknown_robot(cli, &client, error))?;
+            show::value(&told, cli.json, out)?;
+            Exit::Accepted
+        }
         Act::Lease { act: Some(args::LeaseAct::Status), .. } => {
             let told = client
                 .ask("state/lease", &Value::Null)

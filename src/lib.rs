@@ -25,6 +25,8 @@ pub mod gallery;
 pub mod picture;
 pub mod telemetry;
 
+pub mod recorder;
+
 pub mod daemon;
 #[cfg(feature = "mujoco")]
 pub mod evaluation;

@@ -21,6 +21,7 @@ mod messages;
 mod poses;
 mod probe;
 mod publish;
+mod record;
 mod sender;
 mod server;
 mod session;

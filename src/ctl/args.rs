@@ -191,6 +191,13 @@ pub(super) enum Act {
                             reflexctl registry promote pick_up"
     )]
     Registry(RegistryAct),
+    /// Record what happens, on the daemon's machine.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  reflexctl record start\n  reflexctl record status\n  \
+                            reflexctl record black-box"
+    )]
+    Record(RecordAct),
     /// Let another backend carry out the commands, while the robot holds.
     #[command(after_help = "Examples:\n  reflexctl backend mujoco --from-present\n  \
                             reflexctl backend loopback --keep-shadow")]
@@ -288,6 +295,18 @@ pub(super) enum RegistryAct {
         /// The skill.
         skill: String,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum RecordAct {
+    /// Everything, from now on.
+    Start,
+    /// No more.
+    Stop,
+    /// How the recorder is.
+    Status,
+    /// The last 2,000 ticks, now.
+    BlackBox,
 }
 
 /// What a robot is doing.
@@ -449,7 +468,7 @@ impl Cli {
         // Loading and proving heads takes its time, as motors do that have to take hold first, and a robot that is opened.
         let is_slow = matches!(
             self.act,
-            Act::Registry(_) | Act::Arm | Act::Backend { .. } | Act::Shadow { .. }
+            Act::Registry(_) | Act::Arm | Act::Record(_) | Act::Backend { .. } | Act::Shadow { .. }
         );
         let least_ms = if is_slow { 10_000 } else { 0 };
         let longer = self.timeout_ms > least_ms;

@@ -17,6 +17,7 @@ use crate::{
     config::Settings,
     decision::{Decision, Verdict},
     operator::{Answer, Command, Desk, Heard, Present, Question, words},
+    recorder::Recorder,
     router::{Embedded, Instruction, Thing},
     skill::registry::report,
     telemetry::Tidings,
@@ -44,6 +45,7 @@ pub struct Reception {
     info: Arc<Info>,
     refused: Arc<AtomicU64>,
     instructions: RouterDesk,
+    recorder: Recorder,
 }
 
 impl Reception {
@@ -51,16 +53,22 @@ impl Reception {
         desk: Desk,
         clock: Clock,
         tidings: mpsc::Sender<Tidings>,
-        (info, instructions): (Info, RouterDesk),
+        (info, instructions, recorder): (Info, RouterDesk, Recorder),
     ) -> Self {
         let refused = desk.refused_messages();
-        Self { desk, clock, tidings, info: Arc::new(info), refused, instructions }
+        Self { desk, clock, tidings, info: Arc::new(info), refused, instructions, recorder }
     }
 
     /// Where things are, as the daemon's own simulator tells.
     #[cfg(feature = "mujoco")]
     pub(super) fn see(&self, things: Vec<Thing>) {
         self.instructions.see(things);
+    }
+
+    /// Who writes down what happens.
+    #[cfg(feature = "mujoco")]
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// A line of the audit trail, for the log and for whoever listens.
@@ -92,7 +100,8 @@ impl House for Reception {
             Command::Lease(_) => ("lease", "lease".to_owned()),
             command => ("command", format!("cmd/{}", command.name())),
         };
-        let answer = self.desk.command(command, who).await;
+        let answer = self.desk.command(command.clone(), who).await;
+        self.recorder.commanded(&command, who, &answer);
         let news = answer.changed.first().filter(|_| kind == "lease");
         let what = news.map_or_else(|| what.clone(), |news| format!("{what}: {news}"));
         self.note(kind, who, &key, what, answer.reason.clone());
@@ -123,6 +132,7 @@ impl House for Reception {
                 verdict
             }
         };
+        self.recorder.decided(&decision, who, &verdict);
         let reason = match &verdict {
             Verdict::Accepted { .. } => None,
             Verdict::Refused { reason } => Some(reason.clone()),

@@ -39,6 +39,7 @@ mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
 mod python;
+mod record;
 mod registry;
 mod reload;
 mod router;

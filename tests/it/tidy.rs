@@ -163,6 +163,8 @@ fn every_foreign_crate_has_its_door() {
         ("font8x8", &["src/picture.rs"]),
         ("sd_notify", &["src/daemon/watchdog.rs"]),
         ("sha2", &["src/head/file.rs"]),
+        ("mcap", &["src/recorder/reader.rs", "src/recorder/writer.rs"]),
+        ("rustix", &["src/recorder/shelf.rs"]),
         (
             "hdrhistogram",
             &["src/telemetry.rs", "src/head/bench.rs", "src/skill/registry/shadow.rs"],
@@ -228,6 +230,7 @@ fn only_these_files_read_the_wall_clock() {
         "src/evaluation.rs",
         "src/head/bench.rs",
         "src/head/proof.rs",
+        "src/recorder/wall.rs",
         "src/wire/client.rs",
     ];
     assert_eq!(found, set(&known), "everything else has its time from `reflex::Clock`");

@@ -190,8 +190,9 @@ fn who_comes_late_sees_the_present() {
     assert_eq!(said("diag/timing")["ticks"], 41);
     assert_eq!(said("info/version")["name"], "reflexd");
     assert!(said("info/config")["error"].is_string());
-    // Nobody has said anything yet, nor who acts and shadows: `state/instruction`, `state/backend`, `state/shadow` answer that.
-    assert_eq!(late.ask_all(&key("state/*"), None).len(), 11, "all of it at once");
+    // Nobody has said anything yet, nor who acts, shadows and records: `state/instruction`, `state/backend`, `state/shadow` and
+    // `state/recorder` answer that.
+    assert_eq!(late.ask_all(&key("state/*"), None).len(), 12, "all of it at once");
 }
 
 #[test]
