@@ -95,6 +95,8 @@ impl CliError {
             | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
+                | DaemonError::Key(_)
+                | DaemonError::Seal(_)
                 | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Router(_)
@@ -250,6 +252,7 @@ fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, Cl
     let mut settings = Settings::load_as(&arguments.config.config, arguments.backend)?;
     if !arguments.listen.is_empty() {
         settings.daemon.zenoh.listen.clone_from(&arguments.listen);
+        settings.check()?;
     }
     let timing = daemon::run(&settings)?;
     writeln!(out, "{}", json(&timing)?)?;

@@ -9,6 +9,7 @@ mod inference;
 mod piper;
 mod robot;
 mod router;
+mod security;
 mod swap;
 mod workspace;
 
@@ -16,12 +17,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::security::Tls;
+
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
+pub use security::{CredentialsFile, Plaintext, SecuritySettings, Shown, is_open};
 pub use swap::SwapSettings;
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
@@ -100,6 +104,9 @@ pub struct DaemonSettings {
     /// Where zenoh listens and connects.
     #[serde(default)]
     pub zenoh: ZenohSettings,
+    /// Who may do what, and how it is known who speaks.
+    #[serde(default)]
+    pub security: SecuritySettings,
     /// Who may command.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -211,12 +218,15 @@ pub struct ZenohSettings {
     pub listen: Vec<String>,
     /// Endpoints to connect to.
     pub connect: Vec<String>,
+    /// The robot's certificate, for `tls/` endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 impl Default for ZenohSettings {
     /// This host only: who opens a robot to a network says so.
     fn default() -> Self {
-        Self { listen: vec!["tcp/127.0.0.1:7447".into()], connect: Vec::new() }
+        Self { listen: vec!["tcp/127.0.0.1:7447".into()], connect: Vec::new(), tls: None }
     }
 }
 
@@ -288,6 +298,10 @@ impl Settings {
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
         daemon.inference.resolve(folder);
+        daemon.security.resolve(folder);
+        if let Some(tls) = &mut daemon.zenoh.tls {
+            tls.resolve(folder);
+        }
         if let Some(router) = &mut daemon.router {
             router.resolve(folder);
         }
@@ -297,13 +311,18 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether all of it makes sense together: to be asked again when something of it was changed.
+    ///
+    /// # Errors
+    /// The first thing that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key: &str, value: &dyn std::fmt::Debug, remedy: &str| {
             Err(ConfigError::value(&self.file, key, value, remedy))
         };
         let daemon = &self.daemon;
         daemon.inference.check(&self.file)?;
         daemon.authority.check(&self.file)?;
+        daemon.check_security(&self.file)?;
         if let Some(router) = &daemon.router {
             router.check(&self.file)?;
         }

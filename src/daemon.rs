@@ -325,11 +325,21 @@ fn spawn<T: Send + 'static>(
 
 fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Wire, DaemonError> {
     let _inside = runtime.enter();
+    for warning in settings.daemon.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(tls) = &settings.daemon.zenoh.tls {
+        tls.check()?;
+    }
+    let gatekeeping = settings.daemon.security.gatekeeping()?;
     Ok(Wire::open(&WireSettings {
         robot: settings.robot_settings.name.clone(),
         listen: settings.daemon.zenoh.listen.clone(),
         connect: settings.daemon.zenoh.connect.clone(),
         scouting: false,
+        tls: settings.daemon.zenoh.tls.clone(),
+        roster: settings.daemon.security.roster(),
+        gatekeeping,
     })?)
 }
 

@@ -12,18 +12,22 @@ use std::{
 use tokio::runtime::{Handle, RuntimeFlavor};
 use zenoh::{
     Session, Wait,
+    bytes::ZBytes,
     query::Query,
     sample::{Locality, Sample, SampleKind, SourceInfo},
+    session::ZenohId,
 };
 
 use super::{
     CommandAnswer, DecisionAnswer, HeardAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service,
-    Shape, TABLE, Wire, WireError, heard,
+    Shape, TABLE, Wire, WireError,
+    gate::{Gate, Letter},
+    heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
     messages,
     publish::{Door, Newest, json_of, locked},
-    sender::Peek,
+    sender::{NOBODY, Peek, QUIET_SN},
     state,
 };
 use crate::{decision::Verdict, operator::Heard};
@@ -47,7 +51,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 struct Message {
     key: &'static Key,
     payload: Vec<u8>,
-    session: Option<String>,
+    session: Option<ZenohId>,
+    /// Whether the session is to be told of beside a name.
+    names_session: bool,
+    /// Who signed it, if that was proved.
+    signer: Option<String>,
     query: Option<Query>,
 }
 
@@ -58,6 +66,7 @@ struct Hall<H> {
     keys: Keys,
     shape: Arc<Shape>,
     newest: Newest,
+    gate: Gate,
     /// Messages that nobody is answered for and that made no sense.
     nonsense: Arc<AtomicU64>,
 }
@@ -67,7 +76,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
     if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
         return Err(WireError::NoRuntime);
     }
-    let Wire { session, keys } = wire;
+    let Wire { session, keys, gate } = wire;
     let newest = Newest::default();
     let shape = Arc::new(shape);
     let hall = Hall {
@@ -75,6 +84,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
         keys: keys.clone(),
         shape: shape.clone(),
         newest: newest.clone(),
+        gate,
         nonsense: Arc::default(),
     };
     let commands = Lane::open(&runtime, COMMANDS_AT_ONCE, work(&hall, Hall::obey));
@@ -221,6 +231,10 @@ type BoxedWork = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<H: House> Hall<H> {
     fn admit_query(&self, key: &'static Key, query: Query, lane: &Lane<Message>) {
+        let session = query.source_info().map(zid);
+        if !self.gate.has_room(key, session) && !may_crowd(key) {
+            return self.crowded(key, session, Some(&query));
+        }
         let why_not = if query.key_expr().as_str() != self.keys.full(key.name) {
             // Someone who looks around with `reflex/**` must not arm a robot.
             Some("a wildcard commands nothing: name the key")
@@ -230,14 +244,19 @@ impl<H: House> Hall<H> {
             None
         };
         let bytes = query.payload().map_or(0, |payload| payload.len());
-        let payload = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
-        let payload = payload.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
-        let session = query.source_info().map(zid);
-        let message = Message { key, payload, session, query: Some(query) };
-        self.admit(message, bytes, why_not, lane);
+        let payload = query.payload().map_or_else(Vec::new, small);
+        let attachment = query.attachment().map_or_else(Vec::new, small);
+        let names_session = query.source_info().is_some_and(names_session);
+        let query = Some(query);
+        let message = Message { key, payload, session, names_session, signer: None, query };
+        self.admit(message, (bytes, &attachment), why_not, lane);
     }
 
     fn admit_put(&self, key: &'static Key, sample: &Sample, lane: &Lane<Message>) {
+        let session = sample.source_info().map(zid);
+        if !self.gate.has_room(key, session) && !may_crowd(key) {
+            return self.crowded(key, session, None);
+        }
         let why_not = if sample.key_expr().as_str() != self.keys.full(key.name) {
             Some("a wildcard commands nothing: name the key")
         } else if sample.kind() == SampleKind::Delete {
@@ -247,22 +266,50 @@ impl<H: House> Hall<H> {
             None
         };
         let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX {
-            Vec::new()
-        } else {
-            sample.payload().to_bytes().into_owned()
-        };
-        let session = sample.source_info().map(zid);
-        self.admit(Message { key, payload, session, query: None }, bytes, why_not, lane);
+        let payload = small(sample.payload());
+        let attachment = sample.attachment().map_or_else(Vec::new, small);
+        let names_session = sample.source_info().is_some_and(names_session);
+        let message = Message { key, payload, session, names_session, signer: None, query: None };
+        self.admit(message, (bytes, &attachment), why_not, lane);
     }
 
-    fn admit(&self, message: Message, bytes: usize, why_not: Option<&str>, lane: &Lane<Message>) {
+    fn admit(
+        &self,
+        mut message: Message,
+        (bytes, attachment): (usize, &[u8]),
+        why_not: Option<&str>,
+        lane: &Lane<Message>,
+    ) {
         if let Some(reason) = why_not {
-            self.refuse(&message, reason);
-        } else if bytes > MESSAGE_BYTES_MAX {
-            self.refuse(&message, &messages::BadMessage::Oversized(bytes).to_string());
-        } else if let Err(message) = lane.offer(message) {
+            return self.refuse(&message, reason);
+        }
+        if bytes > MESSAGE_BYTES_MAX {
+            return self.refuse(&message, &messages::BadMessage::Oversized(bytes).to_string());
+        }
+        let (key, session) = (message.key, message.session);
+        let full = self.keys.full(key.name);
+        let letter = Letter { key, full: &full, payload: &message.payload, attachment, session };
+        match self.gate.prove(letter) {
+            Ok(proved) => message.signer = proved.signer,
+            Err(reason) => return self.refuse(&message, &reason),
+        }
+        let offered =
+            if may_crowd(key) { lane.offer_calming(message) } else { lane.offer(message) };
+        if let Err(message) = offered {
             self.refuse(&message, "busy: too many messages are waiting; try again");
+        }
+    }
+
+    /// More than a key takes: it is not even read.
+    fn crowded(&self, key: &'static Key, session: Option<ZenohId>, query: Option<&Query>) {
+        let who = || session.map_or_else(|| NOBODY.to_owned(), |session| session.to_string());
+        if self.house.crowded_out(key.name, who)
+            && let Some(query) = query
+        {
+            // Who is not told each time is told by the silence: a query that is dropped ends without an answer.
+            let reason =
+                serde_json::json!({ "reason": "too many messages on this key: send less" });
+            let _ = query.reply_err(reason.to_string()).encoding(json_of(ANSWER_SCHEMA)).wait();
         }
     }
 
@@ -312,17 +359,27 @@ impl<H: House> Hall<H> {
             return;
         }
         let session = sample.source_info().map(zid);
-        let read = || {
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, None);
+        }
+        let named = sample.source_info().filter(|source| names_session(source)).and(session);
+        let named = named.map(|session| session.to_string());
+        let read = || -> Result<(), String> {
             if bytes > MESSAGE_BYTES_MAX {
-                return Err(messages::BadMessage::Oversized(bytes));
+                return Err(messages::BadMessage::Oversized(bytes).to_string());
             }
             let payload = sample.payload().to_bytes();
+            let attachment = sample.attachment().map_or_else(Vec::new, small);
+            let full = sample.key_expr().as_str();
+            let letter = Letter { key, full, payload: &payload, attachment: &attachment, session };
+            let proved = self.gate.prove(letter)?;
+            let words = |bad: messages::BadMessage| bad.to_string();
             if key.kind == Kind::Fed {
-                let said = sample.attachment().map(|said| said.to_bytes()).unwrap_or_default();
-                self.house.embedded(heard::embedded(&payload, &said)?);
+                let said = proved.said.map_or(attachment, String::into_bytes);
+                self.house.embedded(heard::embedded(&payload, &said).map_err(words)?);
             } else {
-                let who = Peek::at(&payload).who(session.as_deref());
-                self.house.told_of(heard::objects(&payload)?, &who);
+                let who = proved.signer.unwrap_or_else(|| Peek::at(&payload).who(named.as_deref()));
+                self.house.told_of(heard::objects(&payload).map_err(words)?, &who);
             }
             Ok(())
         };
@@ -331,7 +388,7 @@ impl<H: House> Hall<H> {
             // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
             if count.is_power_of_two() {
                 let reason = format!("{bad} ({count} such messages so far)");
-                let who = session.as_deref().unwrap_or("unknown");
+                let who = named.as_deref().unwrap_or(NOBODY);
                 self.house.refused_message(who, &self.keys.full(key.name), &reason);
             }
         }
@@ -350,11 +407,12 @@ impl<H: House> Hall<H> {
 
     fn stop_by_query(&self, key: &'static Key, query: Query) {
         let bytes = query.payload().map_or(0, |payload| payload.len());
-        let read = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
-        let payload = read.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
+        let payload = query.payload().map_or_else(Vec::new, small);
         let asked = query.key_expr().as_str().to_owned();
         let session = query.source_info().map(zid);
-        let message = Message { key, payload, session, query: Some(query) };
+        let names_session = query.source_info().is_some_and(names_session);
+        let query = Some(query);
+        let message = Message { key, payload, session, names_session, signer: None, query };
         // `reflex/*/cmd/estop` means it; `reflex/**` looks around.
         if asked.ends_with("/cmd/estop") {
             self.stop(&message, bytes);
@@ -365,13 +423,11 @@ impl<H: House> Hall<H> {
 
     fn stop_by_put(&self, key: &'static Key, sample: &Sample) {
         let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX {
-            Vec::new()
-        } else {
-            sample.payload().to_bytes().into_owned()
-        };
+        let payload = small(sample.payload());
         let session = sample.source_info().map(zid);
-        self.stop(&Message { key, payload, session, query: None }, bytes);
+        let names_session = sample.source_info().is_some_and(names_session);
+        let message = Message { key, payload, session, names_session, signer: None, query: None };
+        self.stop(&message, bytes);
     }
 
     /// Latches first; what was wrong with the message is told afterwards.
@@ -397,6 +453,10 @@ impl<H: House> Hall<H> {
 
     /// Answers a question about the present.
     fn tell(&self, key: &'static Key, query: &Query) {
+        let session = query.source_info().map(zid);
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, Some(query));
+        }
         let full = self.keys.full(key.name);
         let known = match key.name.strip_prefix("info/") {
             Some(what) => self.house.info(what).map(|info| state::encode(&info)),
@@ -452,11 +512,32 @@ impl<H: House> Hall<H> {
 }
 
 impl Message {
+    /// Who signed it, or else who it says that it is from.
     fn who(&self) -> String {
-        Peek::at(&self.payload).who(self.session.as_deref())
+        let claimed = || {
+            let session = self.session.filter(|_| self.names_session);
+            let session = session.map(|session| session.to_string());
+            Peek::at(&self.payload).who(session.as_deref())
+        };
+        self.signer.clone().unwrap_or_else(claimed)
     }
 }
 
-fn zid(source: &SourceInfo) -> String {
-    source.source_id().zid().to_string()
+/// Whether a key is taken even where there is no room: what calms a robot must not be kept out by a crowd, and twice is
+/// no more than once.
+fn may_crowd(key: &Key) -> bool {
+    matches!(key.name, "cmd/hold" | "cmd/disarm")
+}
+
+/// What is not too large to be read; nothing of what is.
+fn small(bytes: &ZBytes) -> Vec<u8> {
+    if bytes.len() > MESSAGE_BYTES_MAX { Vec::new() } else { bytes.to_bytes().into_owned() }
+}
+
+fn names_session(source: &SourceInfo) -> bool {
+    source.source_sn() != QUIET_SN
+}
+
+fn zid(source: &SourceInfo) -> ZenohId {
+    source.source_id().zid()
 }

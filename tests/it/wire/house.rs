@@ -1,6 +1,7 @@
 //! A house that writes down what it is asked, and a client that can send anything.
 
 use std::{
+    collections::BTreeMap,
     future::pending,
     net::TcpListener,
     sync::{
@@ -38,6 +39,8 @@ pub(crate) struct Diary {
     pub(crate) router: Vec<bool>,
     /// Who, key, reason.
     pub(crate) refused: Vec<(String, String, String)>,
+    /// How many on each key were not even read.
+    pub(crate) crowded: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Default)]
@@ -115,6 +118,11 @@ impl House for FakeHouse {
 
     fn refused_message(&self, who: &str, key: &str, reason: &str) {
         self.diary().refused.push((who.into(), key.into(), reason.into()));
+    }
+
+    fn crowded_out(&self, key: &'static str, _who: impl Fn() -> String) -> bool {
+        *self.diary().crowded.entry(key).or_default() += 1;
+        true
     }
 }
 
