@@ -220,6 +220,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonError> {
     let head = settings.daemon.router.as_ref().and_then(|router| router.head.as_deref());
     let Some(file) = head else { return Ok(None) };
+    // A file that cannot be read is told of by whoever loads it.
+    if let Ok(sha256) = crate::head::digest_of_file(file) {
+        settings.daemon.security.seal()?.check(file, &sha256)?;
+    }
     let body = crate::action::Body::load(&settings.robot_settings)?;
     Ok(Some(RouterHead::load(file, &body, engine(settings)?)?))
 }

@@ -92,6 +92,7 @@ impl From<LoadError> for DaemonError {
             LoadError::Config(error) => Self::Config(error),
             LoadError::Head(error) => Self::Head(error),
             LoadError::Engine(error) => Self::Engine(error),
+            LoadError::Seal(error) => Self::Seal(error),
         }
     }
 }
