@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod acl;
 mod check;
 mod compile;
 #[cfg(feature = "mujoco")]
@@ -182,6 +183,8 @@ enum Command {
     Doctor(host::DoctorArguments),
     /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
     Check(check::CheckArguments),
+    /// Print who may send what, as zenoh's access control: of this daemon, or for a zenoh router in between.
+    Acl(acl::AclArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -240,6 +243,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),
+        Command::Acl(arguments) => acl::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;

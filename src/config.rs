@@ -219,7 +219,6 @@ pub struct ZenohSettings {
     /// Endpoints to connect to.
     pub connect: Vec<String>,
     /// The robot's certificate, for `tls/` endpoints.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 }
 

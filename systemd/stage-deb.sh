@@ -7,7 +7,7 @@ stage=target/deb
 rm -rf "$stage"
 mkdir -p "$stage"/etc/robots "$stage"/share/models "$stage"/lib
 
-for file in daemon.toml fireboy.toml; do
+for file in daemon.toml fireboy.toml secure.toml; do
     sed 's,"\.\./models/,"/usr/share/reflexd/models/,' "config/$file" >"$stage/etc/$file"
 done
 for file in config/robots/*.toml; do
