@@ -51,6 +51,12 @@ impl Key {
         )
     }
 
+    /// Whether it only ever calms a robot: some of it is taken whoever crowds the key, for twice is no more than once.
+    #[must_use]
+    pub fn calms(&self) -> bool {
+        matches!(self.name, "cmd/hold" | "cmd/disarm")
+    }
+
     /// How much of it is taken; nothing is said of keys that nobody sends to, and of the e-stop, which always counts.
     #[must_use]
     pub const fn limit(&self) -> Option<Limit> {

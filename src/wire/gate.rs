@@ -17,6 +17,9 @@ use crate::security::{Bad, Gatekeeping, Nonces, Role, Signatures, Signed, wall_c
 const VERIFIED: (&str, Limit) =
     ("verification", Limit { per_session_hz: 200, burst: 200, all_hz: 1000 });
 
+/// What calms a robot has room beyond its limit, shared by everybody: whoever floods a key with it has it carried out.
+const CALMING: (&str, Limit) = ("calming", Limit { per_session_hz: 200, burst: 50, all_hz: 200 });
+
 /// Clones are one.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
@@ -59,7 +62,11 @@ impl Gate {
     /// Whether there is room for one more message on a key.
     pub(super) fn has_room(&self, key: &'static Key, session: Option<ZenohId>) -> bool {
         let Some(limit) = key.limit() else { return true };
-        locked(&self.inner.buckets).take(key.name, session, limit, monotonic_now().0)
+        let mut buckets = locked(&self.inner.buckets);
+        let now_ns = monotonic_now().0;
+        let (what, more) = CALMING;
+        buckets.take(key.name, session, limit, now_ns)
+            || (key.calms() && buckets.take(what, None, more, now_ns))
     }
 
     /// Who it is from; why it is not taken, in words.

@@ -56,6 +56,8 @@ struct Message {
     names_session: bool,
     /// Who signed it, if that was proved.
     signer: Option<String>,
+    /// Whether it was not proved although it had to be: whom it names is only named.
+    is_doubted: bool,
     query: Option<Query>,
 }
 
@@ -232,7 +234,7 @@ type BoxedWork = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 impl<H: House> Hall<H> {
     fn admit_query(&self, key: &'static Key, query: Query, lane: &Lane<Message>) {
         let session = query.source_info().map(zid);
-        if !self.gate.has_room(key, session) && !may_crowd(key) {
+        if !self.gate.has_room(key, session) {
             return self.crowded(key, session, Some(&query));
         }
         let why_not = if query.key_expr().as_str() != self.keys.full(key.name) {
@@ -248,13 +250,21 @@ impl<H: House> Hall<H> {
         let attachment = query.attachment().map_or_else(Vec::new, small);
         let names_session = query.source_info().is_some_and(names_session);
         let query = Some(query);
-        let message = Message { key, payload, session, names_session, signer: None, query };
+        let message = Message {
+            key,
+            payload,
+            session,
+            names_session,
+            signer: None,
+            is_doubted: false,
+            query,
+        };
         self.admit(message, (bytes, &attachment), why_not, lane);
     }
 
     fn admit_put(&self, key: &'static Key, sample: &Sample, lane: &Lane<Message>) {
         let session = sample.source_info().map(zid);
-        if !self.gate.has_room(key, session) && !may_crowd(key) {
+        if !self.gate.has_room(key, session) {
             return self.crowded(key, session, None);
         }
         let why_not = if sample.key_expr().as_str() != self.keys.full(key.name) {
@@ -269,7 +279,15 @@ impl<H: House> Hall<H> {
         let payload = small(sample.payload());
         let attachment = sample.attachment().map_or_else(Vec::new, small);
         let names_session = sample.source_info().is_some_and(names_session);
-        let message = Message { key, payload, session, names_session, signer: None, query: None };
+        let message = Message {
+            key,
+            payload,
+            session,
+            names_session,
+            signer: None,
+            is_doubted: false,
+            query: None,
+        };
         self.admit(message, (bytes, &attachment), why_not, lane);
     }
 
@@ -291,10 +309,12 @@ impl<H: House> Hall<H> {
         let letter = Letter { key, full: &full, payload: &message.payload, attachment, session };
         match self.gate.prove(letter) {
             Ok(proved) => message.signer = proved.signer,
-            Err(reason) => return self.refuse(&message, &reason),
+            Err(reason) => {
+                message.is_doubted = true;
+                return self.refuse(&message, &reason);
+            }
         }
-        let offered =
-            if may_crowd(key) { lane.offer_calming(message) } else { lane.offer(message) };
+        let offered = if key.calms() { lane.offer_calming(message) } else { lane.offer(message) };
         if let Err(message) = offered {
             self.refuse(&message, "busy: too many messages are waiting; try again");
         }
@@ -412,7 +432,15 @@ impl<H: House> Hall<H> {
         let session = query.source_info().map(zid);
         let names_session = query.source_info().is_some_and(names_session);
         let query = Some(query);
-        let message = Message { key, payload, session, names_session, signer: None, query };
+        let message = Message {
+            key,
+            payload,
+            session,
+            names_session,
+            signer: None,
+            is_doubted: false,
+            query,
+        };
         // `reflex/*/cmd/estop` means it; `reflex/**` looks around.
         if asked.ends_with("/cmd/estop") {
             self.stop(&message, bytes);
@@ -426,7 +454,15 @@ impl<H: House> Hall<H> {
         let payload = small(sample.payload());
         let session = sample.source_info().map(zid);
         let names_session = sample.source_info().is_some_and(names_session);
-        let message = Message { key, payload, session, names_session, signer: None, query: None };
+        let message = Message {
+            key,
+            payload,
+            session,
+            names_session,
+            signer: None,
+            is_doubted: false,
+            query: None,
+        };
         self.stop(&message, bytes);
     }
 
@@ -517,16 +553,11 @@ impl Message {
         let claimed = || {
             let session = self.session.filter(|_| self.names_session);
             let session = session.map(|session| session.to_string());
-            Peek::at(&self.payload).who(session.as_deref())
+            let who = Peek::at(&self.payload).who(session.as_deref());
+            if self.is_doubted { format!("{who} (not proved)") } else { who }
         };
         self.signer.clone().unwrap_or_else(claimed)
     }
-}
-
-/// Whether a key is taken even where there is no room: what calms a robot must not be kept out by a crowd, and twice is
-/// no more than once.
-fn may_crowd(key: &Key) -> bool {
-    matches!(key.name, "cmd/hold" | "cmd/disarm")
 }
 
 /// What is not too large to be read; nothing of what is.

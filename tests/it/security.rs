@@ -1,6 +1,7 @@
 //! Who may do what, with real processes: certificates of the product's own making, a daemon, clients of every role, and a
 //! zenoh router in between that lets everybody through. What counts is what reaches the robot: its mode, and its audit trail.
 
+mod heads;
 mod rig;
 
 use std::{process::Command, time::Duration};
@@ -217,6 +218,49 @@ fn a_hop_that_lets_everybody_through_forges_nothing() {
 }
 
 #[test]
+fn a_hop_that_has_the_rules_keeps_them() {
+    let pki = Pki::make();
+    let daemon = Guarded::start(&pki, "hops = [\"hop-lab\"]\n");
+    let hop = Hop::with_rules(&pki, &daemon);
+    let [ada, wall] = ["operator-ada", "viewer-wall"].map(|name| hop.person(&pki, name));
+    daemon.wait_for_mode(&wall, "disarmed");
+    wall.put(&key("cmd/arm"), command("viewer-wall").as_bytes());
+    assert!(wall.ask(&key("cmd/arm"), command("viewer-wall").as_bytes()).is_empty());
+    assert_eq!(daemon.mode(&ada), "disarmed");
+    let answers = ada.ask(&key("cmd/arm"), command("operator-ada").as_bytes());
+    assert_eq!((answers.len(), &answers[0]["accepted"]), (1, &json!(true)), "{answers:?}");
+    wall.put(&key("cmd/estop"), command("viewer-wall").as_bytes());
+    daemon.wait_for_mode(&ada, "estopped");
+}
+
+#[test]
+fn a_real_robot_is_not_commanded_in_plaintext_by_accident() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("daemon.toml");
+    let robot = crate::rig::here("config/robots/piper.toml").display().to_string();
+    let write = |more: &str| {
+        let text = format!("robot = {robot:?}\nbackend = \"piper\"\n{more}");
+        std::fs::write(&file, text).expect("a temporary file");
+    };
+    write("");
+    let (code, told) = crate::daemon::fail_to_start(&file, "tcp/0.0.0.0:0", &[]);
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("zenoh.listen") && told.contains("security.plaintext"), "{told}");
+    // Only looked at: nobody knows what is on this machine's bus.
+    let look = |more: &str| {
+        write(more);
+        crate::daemon::run(&["config", "--config", &file.display().to_string()])
+    };
+    let open = "[zenoh]\nlisten = [\"tcp/0.0.0.0:7447\"]\n";
+    assert_eq!(look(open).status.code(), Some(4));
+    let relayed = "[zenoh]\nconnect = [\"tcp/10.0.0.1:7447\"]\n";
+    assert_eq!(look(relayed).status.code(), Some(4));
+    let meant = look(&format!("{open}[security]\nplaintext = \"anywhere\"\n"));
+    assert_eq!(meant.status.code(), Some(0), "it was said that it is meant: {meant:?}");
+    assert_eq!(look("").status.code(), Some(0));
+}
+
+#[test]
 fn who_has_a_key_is_believed_only_with_it() {
     let pki = Pki::make();
     let daemon = Guarded::start(&pki, &format!("keys = {:?}\n", pki.file("keys")));
@@ -246,6 +290,29 @@ fn a_daemon_that_lacks_a_key_or_a_list_does_not_start() {
     let (code, why) = told("trainers = [\"operator-ada\"]\n");
     assert!(code == Some(4) && why.contains("one role"), "{why}");
     assert!(Role::ALL.len() == 5, "every role has a list");
+}
+
+#[test]
+fn certs_says_what_it_made_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let certs = |args: &[&str]| {
+        let mut reflexctl = Command::new(env!("CARGO_BIN_EXE_reflexctl"));
+        let reflexctl = reflexctl.args(["certs", "--out"]).arg(folder.path()).args(args);
+        reflexctl.output().expect("reflexctl was built")
+    };
+    let made = certs(&["--operator", "ada", "--operator", "bob", "--days", "7", "--json"]);
+    let told: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let files = told["made"].as_array().expect("a list");
+    assert_eq!((&told["test"], &told["days"]), (&json!(true), &json!(7)));
+    // An authority and a robot of two files each; of each operator certificate, two keys, public key and credentials.
+    assert_eq!(files.len(), 4 + 2 * 5, "{files:#?}");
+    let again = certs(&["--operator", "ada"]);
+    assert_eq!(again.status.code(), Some(2), "{again:?}");
+    assert!(text(&again.stderr).contains("nothing was written"), "{again:?}");
+    let more = certs(&["--viewer", "wall"]);
+    assert!(more.status.success() && text(&more.stdout).contains("TEST PKI"), "{more:?}");
+    assert!(certs(&["--operator", "ada", "--force"]).status.success());
+    assert_eq!(certs(&["--operator", "a/b"]).status.code(), Some(2));
 }
 
 /// Not a test: the process of a zenoh router, for [`Hop`].

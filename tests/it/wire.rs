@@ -2,6 +2,8 @@
 
 mod bad;
 pub(crate) mod house;
+mod limits;
+mod signed;
 
 use std::{
     collections::BTreeMap,

@@ -301,8 +301,31 @@ pub(super) struct Hop {
 
 impl Hop {
     pub(super) fn start(pki: &Pki, shows: &str, daemon: &str) -> Self {
-        let endpoint = free_endpoint();
+        Self::spawn(pki, shows, daemon, free_endpoint(), Vec::new())
+    }
+
+    /// One that has a certificate of its own and the rules that `reflexd acl` prints.
+    pub(super) fn with_rules(pki: &Pki, daemon: &Guarded) -> Self {
+        let config = daemon.folder.path().join("daemon.toml").display().to_string();
+        let printed = crate::daemon::run(&["acl", "--config", &config, "--hop", "robot-piper"]);
+        let told: Value = serde_json::from_slice(&printed.stdout).expect("JSON");
+        let mut rules = vec![("access_control", told["access_control"].clone())];
+        let listen = "transport/link/tls/listen_certificate";
+        rules.push((listen, json!(pki.file("hop-lab.pem"))));
+        rules.push(("transport/link/tls/listen_private_key", json!(pki.file("hop-lab.key"))));
+        let endpoint = free_endpoint().replace("tcp/", "tls/");
+        Self::spawn(pki, "hop-lab", &daemon.endpoint, endpoint, rules)
+    }
+
+    fn spawn(
+        pki: &Pki,
+        shows: &str,
+        daemon: &str,
+        endpoint: String,
+        more: Vec<(&str, Value)>,
+    ) -> Self {
         let mut settings = pki.tls(Some(shows), pki);
+        settings.extend(more);
         settings.extend([
             ("mode", json!("router")),
             ("listen/endpoints", json!([endpoint])),
@@ -323,10 +346,19 @@ impl Hop {
 
     /// Somebody who reaches the daemon through it, without any certificate.
     pub(super) fn stranger(&self) -> Person {
+        self.reach("mallory", Vec::new())
+    }
+
+    /// Somebody who is known there.
+    pub(super) fn person(&self, pki: &Pki, name: &str) -> Person {
+        self.reach(name, pki.tls(Some(name), pki))
+    }
+
+    fn reach(&self, name: &str, tls: Vec<(&str, Value)>) -> Person {
         let begun = Instant::now();
         loop {
-            if let Some(session) = open(&self.endpoint, Vec::new()) {
-                let person = Person { name: "mallory".into(), session };
+            if let Some(session) = open(&self.endpoint, tls.clone()) {
+                let person = Person { name: name.into(), session };
                 if !person.ask("reflex/piper/state/mode", b"").is_empty() {
                     return person;
                 }

@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    future::pending,
     net::TcpListener,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,10 +18,11 @@ use reflexd::{
     decision::{Decision, Verdict},
     operator::{Answer, Command, Heard, Present, Question},
     router::{Embedded, Instruction, Thing},
+    security::Gatekeeping,
     wire::{House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Notify};
 use zenoh::{Session, Wait};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,6 +48,9 @@ pub(crate) struct FakeHouse {
     diary: Arc<Mutex<Diary>>,
     /// Whether commands are taken and never answered.
     pub(crate) is_stuck: Arc<AtomicBool>,
+    /// How many wait for an answer, and what lets them go.
+    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) release: Arc<Notify>,
     pub(crate) present: Arc<Mutex<Option<Arc<Present>>>>,
 }
 
@@ -62,7 +65,9 @@ impl House for FakeHouse {
         let refused = command == Command::ClearFault;
         self.diary().commands.push((command, who.into()));
         if self.is_stuck.load(Ordering::Relaxed) {
-            pending::<()>().await;
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            self.release.notified().await;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         let reason = refused.then(|| "there is nothing to clear".into());
         Answer { accepted: !refused, reason, changed: Vec::new(), state_seq: 7 }
@@ -166,11 +171,16 @@ pub(crate) struct Street {
 
 impl Street {
     pub(crate) fn open() -> Self {
+        Self::guarded(Gatekeeping::default())
+    }
+
+    /// One that wants to know who speaks.
+    pub(crate) fn guarded(gatekeeping: Gatekeeping) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let _inside = runtime.enter();
         let endpoint = free_endpoint();
-        let settings =
-            WireSettings { listen: vec![endpoint.clone()], ..WireSettings::local("piper") };
+        let listen = vec![endpoint.clone()];
+        let settings = WireSettings { listen, gatekeeping, ..WireSettings::local("piper") };
         let house = FakeHouse::default();
         let wire = Wire::open(&settings).expect("the port was free");
         let service = wire.serve(house.clone(), shape()).expect("the keys are good");
