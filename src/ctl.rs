@@ -2,6 +2,8 @@
 
 mod args;
 mod certs;
+mod failsafe;
+mod lease;
 mod live;
 mod request;
 mod say;
@@ -96,6 +98,10 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
     if matches!(cli.act, Act::Release { arm_may_fall: false }) {
         return Err(Trouble::Usage(FALLS.into()));
     }
+    if let Act::Failsafe { conditions, from, estop } = &cli.act {
+        failsafe::tell(conditions, *from, *estop, cli.json, out)?;
+        return Ok(Exit::Accepted);
+    }
     if let Act::Certs(arguments) = &cli.act {
         return certs::run(arguments, cli.robot(), cli.json, out);
     }
@@ -130,6 +136,14 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             show::registry(&told, cli.json, out)?;
             Exit::Accepted
         }
+        Act::Lease { act: Some(args::LeaseAct::Status), .. } => {
+            let told = client
+                .ask("state/lease", &Value::Null)
+                .map_err(|error| unknown_robot(&client, error))?;
+            show::lease(&told, cli.json, out)?;
+            Exit::Accepted
+        }
+        Act::Lease { act: None, seconds, .. } => lease::hold(&client, cli, *seconds, out, err)?,
         Act::Jog { seconds, .. } => live::jog(&client, cli, *seconds, out, err)?,
         Act::Say { wait, .. } => say::say(&client, cli, *wait, out, err)?,
         act => command(&client, cli, act, out, err)?,

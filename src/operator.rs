@@ -53,6 +53,8 @@ pub enum Command {
     Registry(RegistryAct),
     /// Change who carries out the commands.
     Backend(BackendAct),
+    /// Change who commands.
+    Lease(LeaseAct),
 }
 
 impl Command {
@@ -71,6 +73,7 @@ impl Command {
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
+            Self::Lease(_) => "lease",
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Answer {
     pub reason: Option<String>,
     /// What is new because of it, where that is not plain from the command.
     pub changed: Vec<String>,
+    /// What was granted to whoever asked for the lease.
+    pub lease: Option<Granted>,
     /// The tick whose state already shows its effect.
     pub state_seq: u64,
 }
@@ -120,6 +125,8 @@ pub struct Present {
     pub last_run: Option<(Running, String)>,
     /// A fault or e-stop in words, with who or what and a remedy.
     pub trouble: Option<String>,
+    /// Who commands.
+    pub lease: LeaseTold,
 }
 
 /// A run in words.
@@ -158,6 +165,7 @@ pub type JointNames = Arc<[String]>;
 pub mod backend;
 mod desk;
 mod grip;
+mod lease;
 mod motions;
 mod registry;
 mod told;
@@ -165,4 +173,5 @@ pub mod words;
 
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
+pub use lease::{Granted, LeaseAct, LeaseTold};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

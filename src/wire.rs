@@ -18,6 +18,7 @@ mod gate;
 mod heard;
 mod keys;
 mod lane;
+mod lease;
 mod link;
 mod messages;
 mod poses;
@@ -37,13 +38,14 @@ use crate::{
 };
 
 pub use access::{Limit, access_control, security_tables};
-pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
+pub use answers::{CommandAnswer, DecisionAnswer, GrantedMessage, HeardAnswer};
 pub use backend::{BackendMessage, ShadowMessage};
 pub use bucket::Tally;
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use heard::{instruction_told, said_of};
 pub use keys::{Key, Keys, Kind, TABLE};
+pub use lease::Beat;
 pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
@@ -111,6 +113,9 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// Latches the e-stop. Called on the network's own thread: must not block.
     fn estop(&self, who: &str) -> operator::Answer;
+
+    /// A heartbeat of whoever holds the lease; whether it counts. Called on the network's own thread: must not block.
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool;
 
     /// Takes or refuses a decision. What it does before it first waits is done in the order of arrival.
     fn decide(

@@ -20,7 +20,7 @@ use crate::{
     router::{Embedded, Instruction, Thing},
     skill::registry::report,
     telemetry::Tidings,
-    wire::{EventMessage, House, Tally},
+    wire::{Beat, EventMessage, House, Tally},
 };
 
 /// What the daemon says of itself, by topic.
@@ -102,9 +102,14 @@ fn so_far(what: &str, count: u64) -> String {
 impl House for Reception {
     async fn command(&self, command: Command, who: &str) -> Answer {
         let what = words::command(&command);
-        let key = format!("cmd/{}", command.name());
+        let (kind, key) = match &command {
+            Command::Lease(_) => ("lease", "lease".to_owned()),
+            command => ("command", format!("cmd/{}", command.name())),
+        };
         let answer = self.desk.command(command, who).await;
-        self.note("command", who, &key, what, answer.reason.clone());
+        let news = answer.changed.first().filter(|_| kind == "lease");
+        let what = news.map_or_else(|| what.clone(), |news| format!("{what}: {news}"));
+        self.note(kind, who, &key, what, answer.reason.clone());
         answer
     }
 
@@ -115,6 +120,10 @@ impl House for Reception {
             self.note("stop", who, "cmd/estop", so_far("e-stop", count), None);
         }
         answer
+    }
+
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool {
+        self.desk.heartbeat(who, beat.lease_id, beat.seq)
     }
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {

@@ -26,7 +26,7 @@ impl Key {
         match self.kind {
             // A robot is stopped by anyone who may connect.
             Kind::Stop => &[Role::Operator, Role::Router, Role::Viewer],
-            Kind::Command => &[Role::Operator],
+            Kind::Command | Kind::Beat => &[Role::Operator],
             Kind::Decision | Kind::Fed | Kind::Shared | Kind::Watched => &[Role::Router],
             Kind::Instruction | Kind::Question => &[Role::Operator, Role::Router],
             Kind::Stream | Kind::Present | Kind::Happening | Kind::Info | Kind::Alive => &[],
@@ -47,8 +47,22 @@ impl Key {
     pub const fn is_signed(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Command | Kind::Decision | Kind::Instruction | Kind::Fed | Kind::Shared
+            Kind::Command
+                | Kind::Beat
+                | Kind::Decision
+                | Kind::Instruction
+                | Kind::Fed
+                | Kind::Shared
         )
+    }
+
+    /// Whether it is the key of this name: `heartbeat/*` is that of every operator's.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(folder) => name.strip_prefix(folder).is_some_and(|rest| !rest.contains('/')),
+            None => self.name == name,
+        }
     }
 
     /// Whether it only ever calms a robot: some of it is taken whoever crowds the key, for twice is no more than once.
@@ -63,6 +77,8 @@ impl Key {
         let (per_session_hz, all_hz) = match self.kind {
             // Jogs come 20 times a second.
             Kind::Command => (100, 1000),
+            // Heartbeats come some ten times.
+            Kind::Beat => (50, 400),
             Kind::Decision | Kind::Instruction | Kind::Question => (50, 200),
             Kind::Fed | Kind::Shared => (100, 400),
             Kind::Stream | Kind::Present | Kind::Info => (400, 2000),

@@ -10,6 +10,7 @@ use zenoh::{
     Session, Wait,
     handlers::FifoChannelHandler,
     pubsub::Subscriber,
+    qos::{CongestionControl, Priority},
     query::{QueryTarget, Reply},
     sample::{Sample, SourceInfo},
 };
@@ -84,7 +85,7 @@ impl Client {
         name: &str,
         (payload, said): (&[u8], Option<&str>),
     ) -> Result<Option<String>, WireError> {
-        let signed = TABLE.iter().any(|key| key.name == name && key.is_signed());
+        let signed = TABLE.iter().any(|key| key.is_named(name) && key.is_signed());
         let Some(signer) = self.signer.as_ref().filter(|_| signed) else {
             return Ok(said.map(str::to_owned));
         };
@@ -118,6 +119,26 @@ impl Client {
             .map_err(|error| WireError::zenoh(format!("ask {key}"), error))?;
         let mut answers = self.collect(&key, &replies);
         answers.pop().map_or_else(|| Err(self.silence(&key)), |(_, answer)| answer)
+    }
+
+    /// Sends a payload to a key, and waits for nothing.
+    ///
+    /// # Errors
+    /// Zenoh's.
+    pub fn tell(&self, name: &str, payload: &Value) -> Result<(), WireError> {
+        let key = self.keys.full(name);
+        let payload = payload.to_string();
+        let attachment = self.attachment(name, (payload.as_bytes(), None))?;
+        self.session
+            .put(&key, payload)
+            .attachment(attachment)
+            .source_info(self.source())
+            .encoding(json_of("reflex.request.v1"))
+            .congestion_control(CongestionControl::Drop)
+            .priority(Priority::RealTime)
+            .express(true)
+            .wait()
+            .map_err(|error| WireError::zenoh(format!("put {key}"), error))
     }
 
     /// What the keys that match a pattern say now, by name. Those that have nothing to say are left out.

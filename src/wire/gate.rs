@@ -43,6 +43,8 @@ pub(super) struct Letter<'a> {
     pub(super) payload: &'a [u8],
     pub(super) attachment: &'a [u8],
     pub(super) session: Option<ZenohId>,
+    /// Whom the key names: a heartbeat is of one operator.
+    pub(super) named: Option<&'a str>,
 }
 
 /// Whose message it is, if that was proved, and what it says beside its payload.
@@ -94,7 +96,8 @@ impl Gate {
             return Ok(());
         }
         let peek = Peek::at(letter.payload);
-        match peek.claims().find(|(_, name)| keys.role(name).is_some()) {
+        let named = letter.named.map(|name| ("key", name));
+        match peek.claims().chain(named).find(|(_, name)| keys.role(name).is_some()) {
             Some((_, name)) => Err(format!(
                 "not signed, but {name:?} has a key here: who has one is believed only with it"
             )),
@@ -122,7 +125,8 @@ impl Gate {
         // From here on it is used, whatever comes of it.
         locked(&inner.nonces).take(signed).map_err(words)?;
         let peek = Peek::at(letter.payload);
-        if let Some((field, other)) = peek.claims().find(|(_, name)| *name != signer) {
+        let named = letter.named.map(|name| ("key", name));
+        if let Some((field, other)) = peek.claims().chain(named).find(|(_, name)| *name != signer) {
             return Err(format!("{field} = {other:?}, but it is signed by {signer:?}"));
         }
         Ok(Proved { signer: Some(signer.to_owned()), said: signed.said().map(str::to_owned) })

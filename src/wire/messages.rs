@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{backend, poses, sender::Peek};
+use super::{backend, lease, poses, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
@@ -255,6 +255,7 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
         }
         "registry" => registry(payload)?,
         "backend" => backend::command(payload)?,
+        "lease" => lease::command(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,
         "skill" => {

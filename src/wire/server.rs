@@ -25,7 +25,7 @@ use super::{
     heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
-    messages,
+    lease, messages,
     publish::{Door, Newest, json_of, locked},
     sender::{NOBODY, Peek, QUIET_SN},
     state,
@@ -103,7 +103,9 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             Kind::Instruction => {
                 open_in(&session, &full, key, &mut doors, &hall, Some(&instructions))?;
             }
-            Kind::Fed | Kind::Shared => doors.push(listen(&session, &full, key, &hall)?),
+            Kind::Fed | Kind::Shared | Kind::Beat => {
+                doors.push(listen(&session, &full, key, &hall)?)
+            }
             Kind::Watched => doors.push(watch(&session, &full, &hall)?),
             Kind::Question => {
                 let (hall, lane) = (hall.clone(), questions.clone());
@@ -306,7 +308,14 @@ impl<H: House> Hall<H> {
         }
         let (key, session) = (message.key, message.session);
         let full = self.keys.full(key.name);
-        let letter = Letter { key, full: &full, payload: &message.payload, attachment, session };
+        let letter = Letter {
+            key,
+            full: &full,
+            payload: &message.payload,
+            attachment,
+            session,
+            named: None,
+        };
         match self.gate.prove(letter) {
             Ok(proved) => message.signer = proved.signer,
             Err(reason) => {
@@ -373,9 +382,13 @@ impl<H: House> Hall<H> {
     /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
     fn take(&self, key: &'static Key, sample: &Sample) {
         let bytes = sample.payload().len();
-        if sample.kind() == SampleKind::Delete
-            || sample.key_expr().as_str() != self.keys.full(key.name)
-        {
+        let asked = sample.key_expr().as_str();
+        let operator = self.keys.name(asked).and_then(|name| name.strip_prefix("heartbeat/"));
+        let is_it = match key.kind {
+            Kind::Beat => operator.is_some(),
+            _ => asked == self.keys.full(key.name),
+        };
+        if sample.kind() == SampleKind::Delete || !is_it {
             return;
         }
         let session = sample.source_info().map(zid);
@@ -390,11 +403,25 @@ impl<H: House> Hall<H> {
             }
             let payload = sample.payload().to_bytes();
             let attachment = sample.attachment().map_or_else(Vec::new, small);
-            let full = sample.key_expr().as_str();
-            let letter = Letter { key, full, payload: &payload, attachment: &attachment, session };
+            let full = asked;
+            let letter = Letter {
+                key,
+                full,
+                payload: &payload,
+                attachment: &attachment,
+                session,
+                named: operator,
+            };
             let proved = self.gate.prove(letter)?;
             let words = |bad: messages::BadMessage| bad.to_string();
-            if key.kind == Kind::Fed {
+            if let Some(operator) = operator {
+                let beat = lease::beat(&payload).map_err(words)?;
+                if !self.house.heartbeat(operator, beat) {
+                    return Err(format!(
+                        "no heartbeat of the lease's holder, or not a newer one: {beat:?}"
+                    ));
+                }
+            } else if key.kind == Kind::Fed {
                 let said = proved.said.map_or(attachment, String::into_bytes);
                 self.house.embedded(heard::embedded(&payload, &said).map_err(words)?);
             } else {
@@ -408,8 +435,8 @@ impl<H: House> Hall<H> {
             // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
             if count.is_power_of_two() {
                 let reason = format!("{bad} ({count} such messages so far)");
-                let who = named.as_deref().unwrap_or(NOBODY);
-                self.house.refused_message(who, &self.keys.full(key.name), &reason);
+                let who = named.as_deref().or(operator).unwrap_or(NOBODY);
+                self.house.refused_message(who, asked, &reason);
             }
         }
     }

@@ -16,10 +16,10 @@ use motion::{
 };
 use reflexd::{
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Heard, Present, Question},
+    operator::{Answer, Command, Heard, LeaseTold, Present, Question},
     router::{Embedded, Instruction, Thing},
     security::Gatekeeping,
-    wire::{House, Service, Shape, Wire, WireSettings},
+    wire::{Beat, House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::Notify};
@@ -32,6 +32,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Diary {
     pub(crate) commands: Vec<(Command, String)>,
     pub(crate) stops: Vec<String>,
+    pub(crate) beats: Vec<(String, Beat)>,
     pub(crate) decisions: Vec<(Decision, String)>,
     pub(crate) heard: Vec<(Instruction, String)>,
     pub(crate) embedded: Vec<Embedded>,
@@ -70,12 +71,17 @@ impl House for FakeHouse {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         let reason = refused.then(|| "there is nothing to clear".into());
-        Answer { accepted: !refused, reason, changed: Vec::new(), state_seq: 7 }
+        Answer { accepted: !refused, reason, changed: Vec::new(), lease: None, state_seq: 7 }
     }
 
     fn estop(&self, who: &str) -> Answer {
         self.diary().stops.push(who.into());
-        Answer { accepted: true, reason: None, changed: Vec::new(), state_seq: 7 }
+        Answer { accepted: true, reason: None, changed: Vec::new(), lease: None, state_seq: 7 }
+    }
+
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool {
+        self.diary().beats.push((who.into(), beat));
+        beat.lease_id == 1
     }
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
@@ -158,6 +164,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
         run: None,
         last_run: None,
         trouble: None,
+        lease: LeaseTold { required: false, holder: None, since: None, until: None, heard: None },
     }
 }
 
