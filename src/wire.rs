@@ -20,6 +20,7 @@ mod keys;
 mod lane;
 mod lease;
 mod link;
+mod message;
 mod messages;
 mod poses;
 mod publish;

@@ -60,7 +60,7 @@ pub enum PkiError {
     Exists(PathBuf),
     /// A name that is none.
     #[error(
-        "{0:?}: a name has 1 to 64 of the characters a-z A-Z 0-9 _ - . @ and does not begin with a dot"
+        "{0:?}: a name has 1 to 64 of the characters a-z A-Z 0-9 _ - . and does not begin with a dot"
     )]
     Name(String),
     /// The same name twice.

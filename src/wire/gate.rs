@@ -97,7 +97,9 @@ impl Gate {
         }
         let peek = Peek::at(letter.payload);
         let named = letter.named.map(|name| ("key", name));
-        match peek.claims().chain(named).find(|(_, name)| keys.role(name).is_some()) {
+        // What stands behind an `@` is a session's.
+        let bare = |name: &str| name.split('@').next().is_some_and(|it| keys.role(it).is_some());
+        match peek.claims().chain(named).find(|(_, name)| bare(name)) {
             Some((_, name)) => Err(format!(
                 "not signed, but {name:?} has a key here: who has one is believed only with it"
             )),

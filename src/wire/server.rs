@@ -12,9 +12,8 @@ use std::{
 use tokio::runtime::{Handle, RuntimeFlavor};
 use zenoh::{
     Session, Wait,
-    bytes::ZBytes,
     query::Query,
-    sample::{Locality, Sample, SampleKind, SourceInfo},
+    sample::{Locality, Sample, SampleKind},
     session::ZenohId,
 };
 
@@ -25,9 +24,11 @@ use super::{
     heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
-    lease, messages,
+    lease,
+    message::{Message, zid},
+    messages,
     publish::{Door, Newest, json_of, locked},
-    sender::{NOBODY, Peek, QUIET_SN},
+    sender::NOBODY,
     state,
 };
 use crate::{decision::Verdict, operator::Heard};
@@ -46,20 +47,6 @@ const QUESTIONS_AT_ONCE: usize = 8;
 
 /// After so long the sender is told that there is no answer: a lane must not silt up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// A message as it came, and whom to answer, if anyone.
-struct Message {
-    key: &'static Key,
-    payload: Vec<u8>,
-    session: Option<ZenohId>,
-    /// Whether the session is to be told of beside a name.
-    names_session: bool,
-    /// Who signed it, if that was proved.
-    signer: Option<String>,
-    /// Whether it was not proved although it had to be: whom it names is only named.
-    is_doubted: bool,
-    query: Option<Query>,
-}
 
 /// What every door shares.
 #[derive(Clone)]
@@ -165,7 +152,7 @@ fn open_in<H: House>(
             let (hall, lane) = &put;
             match lane {
                 Some(lane) => hall.admit_put(key, &sample, lane),
-                None => hall.stop_by_put(key, &sample),
+                None => hall.stop(&Message::put(key, &sample)),
             }
         })
         .wait()
@@ -247,21 +234,7 @@ impl<H: House> Hall<H> {
         } else {
             None
         };
-        let bytes = query.payload().map_or(0, |payload| payload.len());
-        let payload = query.payload().map_or_else(Vec::new, small);
-        let attachment = query.attachment().map_or_else(Vec::new, small);
-        let names_session = query.source_info().is_some_and(names_session);
-        let query = Some(query);
-        let message = Message {
-            key,
-            payload,
-            session,
-            names_session,
-            signer: None,
-            is_doubted: false,
-            query,
-        };
-        self.admit(message, (bytes, &attachment), why_not, lane);
+        self.admit(Message::asked(key, query), why_not, lane);
     }
 
     fn admit_put(&self, key: &'static Key, sample: &Sample, lane: &Lane<Message>) {
@@ -277,43 +250,25 @@ impl<H: House> Hall<H> {
         } else {
             None
         };
-        let bytes = sample.payload().len();
-        let payload = small(sample.payload());
-        let attachment = sample.attachment().map_or_else(Vec::new, small);
-        let names_session = sample.source_info().is_some_and(names_session);
-        let message = Message {
-            key,
-            payload,
-            session,
-            names_session,
-            signer: None,
-            is_doubted: false,
-            query: None,
-        };
-        self.admit(message, (bytes, &attachment), why_not, lane);
+        self.admit(Message::put(key, sample), why_not, lane);
     }
 
-    fn admit(
-        &self,
-        mut message: Message,
-        (bytes, attachment): (usize, &[u8]),
-        why_not: Option<&str>,
-        lane: &Lane<Message>,
-    ) {
+    fn admit(&self, mut message: Message, why_not: Option<&str>, lane: &Lane<Message>) {
         if let Some(reason) = why_not {
             return self.refuse(&message, reason);
         }
-        if bytes > MESSAGE_BYTES_MAX {
-            return self.refuse(&message, &messages::BadMessage::Oversized(bytes).to_string());
+        if message.bytes > MESSAGE_BYTES_MAX {
+            let bad = messages::BadMessage::Oversized(message.bytes);
+            return self.refuse(&message, &bad.to_string());
         }
-        let (key, session) = (message.key, message.session);
+        let key = message.key;
         let full = self.keys.full(key.name);
         let letter = Letter {
             key,
             full: &full,
             payload: &message.payload,
-            attachment,
-            session,
+            attachment: &message.attachment,
+            session: message.session,
             named: None,
         };
         match self.gate.prove(letter) {
@@ -381,7 +336,6 @@ impl<H: House> Hall<H> {
 
     /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
     fn take(&self, key: &'static Key, sample: &Sample) {
-        let bytes = sample.payload().len();
         let asked = sample.key_expr().as_str();
         let operator = self.keys.name(asked).and_then(|name| name.strip_prefix("heartbeat/"));
         let is_it = match key.kind {
@@ -395,50 +349,43 @@ impl<H: House> Hall<H> {
         if !self.gate.has_room(key, session) {
             return self.crowded(key, session, None);
         }
-        let named = sample.source_info().filter(|source| names_session(source)).and(session);
-        let named = named.map(|session| session.to_string());
-        let read = || -> Result<(), String> {
-            if bytes > MESSAGE_BYTES_MAX {
-                return Err(messages::BadMessage::Oversized(bytes).to_string());
-            }
-            let payload = sample.payload().to_bytes();
-            let attachment = sample.attachment().map_or_else(Vec::new, small);
-            let full = asked;
-            let letter = Letter {
-                key,
-                full,
-                payload: &payload,
-                attachment: &attachment,
-                session,
-                named: operator,
-            };
-            let proved = self.gate.prove(letter)?;
-            let words = |bad: messages::BadMessage| bad.to_string();
-            if let Some(operator) = operator {
-                let beat = lease::beat(&payload).map_err(words)?;
-                if !self.house.heartbeat(operator, beat) {
-                    return Err(format!(
-                        "no heartbeat of the lease's holder, or not a newer one: {beat:?}"
-                    ));
-                }
-            } else if key.kind == Kind::Fed {
-                let said = proved.said.map_or(attachment, String::into_bytes);
-                self.house.embedded(heard::embedded(&payload, &said).map_err(words)?);
-            } else {
-                let who = proved.signer.unwrap_or_else(|| Peek::at(&payload).who(named.as_deref()));
-                self.house.told_of(heard::objects(&payload).map_err(words)?, &who);
-            }
-            Ok(())
-        };
-        if let Err(bad) = read() {
+        let message = Message::put(key, sample);
+        if let Err(bad) = self.read(&message, asked, operator) {
             let count = self.nonsense.fetch_add(1, Ordering::Relaxed) + 1;
             // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
             if count.is_power_of_two() {
                 let reason = format!("{bad} ({count} such messages so far)");
-                let who = named.as_deref().or(operator).unwrap_or(NOBODY);
+                let session = message.named_session();
+                let who = session.as_deref().or(operator).unwrap_or(NOBODY);
                 self.house.refused_message(who, asked, &reason);
             }
         }
+    }
+
+    fn read(&self, message: &Message, full: &str, operator: Option<&str>) -> Result<(), String> {
+        let Message { key, payload, attachment, bytes, session, .. } = message;
+        let words = |bad: messages::BadMessage| bad.to_string();
+        if *bytes > MESSAGE_BYTES_MAX {
+            return Err(words(messages::BadMessage::Oversized(*bytes)));
+        }
+        let (key, session) = (*key, *session);
+        let letter = Letter { key, full, payload, attachment, session, named: operator };
+        let proved = self.gate.prove(letter)?;
+        if let Some(operator) = operator {
+            let beat = lease::beat(payload).map_err(words)?;
+            if !self.house.heartbeat(operator, beat) {
+                return Err(format!(
+                    "no heartbeat of the lease's holder, or not a newer one: {beat:?}"
+                ));
+            }
+        } else if key.kind == Kind::Fed {
+            let said = proved.said.as_deref().map_or(attachment.as_slice(), str::as_bytes);
+            self.house.embedded(heard::embedded(payload, said).map_err(words)?);
+        } else {
+            let who = proved.signer.unwrap_or_else(|| message.who());
+            self.house.told_of(heard::objects(payload).map_err(words)?, &who);
+        }
+        Ok(())
     }
 
     /// Answers a question.
@@ -453,49 +400,19 @@ impl<H: House> Hall<H> {
     }
 
     fn stop_by_query(&self, key: &'static Key, query: Query) {
-        let bytes = query.payload().map_or(0, |payload| payload.len());
-        let payload = query.payload().map_or_else(Vec::new, small);
         let asked = query.key_expr().as_str().to_owned();
-        let session = query.source_info().map(zid);
-        let names_session = query.source_info().is_some_and(names_session);
-        let query = Some(query);
-        let message = Message {
-            key,
-            payload,
-            session,
-            names_session,
-            signer: None,
-            is_doubted: false,
-            query,
-        };
+        let message = Message::asked(key, query);
         // `reflex/*/cmd/estop` means it; `reflex/**` looks around.
         if asked.ends_with("/cmd/estop") {
-            self.stop(&message, bytes);
+            self.stop(&message);
         } else {
             self.refuse(&message, "a wildcard stops nothing: name the key, or reflex/*/cmd/estop");
         }
     }
 
-    fn stop_by_put(&self, key: &'static Key, sample: &Sample) {
-        let bytes = sample.payload().len();
-        let payload = small(sample.payload());
-        let session = sample.source_info().map(zid);
-        let names_session = sample.source_info().is_some_and(names_session);
-        let message = Message {
-            key,
-            payload,
-            session,
-            names_session,
-            signer: None,
-            is_doubted: false,
-            query: None,
-        };
-        self.stop(&message, bytes);
-    }
-
     /// Latches first; what was wrong with the message is told afterwards.
-    fn stop(&self, message: &Message, bytes: usize) {
-        let who = message.who();
+    fn stop(&self, message: &Message) {
+        let (who, bytes) = (message.who(), message.bytes);
         let mut answer = CommandAnswer::from(self.house.estop(&who));
         let complaint = match messages::plain(&message.payload) {
             _ if bytes > MESSAGE_BYTES_MAX => {
@@ -572,30 +489,4 @@ impl<H: House> Hall<H> {
                 .wait();
         }
     }
-}
-
-impl Message {
-    /// Who signed it, or else who it says that it is from.
-    fn who(&self) -> String {
-        let claimed = || {
-            let session = self.session.filter(|_| self.names_session);
-            let session = session.map(|session| session.to_string());
-            let who = Peek::at(&self.payload).who(session.as_deref());
-            if self.is_doubted { format!("{who} (not proved)") } else { who }
-        };
-        self.signer.clone().unwrap_or_else(claimed)
-    }
-}
-
-/// What is not too large to be read; nothing of what is.
-fn small(bytes: &ZBytes) -> Vec<u8> {
-    if bytes.len() > MESSAGE_BYTES_MAX { Vec::new() } else { bytes.to_bytes().into_owned() }
-}
-
-fn names_session(source: &SourceInfo) -> bool {
-    source.source_sn() != QUIET_SN
-}
-
-fn zid(source: &SourceInfo) -> ZenohId {
-    source.source_id().zid()
 }
