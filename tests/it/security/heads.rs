@@ -72,13 +72,14 @@ fn only_what_a_trainer_signed_runs() {
     daemon.arm();
     drop(daemon);
 
-    let changed = manifests.iter().find(|name| name.ends_with("piper_walk_to.toml"));
+    // One that has no fallback: what has one starts with that.
+    let changed = manifests.iter().find(|name| name.ends_with("piper_pick_up.toml"));
     let changed = changed.expect("it is shipped");
     let mut text = fs::read_to_string(changed).expect("ours");
     text.push_str("\n# one more line\n");
     fs::write(changed, text).expect("ours");
     let told = why_not();
-    assert!(told.contains("piper_walk_to.toml") && told.contains("not of this file"), "{told}");
+    assert!(told.contains("piper_pick_up.toml") && told.contains("not of this file"), "{told}");
 }
 
 #[test]

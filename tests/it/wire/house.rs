@@ -23,7 +23,7 @@ use reflexd::{
 };
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::Notify};
-use zenoh::{Session, Wait};
+use zenoh::{Session, Wait, qos::CongestionControl};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -257,7 +257,9 @@ impl Stranger {
     }
 
     pub(crate) fn put(&self, key: &str, payload: &[u8]) {
-        self.0.put(key, payload).wait().expect("the session is open");
+        // What is counted must not be dropped on the way, however busy the machine is.
+        let put = self.0.put(key, payload).congestion_control(CongestionControl::Block);
+        put.wait().expect("the session is open");
     }
 }
 
