@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests bench flood lint \
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench flood lint \
 	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
@@ -62,6 +62,12 @@ hil-vcan-tests:
 	$(CARGO) build $(FLAGS) $(WORKSPACE)
 	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib --test arm -- --ignored on_vcan0
 	REFLEX_HIL_BUS=vcan0 $(IN_GUEST) --test hil -- --test-threads=1 $(VCAN)
+
+MINUTES ?= 5
+SEED ?= 1
+
+soak: build ## try a simulated robot for MINUTES=5 under load, with people and a router; figures, histograms, what it ate (out/soak)
+	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- soak --minutes $(MINUTES) --seed $(SEED) --out out/soak
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)

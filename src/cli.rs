@@ -2,6 +2,8 @@
 
 mod acl;
 mod check;
+#[cfg(feature = "mujoco")]
+mod child;
 mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
@@ -19,6 +21,8 @@ mod progress;
 mod registry;
 #[cfg(feature = "mujoco")]
 mod rollouts;
+#[cfg(feature = "mujoco")]
+mod soak;
 
 use std::{
     io::{IsTerminal, Write},
@@ -166,6 +170,14 @@ enum Command {
   reflexd gallery --config config/daemon.toml
   reflexd gallery --page-only              after `reflexd registry record`")]
     Gallery(gallery::GalleryArguments),
+    /// Try a simulated robot for hours: decisions, operators who come and go, e-stops, a machine under load; and tell how
+    /// punctual it was.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd soak --minutes 5
+  reflexd soak --minutes 600 --seed 7 --out out/soak --json
+  reflexd soak --minutes 1 --no-stress --strict")]
+    Soak(soak::SoakArguments),
     /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
@@ -236,6 +248,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Rollouts(arguments) => rollouts::run(arguments, out),
         #[cfg(feature = "mujoco")]
         Command::Gallery(arguments) => gallery::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Soak(arguments) => soak::run(arguments, out),
         Command::Head(command) => head::run(command, out),
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),

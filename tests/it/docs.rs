@@ -21,7 +21,7 @@ mod failsafe;
 mod keys;
 mod security;
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -42,6 +42,7 @@ const PAGES: [&str; 21] = [
     "docs/scheduling.md",
     "docs/security.md",
     "docs/service.md",
+    "docs/soak.md",
     "docs/zenoh.md",
 ];
 

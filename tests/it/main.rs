@@ -48,6 +48,8 @@ mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;
+#[cfg(feature = "mujoco")]
+mod soak;
 mod starts;
 mod story;
 mod swap;
