@@ -169,7 +169,7 @@ impl DaemonSettings {
         for (_, key, names) in security.lists() {
             for name in names {
                 if !is_name(name) {
-                    let remedy = "1 to 64 of the characters a-z A-Z 0-9 _ - . and spaces inside, no dot in front";
+                    let remedy = "1 to 64 of the characters a-z A-Z 0-9 _ - . and no dot in front";
                     return wrong(key, name, remedy);
                 }
                 if seen.contains(&name.as_str()) {
