@@ -72,7 +72,7 @@ soak: build ## try a simulated robot for MINUTES=5 under load, with people and a
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
 
-flood: setup ## measure what 20,000 bad messages a second do to the loop (12 minutes; CPU=n pins the loop)
+flood: setup ## measure what 20,000 bad messages a second do to the loop (9 minutes; CPU=n pins the loop)
 	$(if $(CPU),CPU=$(CPU)) $(CARGO) bench $(FLAGS) --bench flood
 
 # `dev` packs the development build, which is there already.

@@ -66,7 +66,7 @@ fn main() {
     // Cargo says `--bench` to a bench that is to be measured, and nothing to one that is run as a test.
     let measured = std::env::args().any(|argument| argument == "--bench");
     let (rounds, window) =
-        if measured { (5, Duration::from_secs(12)) } else { (1, Duration::from_millis(400)) };
+        if measured { (6, Duration::from_secs(6)) } else { (1, Duration::from_millis(400)) };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pki = folder.path().join("pki");
     let made = Command::new(env!("CARGO_BIN_EXE_reflexctl"))

@@ -110,6 +110,9 @@ fn reflexctl_shows_who_it_is_and_says_when_it_may_not() {
     let looked = run("viewer-wall", &["status"]);
     assert_eq!(looked.status.code(), Some(0), "{looked:?}");
     assert!(text(&looked.stdout).contains("holding"), "{looked:?}");
+    let led = run("operator-ada", &["lease", "--for", "0.6"]);
+    assert_eq!(led.status.code(), Some(0), "{led:?}");
+    assert!(!daemon.log().contains("heartbeat/"), "each heartbeat was signed, and taken");
     let kept_out = run("viewer-wall", &["disarm"]);
     assert_eq!(kept_out.status.code(), Some(3), "{kept_out:?}");
     assert!(text(&kept_out.stderr).contains("Refused, or not reached"), "{kept_out:?}");

@@ -253,6 +253,11 @@ viewers = ["viewer-wall"]
         self
     }
 
+    /// What it has logged so far.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -287,8 +292,7 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         self.end();
         if std::thread::panicking() {
-            let told = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            eprintln!("the daemon's log:\n{told}");
+            eprintln!("the daemon's log:\n{}", self.log());
         }
     }
 }

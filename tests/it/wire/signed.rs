@@ -98,3 +98,29 @@ fn a_flood_of_bad_signatures_keeps_no_good_one_out() {
     let by: Vec<&str> = diary.commands.iter().map(|(_, who)| who.as_str()).collect();
     assert_eq!(by, ["operator-ada"], "and no forged one in");
 }
+
+#[test]
+fn a_heartbeat_is_its_operators_own() {
+    let ada = Signer::from_seed("operator-ada", &[1; 32]);
+    let bob = Signer::from_seed("operator-bob", &[3; 32]);
+    let keys = Keyring::of(&[(&ada, Role::Operator), (&bob, Role::Operator)]);
+    // Even where signatures are optional: who has a key is believed only with it.
+    for signatures in [Signatures::Optional, Signatures::Required] {
+        let street = Street::guarded(Gatekeeping { signatures, keys: keys.clone() });
+        let beat = json!({ "lease_id": 1, "seq": 1 });
+        let endpoints = [street.endpoint.clone()];
+        let tell = |signer: Option<&Signer>| {
+            let shown = Credentials { tls: None, signer: signer.cloned() };
+            let client = Client::connect_as(&shown, "piper", &endpoints, PATIENCE);
+            let client = client.expect("somebody is there");
+            client.tell("heartbeat/operator-ada", &beat).expect("open");
+            client
+        };
+        let _kept = [tell(None), tell(Some(&bob))];
+        // Told at 1, 2, 4, ...: both of them.
+        eventually("both are refused", || street.house.diary().refused.len() == 2);
+        let _kept = tell(Some(&ada));
+        eventually("hers arrives", || street.house.diary().beats.len() == 1);
+        assert_eq!(street.house.diary().beats[0].0, "operator-ada");
+    }
+}
