@@ -24,18 +24,18 @@ impl Nonces {
         Self { started_ms, latest_ms: started_ms, used: HashSet::new(), by_end: BTreeSet::new() }
     }
 
-    /// Whether a signature could be taken now: its time is now, and it has not been seen. Costs next to nothing.
+    /// Whether a signature could be taken now: its time is now and ends within `longest_ms`, and it has not been seen. Costs next to nothing.
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&mut self, signed: &Signed, now_ms: u64) -> Result<(), Bad> {
+    pub fn check(&mut self, signed: &Signed, now_ms: u64, longest_ms: u64) -> Result<(), Bad> {
         self.latest_ms = self.latest_ms.max(now_ms);
         let now_ms = self.latest_ms;
         while let Some(over) = self.by_end.first().copied().filter(|(end, _)| *end <= now_ms) {
             self.by_end.remove(&over);
             self.used.remove(&over.1);
         }
-        signed.is_timely(now_ms, self.started_ms)?;
+        signed.is_timely(now_ms, self.started_ms, longest_ms)?;
         let (nonce, _) = signed.once()?;
         if self.used.contains(&nonce) {
             return Err(Bad::Replayed);
@@ -131,23 +131,34 @@ mod tests {
     fn a_nonce_is_taken_once_and_forgotten_when_it_is_over() {
         let mut nonces = Nonces::new(NOW);
         let one = signed(1, NOW, 5_000);
-        assert_eq!(nonces.check(&one, NOW), Ok(()));
+        assert_eq!(nonces.check(&one, NOW, LIFETIME_MS_MAX), Ok(()));
         assert_eq!(nonces.take(&one), Ok(()));
-        assert_eq!(nonces.check(&one, NOW + 4_999), Err(Bad::Replayed));
+        assert_eq!(nonces.check(&one, NOW + 4_999, LIFETIME_MS_MAX), Err(Bad::Replayed));
         assert_eq!(nonces.take(&one), Err(Bad::Replayed));
-        assert_eq!(nonces.check(&one, NOW + 5_000), Err(Bad::Over(0)));
+        assert_eq!(nonces.check(&one, NOW + 5_000, LIFETIME_MS_MAX), Err(Bad::Over(0)));
         assert!(nonces.used.is_empty() && nonces.by_end.is_empty());
-        assert_eq!(nonces.check(&one, NOW), Err(Bad::Over(0)), "a clock that is set back");
+        assert_eq!(
+            nonces.check(&one, NOW, LIFETIME_MS_MAX),
+            Err(Bad::Over(0)),
+            "a clock that is set back"
+        );
     }
 
     #[test]
     fn a_signature_has_its_time() {
         let mut nonces = Nonces::new(NOW);
         let too_long = signed(1, NOW, LIFETIME_MS_MAX + 1);
-        assert_eq!(nonces.check(&too_long, NOW), Err(Bad::TooLong(LIFETIME_MS_MAX + 1)));
-        assert_eq!(nonces.check(&too_long, NOW + 1), Ok(()));
+        assert_eq!(
+            nonces.check(&too_long, NOW, LIFETIME_MS_MAX),
+            Err(Bad::TooLong(LIFETIME_MS_MAX + 1, LIFETIME_MS_MAX))
+        );
+        assert_eq!(nonces.check(&too_long, NOW + 1, LIFETIME_MS_MAX), Ok(()));
         let before = signed(2, NOW - 1, 5_000);
-        assert_eq!(nonces.check(&before, NOW + 1), Err(Bad::BeforeStart(1)), "of an earlier run");
+        assert_eq!(
+            nonces.check(&before, NOW + 1, LIFETIME_MS_MAX),
+            Err(Bad::BeforeStart(1)),
+            "of an earlier run"
+        );
     }
 
     #[test]
@@ -160,8 +171,11 @@ mod tests {
             nonces.by_end.insert((NOW + 9_000, nonce));
         }
         let one = signed(255, NOW, 5_000);
-        assert_eq!(nonces.check(&one, NOW), Err(Bad::TooMany));
-        assert_eq!(nonces.check(&signed(255, NOW + 9_000, 5_000), NOW + 9_000), Ok(()));
+        assert_eq!(nonces.check(&one, NOW, LIFETIME_MS_MAX), Err(Bad::TooMany));
+        assert_eq!(
+            nonces.check(&signed(255, NOW + 9_000, 5_000), NOW + 9_000, LIFETIME_MS_MAX),
+            Ok(())
+        );
     }
 
     #[test]

@@ -43,9 +43,9 @@ pub enum Bad {
     Over(u64),
     /// It is good for too long.
     #[error(
-        "the signature is good for {0} ms from now; at most {LIFETIME_MS_MAX}: compare the clocks, and sign for less"
+        "the signature is good for {0} ms from now; at most {1}: compare the clocks, and sign for less"
     )]
-    TooLong(u64),
+    TooLong(u64, u64),
     /// It was issued before this daemon started.
     #[error("the signature was issued {0} ms before this daemon started: sign anew")]
     BeforeStart(u64),
@@ -170,13 +170,18 @@ impl Signed {
     }
 
     /// Whether its time is now.
-    pub(super) fn is_timely(&self, now_ms: u64, started_ms: u64) -> Result<(), Bad> {
+    pub(super) fn is_timely(
+        &self,
+        now_ms: u64,
+        started_ms: u64,
+        longest_ms: u64,
+    ) -> Result<(), Bad> {
         if self.expires_at_ms <= now_ms {
             return Err(Bad::Over(now_ms - self.expires_at_ms));
         }
         let left = self.expires_at_ms - now_ms;
-        if left > LIFETIME_MS_MAX {
-            return Err(Bad::TooLong(left));
+        if left > longest_ms {
+            return Err(Bad::TooLong(left, longest_ms));
         }
         if self.issued_at_ms < started_ms {
             return Err(Bad::BeforeStart(started_ms - self.issued_at_ms));

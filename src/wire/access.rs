@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{Key, Kind, TABLE};
-use crate::security::{Role, Roster};
+use crate::security::{LIFETIME_MS_MAX, Role, Roster};
 
 /// How much of a key is taken. What is above it is refused before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,16 @@ impl Key {
                 | Kind::Fed
                 | Kind::Shared
         )
+    }
+
+    /// The longest time from now to the end of a signature, ms. Whoever is in between may hold a message back for as long: a
+    /// heartbeat that was held back says that somebody is there who is not.
+    #[must_use]
+    pub const fn signed_for_ms(&self) -> u64 {
+        match self.kind {
+            Kind::Beat => 2_000,
+            _ => LIFETIME_MS_MAX,
+        }
     }
 
     /// Whether it is the key of this name: `heartbeat/*` is that of every operator's.

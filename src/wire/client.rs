@@ -85,13 +85,15 @@ impl Client {
         name: &str,
         (payload, said): (&[u8], Option<&str>),
     ) -> Result<Option<String>, WireError> {
-        let signed = TABLE.iter().any(|key| key.is_named(name) && key.is_signed());
-        let Some(signer) = self.signer.as_ref().filter(|_| signed) else {
+        let key = TABLE.iter().find(|key| key.is_named(name) && key.is_signed());
+        let Some((signer, key)) = self.signer.as_ref().zip(key) else {
             return Ok(said.map(str::to_owned));
         };
+        // Half of what is allowed, for clocks that are a little apart.
+        let ttl_ms = TTL_MS.min(key.signed_for_ms() / 2);
         let nonce = random().map_err(|error| WireError::zenoh("get random bytes", error))?;
         let at = (self.keys.robot(), &*self.keys.full(name));
-        Ok(Some(signer.sign(at, (payload, said), nonce, (wall_clock_ms(), TTL_MS))))
+        Ok(Some(signer.sign(at, (payload, said), nonce, (wall_clock_ms(), ttl_ms))))
     }
 
     /// What others of the wire use.

@@ -118,7 +118,8 @@ impl Gate {
             let may = may.join(" or ");
             return Err(format!("{signer:?} is a {role}; here only the role {may} is listened to"));
         }
-        locked(&inner.nonces).check(signed, wall_clock_ms()).map_err(words)?;
+        let longest_ms = letter.key.signed_for_ms();
+        locked(&inner.nonces).check(signed, wall_clock_ms(), longest_ms).map_err(words)?;
         let (what, limit) = VERIFIED;
         if !locked(&inner.buckets).take(what, letter.session, limit, monotonic_now().0) {
             return Err("too many signatures to verify: send less".into());
