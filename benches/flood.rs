@@ -188,14 +188,21 @@ fn main() {
     }
 }
 
-/// The phase of the grid: ticks come after it, never before. The largest gap between phases lies before it.
+/// The phase of the grid. Most ticks come right after it and none before, so it is the earliest of those that are near the
+/// most frequent phase; outliers, which may be anywhere behind it, do not count.
 fn grid(at_ns: impl Iterator<Item = u64>) -> Option<u64> {
-    let mut phases: Vec<u64> = at_ns.map(|at| at % PERIOD_NS).collect();
-    phases.sort_unstable();
-    let (first, last) = (*phases.first()?, *phases.last()?);
-    let round = (first + PERIOD_NS - last, first);
-    let gaps = phases.windows(2).map(|pair| (pair[1] - pair[0], pair[1]));
-    gaps.chain([round]).max_by_key(|(gap, _)| *gap).map(|(_, phase)| phase)
+    const BIN_NS: u64 = 20_000;
+    const NEAR_NS: u64 = 500_000;
+    let phases: Vec<u64> = at_ns.map(|at| at % PERIOD_NS).collect();
+    let mut bins = vec![0_u32; (PERIOD_NS / BIN_NS + 1) as usize];
+    for phase in &phases {
+        bins[(phase / BIN_NS) as usize] += 1;
+    }
+    let fullest = (0..bins.len()).max_by_key(|bin| bins[*bin])?;
+    let from = (fullest as u64 * BIN_NS + PERIOD_NS - NEAR_NS) % PERIOD_NS;
+    let after = phases.iter().map(|phase| (phase + PERIOD_NS - from) % PERIOD_NS);
+    let first = after.filter(|after| *after <= NEAR_NS + BIN_NS).min()?;
+    Some((from + first) % PERIOD_NS)
 }
 
 /// Sends for as long as the window lasts; how many were sent.
