@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod acl;
 mod check;
 #[cfg(feature = "mujoco")]
 mod child;
@@ -99,6 +100,8 @@ impl CliError {
             | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
+                | DaemonError::Key(_)
+                | DaemonError::Seal(_)
                 | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Router(_)
@@ -199,6 +202,8 @@ enum Command {
     Doctor(host::DoctorArguments),
     /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
     Check(check::CheckArguments),
+    /// Print who may send what, as zenoh's access control: of this daemon, or for a zenoh router in between.
+    Acl(acl::AclArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -262,6 +267,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),
+        Command::Acl(arguments) => acl::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;
@@ -274,6 +280,7 @@ fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, Cl
     let mut settings = Settings::load_as(&arguments.config.config, arguments.backend)?;
     if !arguments.listen.is_empty() {
         settings.daemon.zenoh.listen.clone_from(&arguments.listen);
+        settings.check()?;
     }
     let timing = daemon::run(&settings)?;
     writeln!(out, "{}", json(&timing)?)?;

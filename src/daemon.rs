@@ -248,6 +248,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonError> {
     let head = settings.daemon.router.as_ref().and_then(|router| router.head.as_deref());
     let Some(file) = head else { return Ok(None) };
+    // A file that cannot be read is told of by whoever loads it.
+    if let Ok(sha256) = crate::head::digest_of_file(file) {
+        settings.daemon.security.seal()?.check(file, &sha256)?;
+    }
     let body = crate::action::Body::load(&settings.robot_settings)?;
     Ok(Some(RouterHead::load(file, &body, engine(settings)?)?))
 }
@@ -353,11 +357,21 @@ fn spawn<T: Send + 'static>(
 
 fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Wire, DaemonError> {
     let _inside = runtime.enter();
+    for warning in settings.daemon.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(tls) = &settings.daemon.zenoh.tls {
+        tls.check()?;
+    }
+    let gatekeeping = settings.daemon.security.gatekeeping()?;
     Ok(Wire::open(&WireSettings {
         robot: settings.robot_settings.name.clone(),
         listen: settings.daemon.zenoh.listen.clone(),
         connect: settings.daemon.zenoh.connect.clone(),
         scouting: false,
+        tls: settings.daemon.zenoh.tls.clone(),
+        roster: settings.daemon.security.roster(),
+        gatekeeping,
     })?)
 }
 

@@ -1,6 +1,7 @@
 //! reflexd: a real-time robot policy runtime. The modules stand in the order in which a decision becomes motion.
 
 pub mod config;
+pub mod security;
 
 pub mod wire;
 

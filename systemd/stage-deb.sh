@@ -7,7 +7,7 @@ stage=target/deb
 rm -rf "$stage"
 mkdir -p "$stage"/etc/robots "$stage"/share/models "$stage"/lib
 
-for file in daemon.toml fireboy.toml; do
+for file in daemon.toml fireboy.toml secure.toml; do
     # Without a folder of its own the recorder uses the service's state directory.
     sed -e 's,"\.\./models/,"/usr/share/reflexd/models/,' -e '/^folder = "\.\.\/out\//d' "config/$file" >"$stage/etc/$file"
 done

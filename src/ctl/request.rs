@@ -180,6 +180,7 @@ impl Act {
             | Self::Watch { .. }
             | Self::Events { .. }
             | Self::Version
+            | Self::Certs(_)
             | Self::Info { .. } => {
                 return Err(Trouble::Usage("this sub-command sends nothing".into()));
             }

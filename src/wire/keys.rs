@@ -480,6 +480,12 @@ impl Keys {
         Ok(Self { root: format!("reflex/{robot}") })
     }
 
+    /// The robot's name.
+    #[must_use]
+    pub fn robot(&self) -> &str {
+        self.root.strip_prefix("reflex/").unwrap_or(&self.root)
+    }
+
     /// The full key of a name.
     #[must_use]
     pub fn full(&self, name: &str) -> String {

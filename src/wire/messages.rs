@@ -379,6 +379,10 @@ pub(super) fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMess
     }
     // Clients that have nothing to say send nothing.
     let text = if text.trim().is_empty() { "{}" } else { text };
+    // As a list its values would have no names, and nobody would see whom it names.
+    if text.trim_start().starts_with('[') {
+        return Err(BadMessage::NotUnderstood("expected an object, not a list".into()));
+    }
     serde_json::from_str(text).map_err(|error| BadMessage::NotUnderstood(short(&error)))
 }
 

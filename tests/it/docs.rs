@@ -19,8 +19,9 @@ use crate::rig::here;
 
 mod failsafe;
 mod keys;
+mod security;
 
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -40,6 +41,7 @@ const PAGES: [&str; 21] = [
     "docs/registry.md",
     "docs/router.md",
     "docs/scheduling.md",
+    "docs/security.md",
     "docs/service.md",
     "docs/soak.md",
     "docs/zenoh.md",
@@ -156,9 +158,11 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn configuration_md_has_every_key_and_no_other() {
-    let settings = Settings::load(&here("config/daemon.toml")).expect("the shipped configuration");
     let mut found = BTreeSet::new();
-    keys(&serde_json::to_value(&settings).expect("JSON"), &mut found);
+    for file in ["config/daemon.toml", "config/secure.toml"] {
+        let settings = Settings::load(&here(file)).expect("a shipped configuration");
+        keys(&serde_json::to_value(&settings).expect("JSON"), &mut found);
+    }
     // Not keys of a file: where it was read from, and the robot's as a whole.
     assert!(found.remove("file") && found.remove("robot_settings"));
     every_one_is_quoted(found.iter().map(String::as_str), "docs/configuration.md");

@@ -44,6 +44,7 @@ mod registry;
 mod reload;
 mod router;
 mod router_head;
+mod security;
 mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]

@@ -169,6 +169,9 @@ fn every_foreign_crate_has_its_door() {
             "hdrhistogram",
             &["src/telemetry.rs", "src/head/bench.rs", "src/skill/registry/shadow.rs"],
         ),
+        ("ed25519_dalek", &["src/security/"]),
+        ("rcgen", &["src/security/certificates.rs"]),
+        ("getrandom", &["src/security.rs"]),
         ("rsruckig", &["src/planning/trajectory.rs"]),
         (
             "toml",
@@ -231,6 +234,7 @@ fn only_these_files_read_the_wall_clock() {
         "src/head/bench.rs",
         "src/head/proof.rs",
         "src/recorder/wall.rs",
+        "src/security.rs",
         "src/wire/client.rs",
     ];
     assert_eq!(found, set(&known), "everything else has its time from `reflex::Clock`");

@@ -2,6 +2,8 @@
 
 mod bad;
 pub(crate) mod house;
+mod limits;
+mod signed;
 
 use std::{
     collections::BTreeMap,
@@ -122,7 +124,7 @@ fn an_estop_waits_for_nobody() {
         stranger.put(&key("cmd/arm"), b"");
     }
     eventually("the room is full", || street.house.diary().commands.len() == 32);
-    let busy = stranger.ask(&key("cmd/hold"), b"");
+    let busy = stranger.ask(&key("cmd/home"), b"");
     assert_eq!(busy["accepted"], false);
     assert!(busy["reason"].as_str().is_some_and(|reason| reason.starts_with("busy")), "{busy}");
     let begun = Instant::now();
@@ -137,6 +139,8 @@ fn an_estop_waits_for_nobody() {
         "a room of its own"
     );
     assert_eq!(street.house.diary().commands.len(), 32, "not one more was begun");
+    stranger.put(&key("cmd/hold"), b"");
+    eventually("what calms finds room", || street.house.diary().commands.len() == 33);
 }
 
 #[test]
