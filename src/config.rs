@@ -6,6 +6,7 @@
 mod arms;
 mod authority;
 mod inference;
+mod inject;
 mod piper;
 mod robot;
 mod router;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
+pub use inject::InjectSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
@@ -110,6 +112,9 @@ pub struct DaemonSettings {
     pub registry: Option<PathBuf>,
     /// Who makes decisions of instructions; absent: nobody does.
     pub router: Option<RouterSettings>,
+    /// Whether faults may be injected.
+    #[serde(default)]
+    pub inject: InjectSettings,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,

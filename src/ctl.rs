@@ -95,6 +95,12 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
     if matches!(cli.act, Act::Release { arm_may_fall: false }) {
         return Err(Trouble::Usage(FALLS.into()));
     }
+    if let Act::Inject(inject) = &cli.act
+        && inject.list
+    {
+        show::faults(cli.json, out)?;
+        return Ok(Exit::Accepted);
+    }
     let client = Client::connect(&cli.robot, std::slice::from_ref(&cli.connect), cli.timeout())?;
     let exit = match &cli.act {
         Act::Status => {
@@ -185,6 +191,10 @@ fn complain(cli: &Cli, trouble: &Trouble, exit: Exit, err: &mut dyn Write) -> io
         return Ok(());
     }
     if matches!(trouble, Trouble::Wire(WireError::NoAnswer { .. })) {
+        if matches!(cli.act, Act::Inject(_)) {
+            writeln!(err, "  Its configuration has to say [inject] enabled = true.")?;
+            return Ok(());
+        }
         writeln!(err, "  It is not known whether the daemon acted: look at `reflexctl status`.")?;
     } else {
         writeln!(err, "  Nobody was reached at {}. Is reflexd running there?", cli.connect)?;

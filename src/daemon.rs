@@ -35,6 +35,7 @@ use reflex::{
     Backend, Clock, Listener, Loop, Ports, Summary, Thinker,
     backend::swap::{Newcomer, Swap},
     realtime,
+    trouble::Troubles,
 };
 use tokio::sync::{mpsc as channel, watch};
 
@@ -56,10 +57,10 @@ use crate::{
     config::{Pace, RobotSettings, RouterPlace, RouterSettings, Settings},
     inference::{self, Engine, EngineError},
     kinematics::{Arms, Guard},
-    operator::{Desk, DeskParts, Notice, words},
+    operator::{Desk, DeskParts, Injection, Notice, words},
     planning::Planner,
     router::RouterHead,
-    skill::{Assignment, Remark, think_aloud},
+    skill::{Assignment, Mischief, Remark, think_spoiled},
     telemetry::{Herald, Tidings},
     wire::{EventMessage, House as _, Shape, TimingMessage, Wire, WireSettings},
 };
@@ -74,6 +75,9 @@ const TIDINGS: usize = 1024;
 const TICKS_WITHIN: Duration = Duration::from_millis(1500);
 /// The thinker may be at one answer for as long as this: a large head on a small machine.
 const THINKS_WITHIN: Duration = Duration::from_secs(10);
+/// What chance has a part in, of heads that misbehave on purpose.
+const MISCHIEF_SEED: u64 = 11;
+
 /// The robot under the law, and what keeps it from touching itself and what is around it.
 ///
 /// # Errors
@@ -115,7 +119,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         Some(router) if decides(router) => router_head(settings)?,
         _ => None,
     };
-    let opened = world::open(settings.daemon.backend, settings, &robot, None)?;
+    let injection = settings.daemon.inject.enabled;
+    let injection = injection.then(|| Arc::new(Injection::new(settings.daemon.backend)));
+    let troubles = injection.as_ref().map(|injection| injection.troubles().clone());
+    let opened = world::open(settings.daemon.backend, settings, &robot, None, troubles.as_ref())?;
     let spectacle = world::Spectacle::default();
     spectacle.reseat(opened.seats);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -133,7 +140,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let wire = open_wire(settings, &runtime)?;
     let first = Newcomer { id: swap::FIRST, backend: opened.backend };
     let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
-    let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ports)?;
+    let ends = (ports, troubles);
+    let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ends)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
@@ -155,6 +163,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         assignments: assign,
         errands: errand.clone(),
         backends: swap,
+        injection,
         present,
     });
     let pulse = thinker.pulse();
@@ -229,7 +238,7 @@ fn start_loop(
     clock: Clock,
     backend: Box<dyn Backend>,
     robot: &Robot,
-    ports: Ports,
+    (ports, troubles): (Ports, Option<Troubles>),
 ) -> Result<Joined<Summary>, DaemonError> {
     let wanted = &settings.daemon.loop_;
     let lockstep = clock.is_virtual();
@@ -247,6 +256,10 @@ fn start_loop(
         let _ = granted.send(realtime::enter(&realtime));
         // Without the word the daemon does not start after all.
         let turns = Loop::new(clock, backend, law, ports);
+        let turns = match troubles {
+            Some(troubles) => turns.troubled(troubles),
+            None => turns,
+        };
         if wait.recv().is_ok() { turns.run() } else { Summary::default() }
     })?;
     let Ok(report) = answer.recv() else { return Ok(thread) };
@@ -285,7 +298,11 @@ fn start_thinker(
         for refusal in realtime::enter(&wishes).refused() {
             tracing::debug!("the thinker, in real time: {refusal}");
         }
-        think_aloud(thinker, &assignments, |remark| match remark {
+        let mischief = desk.injection().map(|injection| {
+            let troubles = injection.troubles().clone();
+            Mischief::new(troubles, clock.clone(), MISCHIEF_SEED)
+        });
+        think_spoiled(thinker, &assignments, mischief, |remark| match remark {
             Remark::Failed(failure) => {
                 tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
                 if let Some(running) = desk.running(failure.run) {

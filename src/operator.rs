@@ -53,6 +53,8 @@ pub enum Command {
     Registry(RegistryAct),
     /// Change who carries out the commands.
     Backend(BackendAct),
+    /// Let something go wrong on purpose.
+    Inject(InjectAct),
 }
 
 impl Command {
@@ -71,6 +73,7 @@ impl Command {
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
+            Self::Inject(_) => "inject",
         }
     }
 }
@@ -158,6 +161,7 @@ pub type JointNames = Arc<[String]>;
 pub mod backend;
 mod desk;
 mod grip;
+pub mod inject;
 mod motions;
 mod registry;
 mod told;
@@ -165,4 +169,5 @@ pub mod words;
 
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
+pub use inject::{InjectAct, Injection};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

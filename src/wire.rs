@@ -13,6 +13,7 @@ mod backend;
 mod client;
 mod docs;
 mod heard;
+mod inject;
 mod keys;
 mod lane;
 mod link;
@@ -39,7 +40,7 @@ pub use keys::{Key, Keys, Kind, TABLE};
 pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
-    decision_message,
+    command_message, decision_message,
 };
 pub use publish::Service;
 pub use session::Wire;
@@ -118,6 +119,11 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// Whether a router's process is there. Called on the network's own thread: must not block.
     fn router_alive(&self, is_alive: bool);
+
+    /// Whether a key of the table is served at all.
+    fn serves(&self, _key: &str) -> bool {
+        true
+    }
 
     /// The newest tick; nothing before the first.
     fn present(&self) -> Option<Arc<operator::Present>>;

@@ -17,8 +17,8 @@ use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Answer, BackendErrand, Command, Errand, JointNames, Odd, Present, Running, motions::Jogging,
-    told::Said, words,
+    Answer, BackendErrand, Command, Errand, Injection, JointNames, Odd, Present, Running,
+    motions::Jogging, told::Said, words,
 };
 use crate::{
     decision::{self, Clerk, Decision, Verdict},
@@ -55,6 +55,8 @@ pub struct DeskParts {
     pub errands: mpsc::Sender<Errand>,
     /// The way to whoever keeps the backends.
     pub backends: mpsc::Sender<BackendErrand>,
+    /// Faults on purpose, where the configuration allows them.
+    pub injection: Option<Arc<Injection>>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
 }
@@ -87,6 +89,7 @@ struct Inner {
     assignments: Mutex<mpsc::Sender<Assignment>>,
     errands: Mutex<mpsc::Sender<Errand>>,
     backends: Mutex<mpsc::Sender<BackendErrand>>,
+    injection: Option<Arc<Injection>>,
     clerk: Mutex<Clerk>,
     pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
@@ -126,6 +129,7 @@ impl Desk {
                 assignments: Mutex::new(parts.assignments),
                 errands: Mutex::new(parts.errands),
                 backends: Mutex::new(parts.backends),
+                injection: parts.injection,
                 clerk: Mutex::default(),
                 pending: Mutex::default(),
                 runs: Mutex::default(),
@@ -178,6 +182,12 @@ impl Desk {
 
     pub(super) fn backends(&self) -> &Mutex<mpsc::Sender<BackendErrand>> {
         &self.inner.backends
+    }
+
+    /// Faults on purpose, if they are allowed.
+    #[must_use]
+    pub fn injection(&self) -> Option<&Arc<Injection>> {
+        self.inner.injection.as_ref()
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -276,6 +286,7 @@ impl Desk {
             Command::Skill { name, params } => self.run_skill(&name, params, who).await,
             Command::Registry(act) => return self.change_registry(act, who).await,
             Command::Backend(act) => return self.change_backend(act, who).await,
+            Command::Inject(act) => return self.changed(self.inject(act)),
         };
         self.answer(settled)
     }

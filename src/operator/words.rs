@@ -56,6 +56,7 @@ pub fn command(command: &Command) -> String {
         }
         Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
         Command::Backend(act) => act.words(),
+        Command::Inject(act) => act.words(),
         plain => format!("{plain:?}"),
     }
 }

@@ -19,7 +19,7 @@ use crate::rig::here;
 
 mod keys;
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -29,6 +29,7 @@ const PAGES: [&str; 20] = [
     "docs/encoders.md",
     "docs/engines.md",
     "docs/evaluation.md",
+    "docs/faults.md",
     "docs/failsafe.md",
     "docs/gallery.md",
     "docs/import.md",

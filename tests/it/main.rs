@@ -1,6 +1,7 @@
 //! The promises of the house, in one binary.
 #![allow(clippy::print_stderr, reason = "a test that skips says so")]
 
+mod bottle;
 mod rig;
 
 mod docs;
@@ -34,6 +35,7 @@ mod guard;
 mod heads;
 mod ik;
 mod importing;
+mod inject;
 mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
@@ -47,6 +49,7 @@ mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;
 mod starts;
+mod storm;
 mod story;
 mod swap;
 mod tool;
