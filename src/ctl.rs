@@ -1,6 +1,8 @@
 //! reflexctl: one sub-command for each thing that an operator may ask of the daemon. Speaks to the wire, knows no zenoh.
 
 mod args;
+mod failsafe;
+mod lease;
 mod live;
 mod request;
 mod say;
@@ -101,6 +103,10 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
         show::faults(cli.json, out)?;
         return Ok(Exit::Accepted);
     }
+    if let Act::Failsafe { conditions, from, estop } = &cli.act {
+        failsafe::tell(conditions, *from, *estop, cli.json, out)?;
+        return Ok(Exit::Accepted);
+    }
     let client = Client::connect(&cli.robot, std::slice::from_ref(&cli.connect), cli.timeout())?;
     let exit = match &cli.act {
         Act::Status => {
@@ -131,6 +137,14 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
             show::registry(&told, cli.json, out)?;
             Exit::Accepted
         }
+        Act::Lease { act: Some(args::LeaseAct::Status), .. } => {
+            let told = client
+                .ask("state/lease", &Value::Null)
+                .map_err(|error| unknown_robot(cli, &client, error))?;
+            show::lease(&told, cli.json, out)?;
+            Exit::Accepted
+        }
+        Act::Lease { act: None, seconds, .. } => lease::hold(&client, cli, *seconds, out, err)?,
         Act::Jog { seconds, .. } => live::jog(&client, cli, *seconds, out, err)?,
         Act::Say { wait, .. } => say::say(&client, cli, *wait, out, err)?,
         act => command(&client, cli, act, out, err)?,

@@ -18,6 +18,7 @@ mod skills;
 mod spectacle;
 mod swap;
 mod telling;
+mod wallclock;
 mod watchdog;
 mod world;
 
@@ -165,6 +166,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         backends: swap,
         injection,
         present,
+        authority: settings.daemon.authority.clone(),
     });
     let pulse = thinker.pulse();
     let telling = (clock.clone(), tell.clone());
@@ -206,6 +208,9 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     vitals.moves("the loop", TICKS_WITHIN, || desk.present().map_or(0, |it| it.tick.tick.0));
     vitals.moves("the thinker", THINKS_WITHIN, || pulse.beats());
     vitals.moves("the telling side", TICKS_WITHIN, || told.load(Ordering::Relaxed));
+    if settings.daemon.loop_.pace == Pace::Realtime {
+        runtime.spawn(wallclock::watch(switch.clone(), desk.clone()));
+    }
     let news = News { tidings, told: Arc::clone(&told), arms };
     let watchdog = Watchdog::new(vitals);
     let door =

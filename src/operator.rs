@@ -55,6 +55,8 @@ pub enum Command {
     Backend(BackendAct),
     /// Let something go wrong on purpose.
     Inject(InjectAct),
+    /// Change who commands.
+    Lease(LeaseAct),
 }
 
 impl Command {
@@ -74,6 +76,7 @@ impl Command {
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
             Self::Inject(_) => "inject",
+            Self::Lease(_) => "lease",
         }
     }
 }
@@ -87,6 +90,8 @@ pub struct Answer {
     pub reason: Option<String>,
     /// What is new because of it, where that is not plain from the command.
     pub changed: Vec<String>,
+    /// What was granted to whoever asked for the lease.
+    pub lease: Option<Granted>,
     /// The tick whose state already shows its effect.
     pub state_seq: u64,
 }
@@ -123,6 +128,8 @@ pub struct Present {
     pub last_run: Option<(Running, String)>,
     /// A fault or e-stop in words, with who or what and a remedy.
     pub trouble: Option<String>,
+    /// Who commands.
+    pub lease: LeaseTold,
 }
 
 /// A run in words.
@@ -162,6 +169,7 @@ pub mod backend;
 mod desk;
 mod grip;
 pub mod inject;
+mod lease;
 mod motions;
 mod registry;
 mod told;
@@ -170,4 +178,5 @@ pub mod words;
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
 pub use inject::{InjectAct, Injection};
+pub use lease::{Granted, LeaseAct, LeaseTold};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

@@ -9,7 +9,10 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use motion::{ChunkRefusal, Corrected, Ending, Epoch, Event, Fault, Mode, Tick};
+use motion::{
+    ChunkRefusal, Corrected, Ending, Epoch, Event, Fault, Mode, Tick,
+    failsafe::{Condition, Conditions},
+};
 use reflex::{Listener, Report, Timing};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -30,6 +33,13 @@ const ROUNDING: f64 = 1e-6;
 const LONGEST_NS: u64 = 60_000_000_000;
 /// Significant digits that they keep.
 const DIGITS: u8 = 3;
+
+/// Conditions of which it is told when they begin and when they end.
+const TOLD_CONDITIONS: Conditions = Conditions::OUTSIDE
+    .with(Condition::JointOutside)
+    .with(Condition::Warm)
+    .with(Condition::Unattended)
+    .with(Condition::Deserted);
 
 /// Something to tell the world.
 #[derive(Clone, Debug)]
@@ -150,6 +160,8 @@ pub struct Herald {
     last_run: Option<(Running, String)>,
     tally: Tally,
     mode: Mode,
+    /// What was not as it should be in the last tick.
+    conditions: Conditions,
     /// What last kept the robot from booting.
     kept: Option<String>,
     epoch: Epoch,
@@ -172,6 +184,7 @@ impl Herald {
             last_run: None,
             tally: Tally::default(),
             mode: Mode::Booting,
+            conditions: Conditions::NONE,
             kept: None,
             epoch: Epoch(0),
             lost: 0,
@@ -219,6 +232,7 @@ impl Herald {
         } else if tick.mode == Mode::Booting && present.trouble != self.kept {
             self.tell_boot(tick, &present);
         }
+        self.tell_conditions(tick);
         self.send(Tidings::Tick(present));
         if tick.tick.0.is_multiple_of(TIMING_EVERY_TICKS) {
             self.send(Tidings::Timing(self.punctuality()));
@@ -265,6 +279,7 @@ impl Herald {
             run: tick.mode.run().and_then(|run| self.desk.running(run)),
             last_run: self.last_run.clone(),
             trouble: self.trouble(tick),
+            lease: self.desk.lease(tick.at, tick.state.physical),
         }
     }
 
@@ -313,6 +328,24 @@ impl Herald {
         let kind = if present.trouble.is_some() { "fault" } else { "mode" };
         let outcome = present.trouble.as_deref().unwrap_or(now);
         self.tell(kind, "law", &format!("{before} to {now}"), outcome, tick);
+    }
+
+    /// Conditions that began or ended; those that are told as faults, and those that come and go with single ticks, are not.
+    fn tell_conditions(&mut self, tick: &Tick) {
+        let now = tick.conditions.among(TOLD_CONDITIONS);
+        let changed = Conditions(now.0 ^ self.conditions.0);
+        self.conditions = now;
+        for condition in changed.iter() {
+            let (rule, began) = (condition.rule(), now.has(condition));
+            let outcome = if began { "began" } else { "ended" };
+            let action = rule.action.name();
+            if began {
+                tracing::warn!(condition = rule.name, action, tick = tick.tick.0, "{}", rule.when);
+            } else {
+                tracing::info!(condition = rule.name, tick = tick.tick.0, "ended");
+            }
+            self.tell("condition", "law", rule.name, outcome, tick);
+        }
     }
 
     /// A robot that does not boot is no fault of this daemon's, and yet somebody waits for it.

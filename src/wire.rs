@@ -16,6 +16,7 @@ mod heard;
 mod inject;
 mod keys;
 mod lane;
+mod lease;
 mod link;
 mod messages;
 mod poses;
@@ -31,12 +32,13 @@ use motion::JointLimits;
 
 use crate::{decision, operator, router};
 
-pub use answers::{CommandAnswer, DecisionAnswer, HeardAnswer};
+pub use answers::{CommandAnswer, DecisionAnswer, GrantedMessage, HeardAnswer};
 pub use backend::{BackendMessage, ShadowMessage};
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use heard::{instruction_told, said_of};
 pub use keys::{Key, Keys, Kind, TABLE};
+pub use lease::Beat;
 pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
@@ -95,6 +97,9 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// Latches the e-stop. Called on the network's own thread: must not block.
     fn estop(&self, who: &str) -> operator::Answer;
+
+    /// A heartbeat of whoever holds the lease; whether it counts. Called on the network's own thread: must not block.
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool;
 
     /// Takes or refuses a decision. What it does before it first waits is done in the order of arrival.
     fn decide(

@@ -6,6 +6,7 @@ use reflex::trouble::{KNOWN, Trouble};
 
 use crate::wire::DEFAULT_ENDPOINT;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use motion::failsafe::{Condition, TABLE};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -213,6 +214,41 @@ pub(super) enum Act {
     /// Let something go wrong on purpose, with a simulated robot; it ends by itself.
     #[command(after_help = INJECT_EXAMPLES)]
     Inject(Inject),
+    /// Hold the lease: be the one who commands, and say so until Ctrl-C. Without you the robot holds.
+    #[command(
+        after_help = "Examples:\n  reflexctl --operator ada lease\n  reflexctl --operator bob lease --takeover\n  \
+                            reflexctl lease --for 60\n  reflexctl lease release\n  reflexctl lease status --json\n\n\
+                            Commands of the same operator, from another terminal, are then carried out; everybody else's are refused."
+    )]
+    Lease {
+        #[command(subcommand)]
+        act: Option<LeaseAct>,
+        /// Take it from whoever holds it; the robot holds first.
+        #[arg(long)]
+        takeover: bool,
+        /// It ends so long after the last heartbeat.
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1_000..=60_000))]
+        ttl_ms: Option<u32>,
+        /// Release it after so long, in seconds.
+        #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+        seconds: Option<f64>,
+    },
+    /// What is done about everything that can be wrong: the law itself, asked what if. Needs no daemon.
+    #[command(
+        after_help = "Examples:\n  reflexctl failsafe\n  reflexctl failsafe unattended warm\n  \
+                            reflexctl failsafe backend_lost --from moving\n  reflexctl failsafe estop --estop cut --json\n"
+    )]
+    Failsafe {
+        /// Conditions that are so at once; without any, the whole table.
+        #[arg(value_name = "CONDITION", value_parser = condition)]
+        conditions: Vec<Condition>,
+        /// What the robot is doing when they begin.
+        #[arg(long, value_enum, default_value_t = From::Moving)]
+        from: From,
+        /// What the robot chose an e-stop to do.
+        #[arg(long, value_enum, default_value_t = EStop::Stop)]
+        estop: EStop,
+    },
     /// Mode, run, joints, limits and timing, once.
     Status,
     /// The state as it goes by, a line a tick, until Ctrl-C.
@@ -287,6 +323,30 @@ pub(super) enum RegistryAct {
         /// The skill.
         skill: String,
     },
+}
+
+/// What a robot is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum From {
+    Disarmed,
+    Holding,
+    Moving,
+}
+
+/// What an e-stop does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EStop {
+    Stop,
+    Damp,
+    Cut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum LeaseAct {
+    /// Who holds it.
+    Status,
+    /// Give it back; the robot holds.
+    Release,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -435,6 +495,13 @@ impl Cli {
         let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
         self.operator.clone().or_else(login).unwrap_or_else(|| "reflexctl".into())
     }
+}
+
+fn condition(text: &str) -> Result<Condition, String> {
+    Condition::named(text).ok_or_else(|| {
+        let names: Vec<&str> = TABLE.iter().map(|rule| rule.name).collect();
+        format!("{text:?} is none: choose of {}", names.join(", "))
+    })
 }
 
 fn number(text: &str) -> Result<f64, String> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Trouble,
-    args::{Act, Cli, RegistryAct, Shadow, TargetShape},
+    args::{Act, Cli, LeaseAct, RegistryAct, Shadow, TargetShape},
 };
 
 /// A jog that is not renewed for so long brakes; it is renewed twice as often.
@@ -141,6 +141,16 @@ impl Act {
                 say("clear", inject.clear.then(|| json!(true)));
                 "cmd/inject"
             }
+            Self::Lease { act: None, takeover, ttl_ms, .. } => {
+                say("act", Some(json!("acquire")));
+                say("takeover", takeover.then(|| json!(true)));
+                say("ttl_ms", ttl_ms.map(|ttl_ms| json!(ttl_ms)));
+                "lease"
+            }
+            Self::Lease { act: Some(LeaseAct::Release), .. } => {
+                say("act", Some(json!("release")));
+                "lease"
+            }
             Self::Decide { skill, target, instruction, ttl_ms, id } => {
                 say("v", Some(json!(1)));
                 say("decision_id", Some(json!(id.clone().unwrap_or_else(new_id))));
@@ -162,7 +172,9 @@ impl Act {
                 say("ttl_ms", ttl_ms.map(|ttl_ms| json!(ttl_ms)));
                 "instruction"
             }
-            Self::Status
+            Self::Lease { act: Some(LeaseAct::Status), .. }
+            | Self::Failsafe { .. }
+            | Self::Status
             | Self::Watch { .. }
             | Self::Events { .. }
             | Self::Version
@@ -320,6 +332,11 @@ mod tests {
         );
         assert_eq!(payload(&["inject", "--clear"]), json!({ "clear": true, "operator": "ada" }));
         assert_eq!(payload(&["inject"]), json!({ "operator": "ada" }));
+        assert_eq!(
+            payload(&["lease", "--takeover", "--ttl-ms", "2000"]),
+            json!({ "act": "acquire", "takeover": true, "ttl_ms": 2000, "operator": "ada" })
+        );
+        assert_eq!(payload(&["lease", "release"]), json!({ "act": "release", "operator": "ada" }));
         assert_eq!(payload(&["skill", "rest"]), json!({ "name": "rest", "operator": "ada" }));
     }
 

@@ -161,6 +161,22 @@ pub(super) fn ways(answer: &Value, json: bool, out: &mut dyn Write) -> io::Resul
     Ok(if chosen { Exit::Accepted } else { Exit::Refused })
 }
 
+/// Who commands.
+pub(super) fn lease(told: &Value, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        return writeln!(out, "{told}");
+    }
+    writeln!(out, "lease   {}", holder(told))
+}
+
+fn holder(told: &Value) -> String {
+    match (told["holder"].as_str(), told["required"].as_bool()) {
+        (Some(holder), _) => format!("{holder} commands (grant {})", text(&told["lease_id"])),
+        (None, Some(true)) => "nobody holds it, and nobody commands without it".into(),
+        (None, _) => "nobody holds it: everybody commands".into(),
+    }
+}
+
 /// Every state in one table; as JSON, one object of them by name.
 pub(super) fn status(
     state: &BTreeMap<String, Value>,
@@ -176,6 +192,12 @@ pub(super) fn status(
     if let Some(why) = mode["why"].as_str() {
         writeln!(out, "why     {why}")?;
     }
+    let conditions = mode["conditions"].as_array().into_iter().flatten().map(text);
+    let conditions = conditions.collect::<Vec<_>>().join(", ");
+    if !conditions.is_empty() {
+        writeln!(out, "so      {conditions}: {}", text(&mode["action"]))?;
+    }
+    writeln!(out, "lease   {}", holder(of("state/lease")))?;
     if of("state/joints")["engaged"] == false {
         writeln!(out, "motors  off: they follow no command")?;
     }

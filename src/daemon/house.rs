@@ -20,7 +20,7 @@ use crate::{
     router::{Embedded, Instruction, Thing},
     skill::registry::report,
     telemetry::Tidings,
-    wire::{EventMessage, House},
+    wire::{Beat, EventMessage, House},
 };
 
 /// What the daemon says of itself, by topic.
@@ -88,9 +88,14 @@ impl Reception {
 impl House for Reception {
     async fn command(&self, command: Command, who: &str) -> Answer {
         let what = words::command(&command);
-        let key = format!("cmd/{}", command.name());
+        let (kind, key) = match &command {
+            Command::Lease(_) => ("lease", "lease".to_owned()),
+            command => ("command", format!("cmd/{}", command.name())),
+        };
         let answer = self.desk.command(command, who).await;
-        self.note("command", who, &key, what, answer.reason.clone());
+        let news = answer.changed.first().filter(|_| kind == "lease");
+        let what = news.map_or_else(|| what.clone(), |news| format!("{what}: {news}"));
+        self.note(kind, who, &key, what, answer.reason.clone());
         answer
     }
 
@@ -98,6 +103,10 @@ impl House for Reception {
         let answer = self.desk.estop(who);
         self.note("stop", who, "cmd/estop", "e-stop".into(), None);
         answer
+    }
+
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool {
+        self.desk.heartbeat(who, beat.lease_id, beat.seq)
     }
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {

@@ -18,9 +18,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Answer, BackendErrand, Command, Errand, Injection, JointNames, Odd, Present, Running,
-    motions::Jogging, told::Said, words,
+    lease::Book, motions::Jogging, told::Said, words,
 };
 use crate::{
+    config::AuthoritySettings,
     decision::{self, Clerk, Decision, Verdict},
     observation::{Params, embedding::Embeddings},
     planning::Planner,
@@ -59,6 +60,8 @@ pub struct DeskParts {
     pub injection: Option<Arc<Injection>>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
+    /// Who may command.
+    pub authority: AuthoritySettings,
 }
 
 /// What a tick made of an order.
@@ -102,6 +105,9 @@ struct Inner {
     closed: AtomicBool,
     /// When the robot was last stopped, by the loop's clock.
     stopped_ns: AtomicU64,
+    book: Mutex<Book>,
+    /// When a heartbeat last crossed the seam.
+    beaten_ns: AtomicU64,
     embeddings: Embeddings,
     /// The skill, the id and the words of the last run whose head sees an embedding.
     said: Mutex<Option<(String, String, String)>>,
@@ -139,6 +145,8 @@ impl Desk {
                 ids: AtomicU64::new(1),
                 closed: AtomicBool::new(false),
                 stopped_ns: AtomicU64::new(0),
+                book: Mutex::new(Book::new(parts.authority)),
+                beaten_ns: AtomicU64::new(0),
                 embeddings: Embeddings::default(),
                 said: Mutex::default(),
             }),
@@ -202,6 +210,18 @@ impl Desk {
         &self.inner.said
     }
 
+    pub(super) fn book(&self) -> &Mutex<Book> {
+        &self.inner.book
+    }
+
+    pub(super) fn beaten_ns(&self) -> &AtomicU64 {
+        &self.inner.beaten_ns
+    }
+
+    pub(super) fn commander(&self) -> &Mutex<Commander> {
+        &self.inner.commander
+    }
+
     pub(super) fn jogging(&self) -> &Mutex<Option<Jogging>> {
         &self.inner.jogging
     }
@@ -245,7 +265,7 @@ impl Desk {
         };
         self.inner.switch.raise(source);
         let state_seq = self.present().map_or(0, |present| present.tick.tick.0 + 1);
-        Answer { accepted: true, reason: None, changed: Vec::new(), state_seq }
+        Answer { accepted: true, reason: None, changed: Vec::new(), lease: None, state_seq }
     }
 
     /// The end has begun: from now on nothing is carried out but what stops the robot.
@@ -274,6 +294,11 @@ impl Desk {
 
     /// Carries out a command and waits for the tick that settles it.
     pub async fn command(&self, command: Command, who: &str) -> Answer {
+        if command.needs_lease()
+            && let Err(reason) = self.admit(who)
+        {
+            return self.changed(Err(reason));
+        }
         let settled = match command {
             Command::Arm => self.arm().await,
             Command::Disarm => self.order(What::Disarm).await,
@@ -287,6 +312,7 @@ impl Desk {
             Command::Registry(act) => return self.change_registry(act, who).await,
             Command::Backend(act) => return self.change_backend(act, who).await,
             Command::Inject(act) => return self.changed(self.inject(act)),
+            Command::Lease(act) => return self.change_lease(act, who).await,
         };
         self.answer(settled)
     }
@@ -456,7 +482,7 @@ impl Desk {
                 (outcome.err().map(|refusal| self.words(refusal)), seq)
             }
         };
-        Answer { accepted: reason.is_none(), reason, changed: Vec::new(), state_seq }
+        Answer { accepted: reason.is_none(), reason, changed: Vec::new(), lease: None, state_seq }
     }
 
     /// The answer to who asked for a change that is no matter of the loop's alone.
@@ -466,7 +492,7 @@ impl Desk {
             Ok(changed) => (None, changed),
             Err(reason) => (Some(reason), Vec::new()),
         };
-        Answer { accepted: reason.is_none(), reason, changed, state_seq }
+        Answer { accepted: reason.is_none(), reason, changed, lease: None, state_seq }
     }
 
     /// Why an order was refused; where the robot itself is the reason, what it suffers from.
@@ -481,7 +507,7 @@ impl Desk {
         }
     }
 
-    fn id(&self) -> u64 {
+    pub(super) fn id(&self) -> u64 {
         self.inner.ids.fetch_add(1, Ordering::Relaxed)
     }
 

@@ -152,8 +152,17 @@ impl Desk {
     /// Whether this goes wrong on purpose, now.
     #[must_use]
     pub fn suffers(&self, trouble: Trouble) -> bool {
-        let now = || self.clock().now();
-        self.injection().is_some_and(|it| it.troubles().on(trouble, now()).is_some())
+        self.amount(trouble).is_some()
+    }
+
+    /// By how much the wall clock is wrong on purpose, now.
+    #[must_use]
+    pub fn stepped_ms(&self) -> u64 {
+        self.amount(Trouble::ClockStep).unwrap_or(0)
+    }
+
+    fn amount(&self, trouble: Trouble) -> Option<u64> {
+        self.injection()?.troubles().on(trouble, self.clock().now())
     }
 }
 

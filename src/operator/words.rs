@@ -3,7 +3,7 @@
 use motion::{Ailment, Ending, Fault, Mode, Refusal, failsafe::Condition};
 use reflex::backend::piper::frames::{ArmStatus, Code};
 
-use super::{Command, Goal, Jog, RegistryAct, Route};
+use super::{Command, Goal, Jog, LeaseAct, RegistryAct, Route};
 
 /// A mode's name on the wire.
 #[must_use]
@@ -57,6 +57,10 @@ pub fn command(command: &Command) -> String {
         Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
         Command::Backend(act) => act.words(),
         Command::Inject(act) => act.words(),
+        Command::Lease(LeaseAct::Acquire { takeover: true, .. }) => "take the lease over".into(),
+        Command::Lease(LeaseAct::Acquire { .. }) => "take the lease".into(),
+        Command::Lease(LeaseAct::Renew) => "keep the lease".into(),
+        Command::Lease(LeaseAct::Release) => "release the lease".into(),
         plain => format!("{plain:?}"),
     }
 }

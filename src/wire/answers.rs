@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::messages::VERSION;
 use crate::{
     decision::Verdict,
-    operator::{Answer, Heard},
+    operator::{Answer, Granted, Heard},
 };
 
 /// The answer to a command.
@@ -20,8 +20,29 @@ pub struct CommandAnswer {
     /// What is new because of it; left out where the command says it all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
+    /// What was granted to whoever asked for the lease; left out otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<GrantedMessage>,
     /// The tick whose state already shows its effect; none before the first tick.
     pub state_seq: Option<u64>,
+}
+
+/// What the holder of the lease is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedMessage {
+    /// To be sent with every heartbeat.
+    pub lease_id: u64,
+    /// It ends so long after the last sign of life.
+    pub ttl_ms: u32,
+    /// The robot holds so long after the last heartbeat: send three in that time.
+    pub heartbeat_ms: u32,
+}
+
+impl From<Granted> for GrantedMessage {
+    fn from(granted: Granted) -> Self {
+        let Granted { lease_id, ttl_ms, heartbeat_ms } = granted;
+        Self { lease_id, ttl_ms, heartbeat_ms }
+    }
 }
 
 /// The answer to a decision.
@@ -71,14 +92,15 @@ impl HeardAnswer {
 impl CommandAnswer {
     pub(super) fn refused(reason: String, state_seq: Option<u64>) -> Self {
         let (reason, changed) = (Some(reason), Vec::new());
-        Self { v: VERSION, accepted: false, reason, changed, state_seq }
+        Self { v: VERSION, accepted: false, reason, changed, lease: None, state_seq }
     }
 }
 
 impl From<Answer> for CommandAnswer {
     fn from(answer: Answer) -> Self {
-        let Answer { accepted, reason, changed, state_seq } = answer;
-        Self { v: VERSION, accepted, reason, changed, state_seq: Some(state_seq) }
+        let Answer { accepted, reason, changed, lease, state_seq } = answer;
+        let lease = lease.map(Into::into);
+        Self { v: VERSION, accepted, reason, changed, lease, state_seq: Some(state_seq) }
     }
 }
 

@@ -10,6 +10,7 @@ use zenoh::{
     Session, Wait,
     handlers::FifoChannelHandler,
     pubsub::Subscriber,
+    qos::{CongestionControl, Priority},
     query::{QueryTarget, Reply},
     sample::Sample,
 };
@@ -66,6 +67,22 @@ impl Client {
             .map_err(|error| WireError::zenoh(format!("ask {key}"), error))?;
         let mut answers = self.collect(&key, &replies);
         answers.pop().map_or_else(|| Err(self.silence(&key)), |(_, answer)| answer)
+    }
+
+    /// Sends a payload to a key, and waits for nothing.
+    ///
+    /// # Errors
+    /// Zenoh's.
+    pub fn tell(&self, name: &str, payload: &Value) -> Result<(), WireError> {
+        let key = self.keys.full(name);
+        self.session
+            .put(&key, payload.to_string())
+            .encoding(json_of("reflex.request.v1"))
+            .congestion_control(CongestionControl::Drop)
+            .priority(Priority::RealTime)
+            .express(true)
+            .wait()
+            .map_err(|error| WireError::zenoh(format!("put {key}"), error))
     }
 
     /// What the keys that match a pattern say now, by name. Those that have nothing to say are left out.

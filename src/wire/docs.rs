@@ -49,7 +49,7 @@ pub fn docs() -> String {
 }
 
 const SECTIONS: [(&str, &[Kind]); 3] = [
-    ("In", &[Kind::Stop, Kind::Command, Kind::Decision, Kind::Instruction, Kind::Fed]),
+    ("In", &[Kind::Stop, Kind::Command, Kind::Decision, Kind::Instruction, Kind::Fed, Kind::Beat]),
     ("Out", &[Kind::Stream, Kind::Present, Kind::Happening, Kind::Shared]),
     ("Asked", &[Kind::Question, Kind::Info, Kind::Alive, Kind::Watched]),
 ];
@@ -85,7 +85,7 @@ pub(super) mod samples {
 
     use crate::{
         observation::Params,
-        operator::{Odd, Present, Running},
+        operator::{LeaseTold, Odd, Present, Running},
         router::{Entry, Fate, Instruction, Thing},
         wire::{
             BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape, TimingMessage,
@@ -208,7 +208,18 @@ pub(super) mod samples {
             run: Some(run(7, Some("router-42"))),
             last_run: Some((before, "superseded".into())),
             trouble: None,
+            lease: LeaseTold {
+                required: false,
+                holder: Some(("ada".into(), 812_034)),
+                since: Some(Nanos(42_000_000_000)),
+                until: Some(Nanos(66_650_000_000)),
+                heard: Some(Nanos(61_650_000_000)),
+            },
         }
+    }
+
+    pub(in crate::wire) fn lease() -> String {
+        told("state/lease", &present())
     }
 
     fn told(name: &str, present: &Present) -> String {

@@ -15,6 +15,8 @@ pub enum Kind {
     Instruction,
     /// In. A subscriber only: the newest counts, nobody is answered.
     Fed,
+    /// In. A subscriber only: who is there says so again and again, each on a key of their own.
+    Beat,
     /// Out, and in from others: whoever knows better tells.
     Shared,
     /// A question with a payload: answered on query only, and nothing moves.
@@ -53,7 +55,7 @@ impl Kind {
             Self::Command | Self::Stop | Self::Decision | Self::Instruction => {
                 "queryable + subscriber"
             }
-            Self::Fed => "subscriber",
+            Self::Fed | Self::Beat => "subscriber",
             Self::Shared => "publisher + subscriber",
             Self::Watched => "liveliness token (the router's)",
             Self::Stream => "publisher + queryable",
@@ -212,6 +214,25 @@ pub const TABLE: &[Key] = &[
         example: || r#"{"fault":"delay","amount":300,"for_ms":2000,"operator":"ada"}"#.into(),
     },
     Key {
+        name: "lease",
+        kind: Kind::Command,
+        schema: "reflex.lease.v1",
+        what: "Who commands. `act` is `acquire`, `renew` or `release`. One operator holds it at a time, for `ttl_ms` (1000 to \
+               the configuration's, which it is if left out) after the last heartbeat; with `takeover` it is taken from whoever holds it, as far as \
+               `authority.takeover` allows, and the robot holds first. The answer's `lease` has the `lease_id`, and \
+               `heartbeat_ms`: the robot holds when none came for so long. Everybody else's commands are then refused, but for \
+               `cmd/estop`, `cmd/hold` and `cmd/disarm`; a physical robot moves under a lease only ([failsafe.md](failsafe.md)).",
+        example: || r#"{"act":"acquire","ttl_ms":5000,"operator":"ada"}"#.into(),
+    },
+    Key {
+        name: "heartbeat/*",
+        kind: Kind::Beat,
+        schema: "reflex.heartbeat.v1",
+        what: "Says that the operator of that name, who holds the lease, is there; `seq` is higher every time. Send \
+               one at least three times in `heartbeat_ms`. One of another grant, or not newer, counts for nothing.",
+        example: || r#"{"lease_id":812034,"seq":17}"#.into(),
+    },
+    Key {
         name: "decision",
         kind: Kind::Decision,
         schema: "reflex.decision.v1",
@@ -272,7 +293,8 @@ pub const TABLE: &[Key] = &[
         schema: "reflex.mode.v1",
         what: "`booting`, `disarmed`, `arming`, `holding`, `moving`, `stopping`, `faulted` or `estopped`; the run that \
                moves it; why it stands or does not boot, and who stopped it (`by`: the daemon's number for them, `why` \
-               has the name).",
+               has the name); everything that is not as it should be (`conditions`), and what is done about it (`action`, \
+               [failsafe.md](failsafe.md)).",
         example: samples::mode,
     },
     Key {
@@ -295,6 +317,14 @@ pub const TABLE: &[Key] = &[
         schema: "reflex.limits.v1",
         what: "The limits that every set-point keeps; arrays in the order of `names`.",
         example: samples::limits,
+    },
+    Key {
+        name: "state/lease",
+        kind: Kind::Present,
+        schema: "reflex.holder.v1",
+        what: "Who holds the lease, which grant it is and since when, nulls if nobody does; and whether the robot moves for \
+               its holder only, even then.",
+        example: samples::lease,
     },
     Key {
         name: "state/backend",
@@ -352,7 +382,7 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `instruction` and `router`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `lease`, `condition`, `instruction` and `router`.",
         example: samples::event,
     },
     Key {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{backend, inject, poses, sender::Peek};
+use super::{backend, inject, lease, poses, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
@@ -259,6 +259,7 @@ pub fn command_message(verb: &str, payload: &[u8]) -> Result<Command, BadMessage
         "registry" => registry(payload)?,
         "backend" => backend::command(payload)?,
         "inject" => inject::command(payload)?,
+        "lease" => lease::command(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,
         "skill" => {

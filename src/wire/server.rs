@@ -21,7 +21,7 @@ use super::{
     Shape, TABLE, Wire, WireError, heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
-    messages,
+    lease, messages,
     publish::{Door, Newest, json_of, locked},
     sender::Peek,
     state,
@@ -91,7 +91,9 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
             Kind::Instruction => {
                 open_in(&session, &full, key, &mut doors, &hall, Some(&instructions))?;
             }
-            Kind::Fed | Kind::Shared => doors.push(listen(&session, &full, key, &hall)?),
+            Kind::Fed | Kind::Shared | Kind::Beat => {
+                doors.push(listen(&session, &full, key, &hall)?)
+            }
             Kind::Watched => doors.push(watch(&session, &full, &hall)?),
             Kind::Question => {
                 let (hall, lane) = (hall.clone(), questions.clone());
@@ -306,9 +308,13 @@ impl<H: House> Hall<H> {
     /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
     fn take(&self, key: &'static Key, sample: &Sample) {
         let bytes = sample.payload().len();
-        if sample.kind() == SampleKind::Delete
-            || sample.key_expr().as_str() != self.keys.full(key.name)
-        {
+        let asked = sample.key_expr().as_str();
+        let operator = self.keys.name(asked).and_then(|name| name.strip_prefix("heartbeat/"));
+        let is_it = match key.kind {
+            Kind::Beat => operator.is_some(),
+            _ => asked == self.keys.full(key.name),
+        };
+        if sample.kind() == SampleKind::Delete || !is_it {
             return;
         }
         let session = sample.source_info().map(zid);
@@ -317,7 +323,14 @@ impl<H: House> Hall<H> {
                 return Err(messages::BadMessage::Oversized(bytes));
             }
             let payload = sample.payload().to_bytes();
-            if key.kind == Kind::Fed {
+            if let Some(operator) = operator {
+                let beat = lease::beat(&payload)?;
+                if !self.house.heartbeat(operator, beat) {
+                    let why =
+                        format!("no heartbeat of the lease's holder, or not a newer one: {beat:?}");
+                    return Err(messages::BadMessage::NotUnderstood(why));
+                }
+            } else if key.kind == Kind::Fed {
                 let said = sample.attachment().map(|said| said.to_bytes()).unwrap_or_default();
                 self.house.embedded(heard::embedded(&payload, &said)?);
             } else {
@@ -331,8 +344,8 @@ impl<H: House> Hall<H> {
             // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
             if count.is_power_of_two() {
                 let reason = format!("{bad} ({count} such messages so far)");
-                let who = session.as_deref().unwrap_or("unknown");
-                self.house.refused_message(who, &self.keys.full(key.name), &reason);
+                let who = session.as_deref().or(operator).unwrap_or("unknown");
+                self.house.refused_message(who, asked, &reason);
             }
         }
     }

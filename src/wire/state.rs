@@ -4,7 +4,7 @@ use motion::{Corrected, Drive, Fault, Joints, Limits, Mode, Source};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{ParamsMessage, Shape, messages::VERSION};
+use super::{ParamsMessage, Shape, lease, messages::VERSION};
 use crate::{
     observation::Params,
     operator::{Present, Running, words},
@@ -89,8 +89,15 @@ pub struct EventMessage {
 }
 
 /// The names of the messages that [`tell`] knows.
-pub(super) const TOLD: [&str; 6] =
-    ["state/joints", "state/chunk", "state/mode", "state/fault", "state/skill", "state/limits"];
+pub(super) const TOLD: [&str; 7] = [
+    "state/joints",
+    "state/chunk",
+    "state/mode",
+    "state/fault",
+    "state/skill",
+    "state/limits",
+    "state/lease",
+];
 
 /// What a key says of the present, without tick and time: two of these are equal when nothing changed.
 pub(super) fn tell(name: &str, present: &Present, shape: &Shape) -> Option<Value> {
@@ -101,6 +108,7 @@ pub(super) fn tell(name: &str, present: &Present, shape: &Shape) -> Option<Value
         "state/fault" => fault(present, shape),
         "state/skill" => skill(present),
         "state/limits" => limits(shape),
+        "state/lease" => lease::told(present),
         _ => return None,
     })
 }
@@ -205,6 +213,8 @@ fn mode(present: &Present) -> Value {
         "by": by,
         "epoch": tick.epoch.0,
         "driven": tick.drive == Drive::On,
+        "action": tick.verdict.action.name(),
+        "conditions": tick.conditions.iter().map(|it| it.rule().name).collect::<Vec<_>>(),
     })
 }
 

@@ -30,11 +30,11 @@ use reflex::{
     trouble::{Trouble, Troubles},
 };
 use reflexd::{
-    config::Settings,
+    config::{AuthoritySettings, BackendKind, LeaseKind, Settings},
     daemon,
     decision::Verdict,
     kinematics::Arms,
-    operator::{Answer, BackendErrand, Desk, DeskParts, Errand, JointNames, Present},
+    operator::{Answer, BackendErrand, Desk, DeskParts, Errand, Injection, JointNames, Present},
     planning::Planner,
     skill::{Mischief, registry::Registry, think_spoiled},
     telemetry::{Herald, Tidings},
@@ -65,6 +65,7 @@ pub(crate) struct Stock {
     pub(crate) robot: Robot,
     pub(crate) names: JointNames,
     pub(crate) home: Joints,
+    authority: AuthoritySettings,
     planner: Arc<Planner>,
     registry: Arc<Registry>,
     #[cfg(feature = "mujoco")]
@@ -72,14 +73,16 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// Of a shipped configuration.
-    pub(crate) fn load(config: &str) -> Self {
+    /// Of a shipped configuration, with or without the need of a lease. Who is away for 2 s is gone.
+    pub(crate) fn load(config: &str, lease: LeaseKind) -> Self {
         let settings = Settings::load(&here(config)).expect("a shipped configuration");
         let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
         let about = &settings.robot_settings;
         let arms = Arms::load(about).expect("a shipped robot");
         let (robot, guard) = daemon::guarded(about, period_s).expect("a shipped robot");
-        let robot = settings.daemon.authority.over(robot);
+        let authority =
+            AuthoritySettings { lease, park_after_ms: 2_000, ..AuthoritySettings::default() };
+        let robot = authority.over(robot);
         let registry = Arc::new(daemon::registry(&settings, period_s).expect("shipped heads"));
         let names = about.joint_names();
         Self {
@@ -89,6 +92,7 @@ impl Stock {
             scene: daemon::scene(about).expect("a shipped scene"),
             names,
             robot,
+            authority,
             registry,
             settings,
         }
@@ -126,6 +130,7 @@ impl Stock {
 /// Something that was asked and is not answered yet.
 struct Asked {
     since: u64,
+    who: String,
     what: String,
     answer: Pin<Box<dyn Future<Output = Answer>>>,
 }
@@ -141,6 +146,9 @@ pub(crate) struct Bottle<'a> {
     pub(crate) herald_sleeps: bool,
     /// What was answered, and to what, since somebody last looked.
     pub(crate) answers: Vec<(String, Answer)>,
+    /// Who was given the lease last, and which.
+    pub(crate) lease: Option<(String, u64)>,
+    beats: u64,
     /// Of everything that went over the tape.
     pub(crate) digest: Digest,
     /// The law once more, from the tape alone.
@@ -167,7 +175,8 @@ pub(crate) struct Bottle<'a> {
 impl<'a> Bottle<'a> {
     /// A daemon whose first tick is due. What is drawn in it depends on the seed.
     pub(crate) fn start(stock: &'a Stock, made: Made, seed: u64) -> Self {
-        let (clock, troubles) = (Clock::lockstep(), Troubles::default());
+        let injection = Arc::new(Injection::new(BackendKind::Loopback));
+        let (clock, troubles) = (Clock::lockstep(), injection.troubles().clone());
         let (ports, commander, thinker, listener, switch) = ports();
         let backend = stock.backend(made, &stock.home, &troubles, seed);
         let mut still = Joints::zeros(stock.robot.joints());
@@ -198,7 +207,8 @@ impl<'a> Bottle<'a> {
             assignments: assign,
             errands: errand,
             backends: swap,
-            injection: None,
+            injection: Some(injection),
+            authority: stock.authority.clone(),
             present,
         });
         let mischief = Mischief::new(troubles.clone(), clock.clone(), seed);
@@ -215,6 +225,8 @@ impl<'a> Bottle<'a> {
             switch,
             herald_sleeps: false,
             answers: Vec::new(),
+            lease: None,
+            beats: 0,
             digest: Digest::EMPTY,
             replay,
             spoils_the_tape: false,
@@ -252,7 +264,7 @@ impl<'a> Bottle<'a> {
                         Verdict::Refused { reason } => Some(reason),
                     };
                     let accepted = reason.is_none();
-                    Answer { accepted, reason, changed: Vec::new(), state_seq: 0 }
+                    Answer { accepted, reason, changed: Vec::new(), lease: None, state_seq: 0 }
                 })
             }
             key => {
@@ -263,9 +275,19 @@ impl<'a> Bottle<'a> {
             }
         };
         let what = format!("{key} {}", String::from_utf8_lossy(payload));
-        self.asked.push(Asked { since: self.ticks, what, answer });
+        let who = who.to_owned();
+        self.asked.push(Asked { since: self.ticks, who, what, answer });
         self.answer();
         Ok(())
+    }
+
+    /// A heartbeat of whoever holds the lease, as far as is known here.
+    pub(crate) fn beat(&mut self) -> bool {
+        self.beats += 1;
+        match &self.lease {
+            Some((who, id)) => self.desk.heartbeat(who, *id, self.beats),
+            None => false,
+        }
     }
 
     /// Lets a fault be from now on.
@@ -365,9 +387,13 @@ impl<'a> Bottle<'a> {
             return;
         }
         let (asked, answers, ticks) = (&mut self.asked, &mut self.answers, self.ticks);
+        let lease = &mut self.lease;
         self.runtime.block_on(poll_fn(|context| {
             asked.retain_mut(|asked| match asked.answer.as_mut().poll(context) {
                 Poll::Ready(answer) => {
+                    if let Some(granted) = answer.lease {
+                        *lease = Some((std::mem::take(&mut asked.who), granted.lease_id));
+                    }
                     answers.push((std::mem::take(&mut asked.what), answer));
                     false
                 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::rig::here;
 
+mod failsafe;
 mod keys;
 
 const PAGES: [&str; 21] = [

@@ -127,6 +127,7 @@ impl Arm {
             errands: mpsc::channel().0,
             backends: mpsc::channel().0,
             present,
+            authority: reflexd::config::AuthoritySettings::default(),
         });
         let herald = Herald::new(desk.clone(), tell_present, tell);
         let threads = vec![

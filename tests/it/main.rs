@@ -24,6 +24,7 @@ mod twins;
 mod ctl;
 mod wire;
 
+mod authority;
 mod daemon;
 #[cfg(feature = "mujoco")]
 mod demo;

@@ -214,11 +214,13 @@ fn only_these_files_read_the_wall_clock() {
     let known = [
         "src/cli/demo.rs",
         "src/cli/progress.rs",
+        "src/ctl/lease.rs",
         "src/ctl/live.rs",
         "src/ctl/request.rs",
         "src/daemon/spectacle.rs",
         "src/daemon/swap.rs",
         "src/daemon/swap/told.rs",
+        "src/daemon/wallclock.rs",
         "src/evaluation.rs",
         "src/head/bench.rs",
         "src/head/proof.rs",

@@ -191,7 +191,7 @@ fn who_comes_late_sees_the_present() {
     assert_eq!(said("info/version")["name"], "reflexd");
     assert!(said("info/config")["error"].is_string());
     // Nobody has said anything yet, nor who acts and shadows: `state/instruction`, `state/backend`, `state/shadow` answer that.
-    assert_eq!(late.ask_all(&key("state/*"), None).len(), 10, "all of it at once");
+    assert_eq!(late.ask_all(&key("state/*"), None).len(), 11, "all of it at once");
 }
 
 #[test]
@@ -243,8 +243,15 @@ fn what_does_not_change_is_told_once_a_second() {
         *counts.entry(name).or_default() += 1;
     }
     // 20 ticks a second: what stays is told at 20 and 40; the mode at 20, and when it changed.
-    let want =
-        [("chunk", 40), ("fault", 2), ("joints", 40), ("limits", 2), ("mode", 3), ("skill", 2)];
+    let want = [
+        ("chunk", 40),
+        ("fault", 2),
+        ("joints", 40),
+        ("lease", 2),
+        ("limits", 2),
+        ("mode", 3),
+        ("skill", 2),
+    ];
     assert_eq!(counts, want.map(|(name, count)| (name.to_owned(), count)).into());
 }
 
@@ -335,4 +342,25 @@ fn a_router_that_is_not_there_yet_keeps_nobody_from_starting() {
 async fn the_wrong_kind_of_runtime_is_an_error_and_no_panic() {
     let settings = WireSettings { listen: vec![free_endpoint()], ..WireSettings::local("piper") };
     assert!(matches!(Wire::open(&settings), Err(WireError::NoRuntime)));
+}
+
+#[test]
+fn heartbeats_are_heard_on_a_key_of_each_operator_and_nonsense_is_counted() {
+    let street = Street::open();
+    let stranger = street.stranger();
+    let beat = |who: &str, payload: &str| {
+        stranger.put(&key(&format!("heartbeat/{who}")), payload.as_bytes());
+    };
+    beat("ada", r#"{"lease_id":1,"seq":2}"#);
+    eventually("the heartbeat arrives", || street.house.diary().beats.len() == 1);
+    let heard = street.house.diary().beats[0].clone();
+    assert_eq!(heard, ("ada".to_owned(), reflexd::wire::Beat { lease_id: 1, seq: 2 }));
+    for bad in [r#"{"lease_id":1}"#, r#"{"lease_id":1,"seq":-1}"#, "x", r#"{"lease_id":9,"seq":3}"#]
+    {
+        beat("bob", bad);
+    }
+    // Told at 1, 2 and 4.
+    eventually("the others are refused", || street.house.diary().refused.len() == 3);
+    let refused = &street.house.diary().refused[0];
+    assert_eq!((refused.0.as_str(), refused.1.as_str()), ("bob", "reflex/piper/heartbeat/bob"));
 }

@@ -2,7 +2,8 @@
 //!
 //! One switch a fault, on one board. Whoever is to misbehave looks at its switch and waits for nothing; whoever throws it
 //! says until when, by the loop's clock, so that every fault ends by itself. Here is only what is wrong: who may ask for it
-//! is `src/operator/inject.rs`, what comes of it [`crate::backend::troubled`], the loop, the thinker and the router's desk.
+//! is `src/operator/inject.rs`, what comes of it [`crate::backend::troubled`], the loop, the thinker, the desk and
+//! whoever minds the wall clock.
 
 use std::sync::{
     Arc,
@@ -50,6 +51,10 @@ pub enum Trouble {
     ChunkFlood,
     /// Nothing comes of instructions, embeddings and decisions.
     RouterFreeze,
+    /// The operator's heartbeats do not come.
+    OperatorSilent,
+    /// The wall clock is set to another time, and back.
+    ClockStep,
 }
 
 /// What a fault is told besides how long it lasts.
@@ -92,7 +97,7 @@ const fn with(known: Known, amount: Amount) -> Known {
 pub(crate) const DELAY_MAX_MS: u64 = 2_000;
 
 /// Every fault, in the order of [`Trouble`].
-pub const KNOWN: [Known; 18] = [
+pub const KNOWN: [Known; 20] = [
     with(
         known(Trouble::CanDrop, "can-drop", "measurements get lost"),
         Amount {
@@ -138,6 +143,17 @@ pub const KNOWN: [Known; 18] = [
         Trouble::RouterFreeze,
         "router-freeze",
         "nothing comes of instructions, embeddings and decisions",
+    ),
+    known(Trouble::OperatorSilent, "operator-silent", "the operator's heartbeats get lost"),
+    with(
+        known(Trouble::ClockStep, "clock-step", "the wall clock leaps, and back when it is over"),
+        Amount {
+            name: "step_ms",
+            what: "by how much",
+            min: 200,
+            max: 86_400_000,
+            default: 3_600_000,
+        },
     ),
 ];
 

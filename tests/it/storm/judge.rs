@@ -2,8 +2,8 @@
 //! what was told and what reached the robot, and reckons by differences.
 
 use motion::{
-    Drive, Ending, Epoch, Event, Health, JointLimits, Joints, Mode, Nanos, Robot, RunId, TickIndex,
-    What, failsafe::Condition,
+    Attendance, Drive, Ending, Epoch, Event, Health, JointLimits, Joints, Mode, Nanos, Robot,
+    RunId, TickIndex, What, failsafe::Condition,
 };
 
 use super::diagram;
@@ -52,6 +52,8 @@ pub(crate) enum Promise {
     Panic,
     /// The law is a function of its inputs.
     Replay,
+    /// Nothing moves while nobody is heard of who has to be.
+    Attended,
 }
 
 /// A promise that was broken.
@@ -108,6 +110,8 @@ pub(crate) struct Judge {
     chunks: Vec<(motion::ChunkId, RunId, TickIndex)>,
     trail: Option<Trail>,
     braking: Option<Braking>,
+    /// Until when the operator counts as heard of.
+    heard: Option<Nanos>,
     /// Ticks in a row in which the robot was to be slow.
     slow_ticks: u32,
     /// The longest that braking took, ticks.
@@ -130,6 +134,7 @@ impl Judge {
             chunks: Vec::new(),
             trail: None,
             braking: None,
+            heard: None,
             slow_ticks: 0,
             braked_ticks: 0,
             moved_ticks: 0,
@@ -145,6 +150,7 @@ impl Judge {
         self.latched(seen).map_err(broken)?;
         let walked = diagram::walk(&self.mode, self.epoch, seen).map_err(broken)?;
         self.queued(seen, &walked).map_err(broken)?;
+        self.attended(seen).map_err(broken)?;
         self.authority(seen, &command).map_err(broken)?;
         self.motion(seen, &command, walked.arms()).map_err(broken)?;
         (self.mode, self.epoch) = (seen.mode, seen.epoch);
@@ -319,6 +325,29 @@ impl Judge {
 }
 
 impl Judge {
+    /// Who was heard of once, or has to be, is heard of again and again, or nothing moves.
+    fn attended(&mut self, seen: &Seen) -> Verdict {
+        let rules = self.robot.rules();
+        let required = match rules.attendance {
+            Attendance::Required => true,
+            Attendance::Physical => seen.measured.physical,
+            Attendance::Optional => false,
+        };
+        for order in &seen.orders {
+            match order.what {
+                What::Attend => self.heard = Some(seen.at.after(rules.heartbeat_ns)),
+                What::Leave if required => self.heard = self.heard.map(|it| it.min(seen.at)),
+                What::Leave => self.heard = None,
+                _ => {}
+            }
+        }
+        let absent = self.heard.map_or(required, |until| seen.at > until);
+        let moves = matches!(seen.mode, Mode::Moving { .. } | Mode::Arming { .. });
+        must(!(absent && moves), Promise::Attended, || {
+            format!("{:?}, and last heard of until {:?}", seen.mode, self.heard)
+        })
+    }
+
     /// Who is to be slow has to be so by the time in which it could have come to rest.
     fn slow(&mut self, seen: &Seen, next: &Trail) -> Verdict {
         let slow = [Condition::Warm, Condition::Overrun, Condition::Overruns];

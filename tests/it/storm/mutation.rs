@@ -18,10 +18,11 @@ pub(crate) struct Mutation {
     epoch: Epoch,
     /// What is added from now on: what has been, and by how much it grows in a tick.
     drift: Option<(f64, f64)>,
+    beats: u32,
 }
 
 impl Mutation {
-    pub(crate) const ALL: [Promise; 20] = [
+    pub(crate) const ALL: [Promise; 21] = [
         Promise::Once,
         Promise::Written,
         Promise::Finite,
@@ -42,6 +43,7 @@ impl Mutation {
         Promise::Heap,
         Promise::Panic,
         Promise::Replay,
+        Promise::Attended,
     ];
 
     pub(crate) const fn of(promise: Promise) -> Self {
@@ -52,6 +54,7 @@ impl Mutation {
             mode: Mode::Booting,
             epoch: Epoch(0),
             drift: None,
+            beats: 0,
         }
     }
 
@@ -116,6 +119,15 @@ impl Mutation {
             Promise::Begun if rests => {
                 let step = (limits.jerk_max * dt).min(limits.acceleration_max) * 0.5 * dt * dt;
                 both(seen, |joints| joints[0] += inward * step);
+            }
+            // Nobody is heard of any more, and it goes on.
+            Promise::Attended => {
+                let beats = |order: &motion::Order| matches!(order.what, What::Attend);
+                self.beats = (self.beats + u32::from(seen.orders.iter().any(beats))).min(2);
+                if self.beats == 2 {
+                    seen.orders.retain(|order| !beats(order));
+                }
+                self.done = false;
             }
             // Said of a robot that goes at full speed.
             Promise::Slow => {

@@ -40,10 +40,12 @@ pub(crate) enum Kind {
     Swap,
     /// What others than the law find out.
     Told,
+    /// Leases that are taken, taken over and given back; operators who are not heard of.
+    Lease,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Operator,
         Self::Flapping,
         Self::EStop,
@@ -56,6 +58,7 @@ impl Kind {
         Self::Rings,
         Self::Swap,
         Self::Told,
+        Self::Lease,
     ];
 
     pub(crate) fn name(self) -> String {
@@ -77,6 +80,7 @@ impl Kind {
             Self::Rings => 900.0,
             Self::Swap => 250.0,
             Self::Told => 500.0,
+            Self::Lease => 200.0,
         }
     }
 }
@@ -101,6 +105,8 @@ pub(crate) struct Weather {
     skills: Vec<String>,
     bodies: &'static [Made],
     sleeps_until: u64,
+    silent_until: u64,
+    beat: u64,
     decisions: u64,
     /// A decision that was held back, and one that was sent last.
     held_back: Option<Vec<u8>>,
@@ -133,6 +139,8 @@ impl Weather {
             skills,
             bodies,
             sleeps_until: 0,
+            silent_until: 0,
+            beat: 0,
             decisions: 0,
             held_back: None,
             last: (String::new(), Vec::new()),
@@ -143,6 +151,10 @@ impl Weather {
     /// What happens before a tick.
     pub(crate) fn blow(&mut self, tick: u64, bottle: &mut Bottle<'_>) {
         bottle.herald_sleeps = tick < self.sleeps_until;
+        if tick >= self.silent_until && tick >= self.beat {
+            bottle.beat();
+            self.beat = tick + 2;
+        }
         for k in 0..self.streams.len() {
             if self.streams[k].next > tick {
                 continue;
@@ -244,6 +256,7 @@ impl Weather {
                 "80 orders at once".to_owned()
             }
             Kind::Swap => self.swap(draw, bottle),
+            Kind::Lease => self.lease(tick, draw, bottle),
             Kind::Told => {
                 let of: Vec<Condition> = Conditions::OUTSIDE.iter().collect();
                 let (condition, is_so) = (of[pick(draw, of.len())], pick(draw, 3) == 0);
@@ -256,6 +269,10 @@ impl Weather {
     /// What somebody does who wants to get on.
     fn operate(&mut self, draw: &mut Draw, bottle: &mut Bottle<'_>) -> String {
         let Some(present) = bottle.present() else { return "nobody is seen".to_owned() };
+        if present.lease.required && present.lease.holder.is_none() {
+            let said = json!({ "act": "acquire" });
+            return self.send(bottle, "lease", said.to_string().into_bytes(), "ada");
+        }
         let patient = pick(draw, 4) > 0;
         let (key, payload) = match present.tick.mode {
             Mode::Faulted { .. } | Mode::EStopped { .. } => ("clear_fault", json!({})),
@@ -372,6 +389,21 @@ impl Weather {
         }
         let sent = bottle.send(&key, &bytes, "noise");
         format!("{key} {} bytes: {}", bytes.len(), outcome(&sent))
+    }
+
+    /// Ada has the lease, most of the time, and is heard of, most of the time.
+    fn lease(&mut self, tick: u64, draw: &mut Draw, bottle: &mut Bottle<'_>) -> String {
+        let who = if pick(draw, 5) == 0 { "grace" } else { "ada" };
+        let said = match pick(draw, 8) {
+            0 => json!({ "act": "release" }),
+            1 => json!({ "act": "renew" }),
+            2 | 3 => {
+                self.silent_until = tick + 1 + pick(draw, 120) as u64;
+                return format!("silent until {}", self.silent_until);
+            }
+            _ => json!({ "act": "acquire", "takeover": pick(draw, 3) > 0 }),
+        };
+        self.send(bottle, "lease", said.to_string().into_bytes(), who)
     }
 
     fn inject(&self, draw: &mut Draw, bottle: &Bottle<'_>, of: &[Trouble]) -> String {

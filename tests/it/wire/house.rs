@@ -16,9 +16,9 @@ use motion::{
 };
 use reflexd::{
     decision::{Decision, Verdict},
-    operator::{Answer, Command, Heard, Present, Question},
+    operator::{Answer, Command, Heard, LeaseTold, Present, Question},
     router::{Embedded, Instruction, Thing},
-    wire::{House, Service, Shape, Wire, WireSettings},
+    wire::{Beat, House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -31,6 +31,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Diary {
     pub(crate) commands: Vec<(Command, String)>,
     pub(crate) stops: Vec<String>,
+    pub(crate) beats: Vec<(String, Beat)>,
     pub(crate) decisions: Vec<(Decision, String)>,
     pub(crate) heard: Vec<(Instruction, String)>,
     pub(crate) embedded: Vec<Embedded>,
@@ -62,12 +63,17 @@ impl House for FakeHouse {
             pending::<()>().await;
         }
         let reason = refused.then(|| "there is nothing to clear".into());
-        Answer { accepted: !refused, reason, changed: Vec::new(), state_seq: 7 }
+        Answer { accepted: !refused, reason, changed: Vec::new(), lease: None, state_seq: 7 }
     }
 
     fn estop(&self, who: &str) -> Answer {
         self.diary().stops.push(who.into());
-        Answer { accepted: true, reason: None, changed: Vec::new(), state_seq: 7 }
+        Answer { accepted: true, reason: None, changed: Vec::new(), lease: None, state_seq: 7 }
+    }
+
+    fn heartbeat(&self, who: &str, beat: Beat) -> bool {
+        self.diary().beats.push((who.into(), beat));
+        beat.lease_id == 1
     }
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
@@ -145,6 +151,7 @@ pub(crate) fn present(seq: u64, mode: Mode) -> Present {
         run: None,
         last_run: None,
         trouble: None,
+        lease: LeaseTold { required: false, holder: None, since: None, until: None, heard: None },
     }
 }
 

@@ -203,16 +203,13 @@ fn a_connection_that_ends_in_the_middle_is_told_and_can_be_opened_anew() {
     // Gone is gone: at once, every time.
     assert_eq!(bus.wait(until, &mut inbox), Err(BusError::Closed));
     assert_eq!(bus.send(&frame(1, &[])), Err(BusError::Closed));
-    // Step by step, without waiting.
-    let mut opening = 0;
+    // Step by step, without waiting; how many steps it takes is the network's.
     while let Err(why) = bus.reopen() {
         assert_eq!(why, BusError::Opening);
         assert_eq!(bus.send(&frame(1, &[])), Err(BusError::Opening));
         assert!(monotonic_now() < until, "it never opens");
-        opening += 1;
         thread::yield_now();
     }
-    assert!(opening > 0, "nobody opens in one step");
     assert_eq!(bus.reopen(), Ok(()));
     assert_eq!(collect(&mut bus, 1), all(&[frame(1, &[1])]), "nothing of the old connection");
 }
