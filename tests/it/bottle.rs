@@ -36,7 +36,11 @@ use reflexd::{
     kinematics::Arms,
     operator::{Answer, BackendErrand, Desk, DeskParts, Errand, Injection, JointNames, Present},
     planning::Planner,
-    skill::{Mischief, registry::Registry, think_spoiled},
+    skill::{
+        Mischief,
+        registry::{Bounds, Registry},
+        think_spoiled,
+    },
     telemetry::{Herald, Tidings},
     wire,
 };
@@ -61,7 +65,6 @@ pub(crate) enum Made {
 
 /// What many daemons have in common: loaded and proved once.
 pub(crate) struct Stock {
-    pub(crate) settings: Settings,
     pub(crate) robot: Robot,
     pub(crate) names: JointNames,
     pub(crate) home: Joints,
@@ -94,13 +97,17 @@ impl Stock {
             robot,
             authority,
             registry,
-            settings,
         }
     }
 
     /// The skills that it has.
     pub(crate) fn skills(&self) -> Vec<String> {
         self.registry.names().map(str::to_owned).collect()
+    }
+
+    /// What the parameters of a skill may be.
+    pub(crate) fn bounds(&self, skill: &str) -> Bounds {
+        self.registry.skill(skill).expect("one of its own").1.entry.bounds
     }
 
     /// A robot that stands at `pose`, behind faults.

@@ -13,20 +13,22 @@ mod mutation;
 mod weather;
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     time::{Duration, Instant},
 };
 
 use motion::{Event, Mode, TickIndex};
+use reflexd::config::LeaseKind;
 
 use crate::bottle::{Bottle, Digest, Made, Stock};
 use judge::{Broken, Judge, Promise};
 use mutation::Mutation;
 use weather::{Kind, Weather};
 
-/// Ticks of a life: a quarter of an hour at 20 Hz.
-const TICKS: u64 = 18_000;
+/// Ticks of a life: five minutes at 20 Hz.
+const TICKS: u64 = 6_000;
 /// How long the storm of `make test` lasts.
 const SHORT: Duration = Duration::from_secs(15);
 /// Its first seed.
@@ -51,6 +53,8 @@ struct Life {
     seed: u64,
     robot: usize,
     made: Made,
+    /// Whether nobody commands without the lease.
+    lease: bool,
     ticks: u64,
     kinds: Vec<Kind>,
 }
@@ -79,7 +83,7 @@ impl Life {
         let made = if seed % 8 < 6 { BODIES[0] } else { BODIES[BODIES.len() - 1] };
         let ticks = if made == Made::Loopback { TICKS } else { TICKS / 6 };
         let robot = (seed % 2) as usize;
-        Self { seed, robot, made, ticks, kinds: Kind::ALL.to_vec() }
+        Self { seed, robot, made, lease: seed % 16 >= 8, ticks, kinds: Kind::ALL.to_vec() }
     }
 
     fn live(&self, stocks: &Stocks) -> Result<Lived, Box<Wreck>> {
@@ -92,7 +96,7 @@ impl Life {
         stocks: &Stocks,
         mut mutation: Option<Mutation>,
     ) -> Result<Lived, Box<Wreck>> {
-        let stock = stocks.get(self.robot);
+        let stock = stocks.get(self.robot, self.lease);
         let mut bottle = Bottle::start(stock, self.made, self.seed);
         let mut judge = Judge::new(stock.robot);
         let bodies = if self.made == Made::Loopback { &BODIES[..1] } else { BODIES };
@@ -134,11 +138,12 @@ impl Life {
             format!(" STORM_KINDS={}", kinds.join(","))
         };
         format!(
-            "STORM_SEED={} STORM_ROBOT={} STORM_BODY={} STORM_TICKS={}{kinds} cargo test --locked --features mujoco \
+            "STORM_SEED={} STORM_ROBOT={} STORM_BODY={} STORM_LEASE={} STORM_TICKS={}{kinds} cargo test --locked --features mujoco \
              --workspace --exclude trt --test it storm::a_storm -- --nocapture",
             self.seed,
             ROBOTS[self.robot].0,
             made_name(self.made),
+            self.lease,
             self.ticks
         )
     }
@@ -201,11 +206,12 @@ fn same_again(bottle: &Bottle<'_>, tick: TickIndex) -> Result<(), Broken> {
 
 /// What the robots have in common, loaded when it is first needed.
 #[derive(Default)]
-struct Stocks([std::cell::OnceCell<Stock>; ROBOTS.len()]);
+struct Stocks([[OnceCell<Stock>; 2]; ROBOTS.len()]);
 
 impl Stocks {
-    fn get(&self, robot: usize) -> &Stock {
-        self.0[robot].get_or_init(|| Stock::load(ROBOTS[robot].1))
+    fn get(&self, robot: usize, lease: bool) -> &Stock {
+        let kind = if lease { LeaseKind::Required } else { LeaseKind::Physical };
+        self.0[robot][usize::from(lease)].get_or_init(|| Stock::load(ROBOTS[robot].1, kind))
     }
 }
 
@@ -242,6 +248,7 @@ fn asked_for() -> Option<Life> {
         let known = BODIES.iter().find(|body| made_name(**body) == made);
         life.made = *known.expect("loopback or mujoco");
     }
+    life.lease = environment("STORM_LEASE").unwrap_or(life.lease);
     life.ticks = environment("STORM_TICKS").unwrap_or(life.ticks);
     if let Some(kinds) = environment::<String>("STORM_KINDS") {
         life.kinds.retain(|kind| kinds.split(',').any(|name| name == kind.name()));
@@ -265,7 +272,7 @@ fn a_storm_breaks_no_promise() {
     let (mut all, mut lives) = (Lived::default(), 0);
     let (begun, mut told) = (Instant::now(), Instant::now());
     // At least one life of each robot on each body.
-    while begun.elapsed() < lasts || lives < 8 {
+    while begun.elapsed() < lasts || lives < 16 {
         let life = Life::of(first + lives);
         match life.live(&stocks) {
             Ok(lived) => all.add(lived),
@@ -326,7 +333,7 @@ fn every_promise_is_one_that_can_be_broken() {
     let stocks = Stocks::default();
     for promise in Mutation::ALL {
         // Somebody moves the robot about, and stops it now and then.
-        let kinds = vec![Kind::Operator, Kind::Flapping, Kind::EStop];
+        let kinds = vec![Kind::Operator, Kind::Flapping, Kind::EStop, Kind::Lease];
         let life = Life { robot: 0, made: BODIES[0], ticks: 6_000, kinds, ..Life::of(SEED) };
         let caught = match life.live_with(&stocks, Some(Mutation::of(promise))) {
             Err(wreck) => wreck.broken,

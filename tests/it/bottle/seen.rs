@@ -63,7 +63,6 @@ pub(crate) struct Seen {
     pub(crate) lateness_ns: u64,
     pub(crate) early: bool,
     pub(crate) stop: Option<StopSource>,
-    pub(crate) outside: Conditions,
     pub(crate) measured: State,
     pub(crate) orders: Vec<Order>,
     /// Chunks that the law was given: which, of which run, made of which tick's state.
@@ -72,11 +71,9 @@ pub(crate) struct Seen {
     pub(crate) epoch: Epoch,
     /// What the law says that it commands.
     pub(crate) told: Written,
-    pub(crate) requested: Joints,
     pub(crate) trouble: Option<Fault>,
     pub(crate) conditions: Conditions,
     pub(crate) events: Vec<Event>,
-    pub(crate) events_lost: u32,
     /// How often the robot was commanded, and what last.
     pub(crate) writes: u32,
     pub(crate) written: Option<Written>,
@@ -101,7 +98,6 @@ impl Seen {
         let _: motion::Corrected = Words::get(from)?;
         let count = usize::get(from).filter(|count| *count <= MAX_EVENTS)?;
         let events = (0..count).map(|_| Event::get(from)).collect::<Option<Vec<_>>>()?;
-        let events_lost = Words::get(from)?;
         let chunk = |reply: &Reply| match reply {
             Reply::Chunk(chunk) => Some((chunk.id, chunk.run, chunk.observed)),
             Reply::Nothing { .. } => None,
@@ -112,18 +108,15 @@ impl Seen {
             lateness_ns: entry.lateness_ns,
             early: entry.early,
             stop: entry.stop,
-            outside: entry.outside,
             measured: entry.state,
             orders: entry.orders.clone(),
             chunks: entry.replies.iter().filter_map(chunk).collect(),
             mode,
             epoch,
             told: Written { drive, is_stop, releases, position },
-            requested,
             trouble,
             conditions,
             events,
-            events_lost,
             writes: 0,
             written: None,
             allocations: 0,

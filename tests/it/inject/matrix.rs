@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use motion::{Drive, Ending, Event, Fault, Mode};
+use motion::{Drive, Ending, Event, Fault, Mode, failsafe::Condition};
 use reflex::trouble::{KNOWN, Known, Trouble};
-use reflexd::operator::words;
+use reflexd::{config::LeaseKind, operator::words};
 use serde_json::json;
 
 use crate::{
@@ -22,7 +22,7 @@ const END: &str = "<!-- end of matrix -->\n";
 const LASTS_MS: u64 = 5_000;
 const LOOK_TICKS: u64 = 160;
 /// The run has got up speed by then.
-const UNDER_WAY_TICKS: u64 = 12;
+const UNDER_WAY_TICKS: u64 = 60;
 
 /// What a fault is to come to.
 struct Promised {
@@ -66,6 +66,8 @@ const PROMISES: [Promised; KNOWN.len()] = [
     promised(Trouble::Wild, ("faulted", "gross_jump"), 1_000, "holding"),
     promised(Trouble::ChunkFlood, ("moving", "goes on"), 0, "holding"),
     promised(Trouble::RouterFreeze, ("moving", "goes on"), 0, "holding"),
+    promised(Trouble::OperatorSilent, ("holding", "unattended"), 400, "holding"),
+    promised(Trouble::ClockStep, ("moving", "goes on"), 0, "holding"),
 ];
 
 /// What came of a fault.
@@ -88,6 +90,7 @@ fn play(stock: &Stock, known: &Known, scene: Scene) -> Came {
     let mut bottle = Bottle::start(stock, Made::Mujoco, 1);
     let mut judge = Judge::new(stock.robot);
     let mut turn = |bottle: &mut Bottle<'_>| -> Seen {
+        bottle.beat();
         let seen = bottle.turn().expect("no panic");
         judge.look(&seen).unwrap_or_else(|broken| panic!("{}: {broken:?}", known.name));
         seen
@@ -95,11 +98,15 @@ fn play(stock: &Stock, known: &Known, scene: Scene) -> Came {
     for _ in 0..20 {
         turn(&mut bottle);
     }
+    if known.trouble == Trouble::OperatorSilent {
+        send(&mut bottle, "lease", &json!({ "act": "acquire" }));
+        turn(&mut bottle);
+    }
     send(&mut bottle, "cmd/arm", &json!({}));
     turn(&mut bottle);
     if scene != Scene::Stands {
-        let skill = json!({ "name": "run_around", "params":
-            { "target_x": 0.3, "target_y": 0.0, "target_z": 0.02 } });
+        let params = json!({ "target_x": 0.35, "target_y": 0.0, "target_z": 0.02, "radius": 0.06 });
+        let skill = json!({ "name": "run_around", "params": params });
         send(&mut bottle, "cmd/skill", &skill);
     }
     for _ in 0..UNDER_WAY_TICKS {
@@ -143,8 +150,11 @@ fn play(stock: &Stock, known: &Known, scene: Scene) -> Came {
                 Fault::Unwell(ailment) => ailment.name().to_owned(),
                 other => snake(&format!("{other:?}")),
             };
-        } else if seen.has(motion::failsafe::Condition::Overruns) && !is_moving {
-            came.why = "overruns".to_owned();
+        }
+        let held_by = [Condition::Overruns, Condition::Unattended];
+        let held_by = held_by.iter().find(|condition| seen.has(**condition));
+        if let Some(condition) = held_by.filter(|_| came.why.is_empty() && !is_moving) {
+            came.why = condition.rule().name.to_owned();
         }
     }
     came
@@ -179,7 +189,7 @@ fn braking_ms(stock: &Stock) -> u64 {
 
 #[test]
 fn each_fault_comes_to_what_is_promised_in_time_and_the_page_says_so() {
-    let stock = Stock::load("config/daemon.toml");
+    let stock = Stock::load("config/daemon.toml", LeaseKind::Physical);
     let braking_ms = braking_ms(&stock);
     let mut table = String::from(
         "| fault | amount | a robot that moves is | because | noticed, ms | at rest, ms | e-stop meanwhile: at rest, ms | one \

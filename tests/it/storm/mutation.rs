@@ -74,6 +74,10 @@ impl Mutation {
     }
 
     fn spoil(&mut self, seen: &mut Seen, stock: &Stock, before: &Mode) -> Result<(), Broken> {
+        // Somebody went on with something else: the next time.
+        if matches!(seen.mode, Mode::Moving { .. }) || seen.told.drive == Drive::Off {
+            self.done &= self.drift.take().is_none();
+        }
         if self.drift.is_some() {
             self.go_on(seen);
             return Ok(());

@@ -9,6 +9,7 @@ use reflex::{
     draw::Draw,
     trouble::{KNOWN, Trouble},
 };
+use reflexd::skill::registry::Bounds;
 use serde_json::{Value, json};
 
 use crate::bottle::{Bottle, Made, Swapping};
@@ -319,9 +320,7 @@ impl Weather {
             }
             _ => {
                 let skill = &self.skills[pick(draw, self.skills.len())];
-                let [x, y, z] = point(draw);
-                let params =
-                    json!({ "target_x": x, "target_y": y, "target_z": z, "speed_hint": speed });
+                let params = params(draw, &stock.bounds(skill));
                 ("skill", json!({ "name": skill, "params": params }))
             }
         }
@@ -329,13 +328,12 @@ impl Weather {
 
     fn decide(&mut self, draw: &mut Draw, bottle: &mut Bottle<'_>) -> String {
         self.decisions += 1;
-        let [x, y, z] = point(draw);
         let skill = &self.skills[pick(draw, self.skills.len())];
         let mut said = json!({
             "v": 1,
             "decision_id": format!("d{}", self.decisions),
             "skill": skill,
-            "params": { "target_x": x, "target_y": y, "target_z": z },
+            "params": params(draw, &bottle.stock.bounds(skill)),
             "ttl_ms": 1 + pick(draw, 1_500),
             "source": "router",
         });
@@ -456,6 +454,18 @@ fn outcome(sent: &Result<(), String>) -> &str {
 
 fn pick(draw: &mut Draw, of: usize) -> usize {
     (draw.bits() % of.max(1) as u64) as usize
+}
+
+/// What a skill is to act on: mostly where it may be.
+fn params(draw: &mut Draw, bounds: &Bounds) -> Value {
+    let wild = if pick(draw, 8) == 0 { draw.within([-0.5, 0.5]) } else { 0.0 };
+    json!({
+        "target_x": draw.within(bounds.target_x_m) + wild,
+        "target_y": draw.within(bounds.target_y_m),
+        "target_z": draw.within(bounds.target_z_m),
+        "radius": draw.within(bounds.radius_m),
+        "speed_hint": draw.within(bounds.speed_hint),
+    })
 }
 
 /// Somewhere that an arm may or may not reach.
