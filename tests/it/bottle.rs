@@ -30,7 +30,7 @@ use reflex::{
     trouble::{Trouble, Troubles},
 };
 use reflexd::{
-    config::{AuthoritySettings, BackendKind, LeaseKind, Settings},
+    config::{AuthoritySettings, BackendKind, Settings},
     daemon,
     decision::Verdict,
     kinematics::Arms,
@@ -76,15 +76,13 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// Of a shipped configuration, with or without the need of a lease. Who is away for 2 s is gone.
-    pub(crate) fn load(config: &str, lease: LeaseKind) -> Self {
+    /// Of a shipped configuration, but for who may command.
+    pub(crate) fn load(config: &str, authority: AuthoritySettings) -> Self {
         let settings = Settings::load(&here(config)).expect("a shipped configuration");
         let period_s = f64::from(settings.daemon.loop_.period_ms) / 1e3;
         let about = &settings.robot_settings;
         let arms = Arms::load(about).expect("a shipped robot");
         let (robot, guard) = daemon::guarded(about, period_s).expect("a shipped robot");
-        let authority =
-            AuthoritySettings { lease, park_after_ms: 2_000, ..AuthoritySettings::default() };
         let robot = authority.over(robot);
         let registry = Arc::new(daemon::registry(&settings, period_s).expect("shipped heads"));
         let names = about.joint_names();

@@ -20,7 +20,7 @@ use std::{
 };
 
 use motion::{Event, Mode, TickIndex};
-use reflexd::config::LeaseKind;
+use reflexd::config::{AuthoritySettings, LeaseKind};
 
 use crate::bottle::{Bottle, Digest, Made, Stock};
 use judge::{Broken, Judge, Promise};
@@ -211,7 +211,11 @@ struct Stocks([[OnceCell<Stock>; 2]; ROBOTS.len()]);
 impl Stocks {
     fn get(&self, robot: usize, lease: bool) -> &Stock {
         let kind = if lease { LeaseKind::Required } else { LeaseKind::Physical };
-        self.0[robot][usize::from(lease)].get_or_init(|| Stock::load(ROBOTS[robot].1, kind))
+        // Who is away for so long is gone soon enough for a storm.
+        let authority =
+            AuthoritySettings { lease: kind, park_after_ms: 2_000, ..AuthoritySettings::default() };
+        let stock = &self.0[robot][usize::from(lease)];
+        stock.get_or_init(|| Stock::load(ROBOTS[robot].1, authority))
     }
 }
 

@@ -272,8 +272,10 @@ impl Loop {
         let Some(post) = &mut self.post else { return };
         let stall_ns = self.troubles.as_ref().map_or(0, |it| it.stall_ns(self.clock.now()));
         let later = stall_ns.div_ceil(self.period_ns);
+        let now = self.law.now();
         for reply in self.replies.drain(..) {
-            post.send(answers(&reply).1, reply, later);
+            // What says that it is an answer to a later tick comes now all the same, and is refused.
+            post.send(answers(&reply).1.min(now), reply, later);
         }
         while self.replies.len() < REPLIES_A_TICK
             && let Some(reply) = post.due(self.law.now())

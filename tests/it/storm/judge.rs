@@ -26,6 +26,8 @@ pub(crate) enum Promise {
     Acceleration,
     /// Jerk, by the difference of accelerations.
     Jerk,
+    /// Nothing that is watched comes nearer than the margin, or than it stood when the robot was armed.
+    Apart,
     /// What is to be slow is slow.
     Slow,
     /// The mode goes only where the diagram has an arrow.
@@ -110,6 +112,8 @@ pub(crate) struct Judge {
     chunks: Vec<(motion::ChunkId, RunId, TickIndex)>,
     trail: Option<Trail>,
     braking: Option<Braking>,
+    /// How near two things may come, m, after the last command.
+    floor_m: Option<f64>,
     /// Until when the operator counts as heard of.
     heard: Option<Nanos>,
     /// Ticks in a row in which the robot was to be slow.
@@ -134,6 +138,7 @@ impl Judge {
             chunks: Vec::new(),
             trail: None,
             braking: None,
+            floor_m: None,
             heard: None,
             slow_ticks: 0,
             braked_ticks: 0,
@@ -276,13 +281,14 @@ impl Judge {
         let finite = command.position.len() == limits.len() && command.position.is_finite();
         must(finite, Promise::Finite, || format!("{:?}", command.position))?;
         if command.drive == Drive::Off {
-            (self.trail, self.braking) = (None, None);
+            (self.trail, self.braking, self.floor_m) = (None, None, None);
             return Ok(());
         }
         for (joint, (at, limits)) in command.position.iter().zip(limits).enumerate() {
             let inside = (limits.position_min..=limits.position_max).contains(at);
             must(inside, Promise::Position, || format!("joint {joint} at {at}"))?;
         }
+        apart(&self.robot, &mut self.floor_m, command)?;
         if arms {
             self.taken_hold(seen, command)?;
         }
@@ -380,6 +386,17 @@ type Verdict = Result<(), (Promise, String)>;
 
 pub(crate) fn must(holds: bool, promise: Promise, words: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err((promise, words())) }
+}
+
+/// Where nothing was nearer than the margin nothing comes nearer; where something was, nothing comes nearer than it.
+fn apart(robot: &Robot, floor_m: &mut Option<f64>, command: &Written) -> Verdict {
+    let Some(workspace) = robot.workspace() else { return Ok(()) };
+    let Some(nearest) = workspace.nearest(&command.position) else { return Ok(()) };
+    let clear_m = nearest.clearance_m;
+    let floor_m = floor_m.replace(clear_m.min(workspace.margin_m()));
+    must(floor_m.is_none_or(|floor_m| clear_m >= floor_m - SLACK), Promise::Apart, || {
+        format!("{clear_m} m, at least {floor_m:?}: {:?}", nearest.pair)
+    })
 }
 
 /// What reached the robot, which is what is told.

@@ -2,6 +2,8 @@
 
 use motion::{Drive, Epoch, Health, Joints, Mode, RunId, StopSource, What, failsafe::Condition};
 
+use reflex::draw::Draw;
+
 use super::judge::{Broken, Promise};
 use crate::bottle::{Seen, Stock};
 
@@ -22,7 +24,7 @@ pub(crate) struct Mutation {
 }
 
 impl Mutation {
-    pub(crate) const ALL: [Promise; 21] = [
+    pub(crate) const ALL: [Promise; 22] = [
         Promise::Once,
         Promise::Written,
         Promise::Finite,
@@ -30,6 +32,7 @@ impl Mutation {
         Promise::Velocity,
         Promise::Acceleration,
         Promise::Jerk,
+        Promise::Apart,
         Promise::Slow,
         Promise::Mode,
         Promise::EStop,
@@ -107,6 +110,10 @@ impl Mutation {
             Promise::Finite if rests => both(seen, |joints| joints[0] = f64::NAN),
             Promise::Position if rests => {
                 both(seen, |joints| joints[0] = limits.position_max + 1e-6);
+            }
+            Promise::Apart if rests => {
+                let pose = touching(stock);
+                both(seen, |joints| *joints = pose);
             }
             Promise::Velocity if rests => {
                 both(seen, |joints| joints[0] += inward * limits.velocity_max * dt * 1.01);
@@ -205,6 +212,21 @@ impl Mutation {
         let Some(at) = accepted else { return false };
         seen.orders[at].epoch = Epoch(self.epoch.0 - 1);
         true
+    }
+}
+
+/// A pose inside the limits in which two things touch.
+fn touching(stock: &Stock) -> Joints {
+    let workspace = stock.robot.workspace().expect("a shipped robot has one");
+    let mut draw = Draw::new(1);
+    loop {
+        let mut pose = stock.home;
+        for (at, limits) in pose.iter_mut().zip(stock.robot.limits()) {
+            *at = draw.within([limits.position_min, limits.position_max]);
+        }
+        if workspace.nearest(&pose).is_some_and(|contact| contact.clearance_m < 0.0) {
+            return pose;
+        }
     }
 }
 
