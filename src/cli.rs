@@ -1,6 +1,8 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
 mod check;
+#[cfg(feature = "mujoco")]
+mod child;
 mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
@@ -18,6 +20,8 @@ mod progress;
 mod registry;
 #[cfg(feature = "mujoco")]
 mod rollouts;
+#[cfg(feature = "mujoco")]
+mod soak;
 
 use std::{
     ffi::OsString,
@@ -165,6 +169,14 @@ enum Command {
   reflexd gallery --config config/daemon.toml
   reflexd gallery --page-only              after `reflexd registry record`")]
     Gallery(gallery::GalleryArguments),
+    /// Try a simulated robot for hours: decisions, operators who come and go, e-stops, a machine under load; and tell how
+    /// punctual it was.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd soak --minutes 5
+  reflexd soak --minutes 600 --seed 7 --out out/soak --json
+  reflexd soak --minutes 1 --no-stress --strict")]
+    Soak(soak::SoakArguments),
     /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
@@ -243,6 +255,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Rollouts(arguments) => rollouts::run(arguments, out),
         #[cfg(feature = "mujoco")]
         Command::Gallery(arguments) => gallery::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Soak(arguments) => soak::run(arguments, out),
         Command::Head(command) => head::run(command, out),
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),

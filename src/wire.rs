@@ -20,6 +20,7 @@ mod lease;
 mod link;
 mod messages;
 mod poses;
+mod probe;
 mod publish;
 mod sender;
 mod server;
@@ -44,9 +45,10 @@ pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
     command_message, decision_message,
 };
+pub use probe::Probe;
 pub use publish::Service;
 pub use session::Wire;
-pub use state::{EventMessage, Pose, Quantiles, TimingMessage};
+pub use state::{BUCKETS, EventMessage, Pose, Quantiles, TimingMessage};
 
 /// Where a daemon is to be found when nobody says otherwise: by programs on its own machine only.
 pub const DEFAULT_ENDPOINT: &str = "tcp/127.0.0.1:7447";

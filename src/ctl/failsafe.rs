@@ -114,6 +114,10 @@ struct World {
 fn play(so: Conditions, from: From, policy: Policy) -> Story {
     let park_after_ns = if so.has(Condition::Deserted) { PARK_AFTER_NS } else { u64::MAX };
     let mut world = World::new(policy, park_after_ns);
+    if so.has(Condition::JointOutside) {
+        // Near its limit, where it can be outside without being far from its command.
+        world.state.position[0] = 2.9;
+    }
     world.tick(&[]);
     if from != From::Disarmed {
         world.tick(&[What::Arm]);
@@ -199,7 +203,7 @@ impl World {
         } else if is(Condition::Diverged) {
             state.position[0] += 0.5;
         } else if is(Condition::JointOutside) {
-            state.position[0] = 3.1;
+            state.position[0] = 3.05;
         }
         let away = is(Condition::Unattended) || is(Condition::Deserted);
         let mut list: Vec<Order> = Vec::new();
@@ -251,7 +255,7 @@ impl World {
         self.ids += 1;
         let mut chunk = Chunk::empty(ChunkId(self.ids), ask.run, HEAD, ask.tick, 1);
         for k in 1..=2 * EXECUTE {
-            let at = (ask.last_command[0] + f64::from(k) * step).min(2.9);
+            let at = (ask.last_command[0] + f64::from(k) * step).min(2.98);
             let _ = chunk.push(&[at]);
         }
         vec![Reply::Chunk(chunk)]

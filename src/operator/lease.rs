@@ -242,7 +242,10 @@ impl Command {
 
 impl Desk {
     /// Whether somebody may command what is not for everybody.
-    pub(super) fn admit(&self, who: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Who holds the lease instead, or that somebody has to, in words.
+    pub fn admit(&self, who: &str) -> Result<(), String> {
         let who = name(who);
         let now = self.clock().now();
         let physical = self.present().is_some_and(|present| present.tick.state.physical);

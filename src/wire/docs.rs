@@ -88,8 +88,8 @@ pub(super) mod samples {
         operator::{LeaseTold, Odd, Present, Running},
         router::{Entry, Fate, Instruction, Thing},
         wire::{
-            BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape, TimingMessage,
-            backend, heard, state,
+            BUCKETS, BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape,
+            TimingMessage, backend, heard, state,
         },
     };
 
@@ -262,8 +262,24 @@ pub(super) mod samples {
     }
 
     pub(in crate::wire) fn timing() -> String {
-        let lateness = Quantiles { p50_us: 61.0, p99_us: 88.0, p99_9_us: 140.0, max_us: 212.0 };
-        let execution = Quantiles { p50_us: 210.0, p99_us: 390.0, p99_9_us: 480.0, max_us: 505.0 };
+        let mut counts = [0; BUCKETS];
+        counts[5..8].copy_from_slice(&[800, 420, 15]);
+        let lateness = Quantiles {
+            p50_us: 61.0,
+            p99_us: 88.0,
+            p99_9_us: 140.0,
+            max_us: 212.0,
+            counts_below_2_4_8_us: counts,
+        };
+        let mut counts = [0; BUCKETS];
+        counts[7..9].copy_from_slice(&[1100, 135]);
+        let execution = Quantiles {
+            p50_us: 210.0,
+            p99_us: 390.0,
+            p99_9_us: 480.0,
+            max_us: 505.0,
+            counts_below_2_4_8_us: counts,
+        };
         state::version(&TimingMessage { lateness, execution, ticks: 1235, ..Default::default() })
     }
 

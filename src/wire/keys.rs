@@ -249,7 +249,7 @@ pub const TABLE: &[Key] = &[
         what: "What somebody wants done, in words ([router.md](router.md)). `target` (m) is where it is to be done, \
                `objects` what lies about, if the sender knows better than the daemon; `force_neural_skill` lets the \
                network's choice count whatever the words seem to say; `ttl_ms` (5000 if left out) is how long it may take \
-               until it is begun. Refused unless the robot is armed; decided about once; void after any stop. Words such as \
+               until it is begun. Refused unless the robot is armed, and from anybody but the holder of the lease, if somebody holds it; decided about once; void after any stop. Words such as \
                `stop`, `wait` or `hold still` make the robot hold at once.",
         example: || samples::INSTRUCTION.into(),
     },

@@ -25,6 +25,7 @@ fn the_examples_of_the_documentation_are_understood() {
             None if key.kind == Kind::Question => poses::ik(example.as_bytes()).map(|_| ()),
             Some("estop") => plain(example.as_bytes()).map(|_| ()),
             Some(verb) => command_message(verb, example.as_bytes()).map(|_| ()),
+            None if key.name == "lease" => command_message("lease", example.as_bytes()).map(|_| ()),
             None if key.kind == Kind::Instruction => {
                 heard::instruction(example.as_bytes()).map(|_| ())
             }
@@ -118,4 +119,39 @@ fn reasons_are_short_and_in_one_line() {
     let flood = format!(r#"{{"{}":1}}"#, "x\\n".repeat(10_000));
     let told = reason("arm", &flood);
     assert!(told.chars().count() < 300 && !told.contains('\n'), "{told}");
+}
+
+#[test]
+fn leases_and_heartbeats_are_read_strictly() {
+    let lease = |payload: &str| command("lease", payload.as_bytes());
+    let acquire = |ttl_ms, takeover| {
+        Ok(Command::Lease(crate::operator::LeaseAct::Acquire { ttl_ms, takeover }))
+    };
+    assert_eq!(lease(r#"{"act":"acquire"}"#), acquire(None, false));
+    assert_eq!(
+        lease(r#"{"act":"acquire","ttl_ms":1000,"takeover":true}"#),
+        acquire(Some(1000), true)
+    );
+    for bad in [
+        "",
+        r#"{"act":"steal"}"#,
+        r#"{"act":"acquire","ttl_ms":999}"#,
+        r#"{"act":"acquire","ttl_ms":60001}"#,
+        r#"{"act":"acquire","ttl_ms":-1}"#,
+        r#"{"act":"release","takeover":true}"#,
+        r#"{"act":"renew","ttl_ms":2000}"#,
+        r#"{"act":"acquire","holder":"bob"}"#,
+    ] {
+        assert!(lease(bad).is_err(), "{bad}");
+    }
+    let beat = |payload: &str| super::super::lease::beat(payload.as_bytes());
+    assert_eq!(
+        beat(r#"{"v":1,"lease_id":3,"seq":9}"#),
+        Ok(super::super::Beat { lease_id: 3, seq: 9 })
+    );
+    for bad in
+        ["", r#"{"lease_id":3}"#, r#"{"lease_id":3,"seq":1.5}"#, r#"{"v":2,"lease_id":3,"seq":1}"#]
+    {
+        assert!(beat(bad).is_err(), "{bad}");
+    }
 }

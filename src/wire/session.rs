@@ -73,6 +73,17 @@ pub(super) fn dial(endpoints: &[String], timeout: Duration) -> Result<Session, W
     })
 }
 
+/// A session that others find at `endpoints`, and that is no robot's.
+pub(super) fn listen(endpoints: &[String]) -> Result<Session, WireError> {
+    let mut config = base(false)?;
+    set(&mut config, "mode", json!("peer"))?;
+    set(&mut config, "listen/endpoints", json!(endpoints))?;
+    zenoh::open(config).wait().map_err(|error| WireError::Listen {
+        endpoints: endpoints.join(", "),
+        reason: words(&error),
+    })
+}
+
 fn base(scouting: bool) -> Result<Config, WireError> {
     let mut config = Config::default();
     set(&mut config, "scouting/multicast/enabled", json!(scouting))?;

@@ -41,6 +41,7 @@ const PAGES: [&str; 21] = [
     "docs/router.md",
     "docs/scheduling.md",
     "docs/service.md",
+    "docs/soak.md",
     "docs/zenoh.md",
 ];
 

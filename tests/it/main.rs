@@ -49,6 +49,8 @@ mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;
+#[cfg(feature = "mujoco")]
+mod soak;
 mod starts;
 mod storm;
 mod story;
