@@ -153,7 +153,9 @@ impl Backends {
                     injection.about_to_act(kind, self.around.clock.now())?;
                 }
                 let outcome = self.let_act(kind, from_present, keep_shadow);
-                if let Some(injection) = &injection {
+                // A loop that has not answered may let a real one act yet: until it says who acts, nothing is injected.
+                let is_known = outcome.as_ref().err().is_none_or(|why| why != STUCK);
+                if let Some(injection) = injection.filter(|_| is_known) {
                     injection.acts(self.kind(self.active));
                 }
                 outcome

@@ -123,7 +123,7 @@ fn reasons_are_short_and_in_one_line() {
 
 #[test]
 fn leases_and_heartbeats_are_read_strictly() {
-    let lease = |payload: &str| command("lease", payload.as_bytes());
+    let lease = |payload: &str| command_message("lease", payload.as_bytes());
     let acquire = |ttl_ms, takeover| {
         Ok(Command::Lease(crate::operator::LeaseAct::Acquire { ttl_ms, takeover }))
     };

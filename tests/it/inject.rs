@@ -97,6 +97,18 @@ fn a_router_that_is_frozen_begins_nothing_and_ends_nothing() {
 }
 
 #[test]
+fn a_wall_clock_that_leaps_is_told_of_and_stops_nothing() {
+    let daemon = daemon();
+    daemon.arm();
+    daemon.must("cmd/inject", &json!({ "fault": "clock-step", "for_ms": 5_000 }));
+    let said = daemon.wait_for("state/mode", |said| {
+        said["conditions"].as_array().is_some_and(|all| all.contains(&json!("clock_stepped")))
+    });
+    assert_eq!((&said["mode"], &said["action"]), (&json!("holding"), &json!("warn")), "{said}");
+    jog(&daemon);
+}
+
+#[test]
 fn a_daemon_that_was_not_told_to_allow_faults_knows_no_such_key() {
     let daemon = Daemon::start(Body::Loopback);
     let done = reflexctl(&daemon, &["--timeout-ms", "500", "inject", "--fault", "freeze"]);
