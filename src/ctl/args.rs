@@ -1,5 +1,7 @@
 //! The command line.
 
+mod goal;
+
 use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 use reflex::trouble::{KNOWN, Trouble};
@@ -7,6 +9,10 @@ use reflex::trouble::{KNOWN, Trouble};
 use super::certs;
 use crate::{config::Shown, security::Credentials, wire::DEFAULT_ENDPOINT};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(super) use goal::TargetShape;
+use goal::{
+    Frame, GivesWay, MaybePose, MaybeTarget, Pose, Route, Speed, Target, joint, number, point,
+};
 use motion::failsafe::{Condition, TABLE};
 
 const EXAMPLES: &str = "\
@@ -438,97 +444,6 @@ impl Info {
     }
 }
 
-/// Where the tool goes.
-#[derive(Args, Debug)]
-pub(super) struct Pose {
-    /// Position in m; then, if wanted, roll, pitch, yaw in rad (R = Rz Ry Rx), or a quaternion x, y, z, w.
-    #[arg(long, value_name = "X,Y,Z[,...]", value_delimiter = ',', allow_hyphen_values = true,
-          value_parser = number)]
-    pub(super) pose: Vec<f64>,
-    #[command(flatten)]
-    pub(super) frame: PoseFrame,
-}
-
-/// The same, where joints may be given instead.
-#[derive(Args, Debug)]
-pub(super) struct MaybePose {
-    /// Position in m; then, if wanted, roll, pitch, yaw in rad (R = Rz Ry Rx), or a quaternion x, y, z, w.
-    #[arg(long, value_name = "X,Y,Z[,...]", value_delimiter = ',', allow_hyphen_values = true,
-          value_parser = number, conflicts_with_all = ["joint", "joints"])]
-    pub(super) pose: Vec<f64>,
-    #[command(flatten)]
-    pub(super) frame: PoseFrame,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct PoseFrame {
-    /// The frame that the pose is told in.
-    #[arg(long, value_enum, requires = "pose")]
-    pub(super) frame: Option<Frame>,
-    /// Which arm; the robot's first, if left out.
-    #[arg(long, value_name = "NAME", requires = "pose")]
-    pub(super) arm: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Frame {
-    /// The arm's base.
-    Base,
-    /// The tool, where it is commanded to be.
-    Tool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Route {
-    /// As fast as the joints can.
-    Joints,
-    /// A straight line.
-    Straight,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum GivesWay {
-    /// Slower, in the same direction.
-    Time,
-    /// The tool turns otherwise.
-    Orientation,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Speed {
-    /// Fraction of the planned motion's speed limit, in (0, 1].
-    #[arg(long)]
-    pub(super) speed: Option<f64>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Target {
-    /// Where, in metres in the robot's base frame.
-    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point)]
-    pub(super) target: [f64; 3],
-    #[command(flatten)]
-    pub(super) shape: TargetShape,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct MaybeTarget {
-    /// Where, in metres in the robot's base frame.
-    #[arg(long, value_name = "X,Y,Z", allow_hyphen_values = true, value_parser = point)]
-    pub(super) target: Option<[f64; 3]>,
-    #[command(flatten)]
-    pub(super) shape: TargetShape,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct TargetShape {
-    /// The target's radius in metres.
-    #[arg(long, requires = "target")]
-    pub(super) radius: Option<f64>,
-    /// Fraction of full speed, in (0, 1].
-    #[arg(long, requires = "target")]
-    pub(super) speed_hint: Option<f64>,
-}
-
 impl Cli {
     pub(super) const fn timeout(&self) -> Duration {
         // Loading and proving heads takes its time, as motors do that have to take hold first, and a robot that is opened.
@@ -582,16 +497,6 @@ fn condition(text: &str) -> Result<Condition, String> {
     })
 }
 
-fn number(text: &str) -> Result<f64, String> {
-    let value: f64 = text.trim().parse().map_err(|_| format!("{text:?} is no number"))?;
-    if value.is_finite() { Ok(value) } else { Err(format!("{text:?} is not finite")) }
-}
-
-fn joint(text: &str) -> Result<(String, f64), String> {
-    let (name, position) = text.split_once('=').ok_or("want NAME=POSITION, such as joint1=0.2")?;
-    Ok((name.to_owned(), number(position)?))
-}
-
 fn fault(text: &str) -> Result<Trouble, String> {
     let names = || KNOWN.map(|known| known.name).join(", ");
     Trouble::named(text).ok_or_else(|| format!("choose one of {}", names()))
@@ -613,9 +518,4 @@ fn seconds(text: &str) -> Result<f64, String> {
     let value = number(text)?;
     let fits = value > 0.0 && value <= 3600.0;
     if fits { Ok(value) } else { Err(format!("{text:?} is not in (0, 3600]")) }
-}
-
-fn point(text: &str) -> Result<[f64; 3], String> {
-    let values = text.split(',').map(number).collect::<Result<Vec<_>, _>>()?;
-    values.try_into().map_err(|_| "want three numbers, X,Y,Z, such as 0.3,0.1,0.02".to_owned())
 }
