@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench flood lint \
+.PHONY: help run demo-fireboy test storm test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench flood lint \
 	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
@@ -68,6 +68,14 @@ SEED ?= 1
 
 soak: build ## try a simulated robot for MINUTES=5 under load, with people and a router; figures, histograms, what it ate (out/soak)
 	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- soak --minutes $(MINUTES) --seed $(SEED) --out out/soak
+
+# Without SEED=n it begins where nobody has been.
+HOURS ?= 1
+STORM_SEED = $(if $(filter file,$(origin SEED)),$(shell date +%s),$(SEED))
+
+storm: setup ## the whole daemon in seeded trouble on virtual time, for HOURS=1 (SEED=n: from that seed on)
+	STORM_HOURS=$(HOURS) STORM_SEED=$(STORM_SEED) \
+		$(CARGO) test $(FLAGS) $(WORKSPACE) --test it storm::a_storm -- --nocapture
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)

@@ -25,6 +25,7 @@ mod rollouts;
 mod soak;
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -35,6 +36,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{ConfigError, Settings},
+    ctl,
     daemon::{self, DaemonError},
     head::HeadError,
     inference::EngineError,
@@ -198,6 +200,9 @@ enum Command {
     Recover(replay::RecoverArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
+    /// Let something go wrong on purpose, with a running simulated robot: as `reflexctl inject`.
+    #[command(disable_help_flag = true)]
+    Inject(InjectArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
     Doctor(host::DoctorArguments),
     /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
@@ -226,6 +231,13 @@ struct RunArguments {
     /// Listen on these zenoh endpoints instead of the configuration's.
     #[arg(long, value_name = "ENDPOINT")]
     listen: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct InjectArguments {
+    /// As of `reflexctl inject`: `--help` tells.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
 }
 
 /// Sends log lines to standard error: `RUST_LOG` chooses, `info` is the default.
@@ -265,6 +277,16 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Recordings(arguments) => replay::recordings(arguments, out),
         Command::Recover(arguments) => replay::recover(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
+        Command::Inject(InjectArguments { arguments }) => {
+            let words = ["reflexd", "inject"].map(OsString::from).into_iter();
+            let all = words.chain(arguments.iter().cloned());
+            Ok(match ctl::run(all, out, &mut std::io::stderr()) {
+                ctl::Exit::Accepted => Exit::Done,
+                ctl::Exit::Refused => Exit::No,
+                ctl::Exit::Usage => Exit::Usage,
+                ctl::Exit::Unreachable => Exit::Failed,
+            })
+        }
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),
         Command::Acl(arguments) => acl::run(arguments, out),

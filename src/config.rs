@@ -6,6 +6,7 @@
 mod arms;
 mod authority;
 mod inference;
+mod inject;
 mod piper;
 mod recorder;
 mod robot;
@@ -23,6 +24,7 @@ use crate::security::Tls;
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
+pub use inject::InjectSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
 pub use recorder::RecorderSettings;
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
@@ -122,6 +124,9 @@ pub struct DaemonSettings {
     /// What is written down.
     #[serde(default)]
     pub recorder: RecorderSettings,
+    /// Whether faults may be injected.
+    #[serde(default)]
+    pub inject: InjectSettings,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,

@@ -98,6 +98,12 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
     if matches!(cli.act, Act::Release { arm_may_fall: false }) {
         return Err(Trouble::Usage(FALLS.into()));
     }
+    if let Act::Inject(inject) = &cli.act
+        && inject.list
+    {
+        show::faults(cli.json, out)?;
+        return Ok(Exit::Accepted);
+    }
     if let Act::Failsafe { conditions, from, estop } = &cli.act {
         failsafe::tell(conditions, *from, *estop, cli.json, out)?;
         return Ok(Exit::Accepted);
@@ -212,6 +218,10 @@ fn complain(cli: &Cli, trouble: &Trouble, exit: Exit, err: &mut dyn Write) -> io
     let place = cli.place().ok();
     let is_secure = place.as_ref().is_some_and(|place| place.credentials.tls.is_some());
     if matches!(trouble, Trouble::Wire(WireError::NoAnswer { .. })) {
+        if matches!(cli.act, Act::Inject(_)) {
+            writeln!(err, "  Its configuration has to say [inject] enabled = true.")?;
+            return Ok(());
+        }
         if is_secure {
             writeln!(
                 err,

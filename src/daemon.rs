@@ -37,6 +37,7 @@ use reflex::{
     backend::swap::{Newcomer, Swap},
     realtime,
     tape::{self, Tape},
+    trouble::Troubles,
 };
 use tokio::sync::{mpsc as channel, watch};
 
@@ -58,11 +59,11 @@ use crate::{
     config::{Pace, RobotSettings, RouterPlace, RouterSettings, Settings},
     inference::{self, Engine, EngineError},
     kinematics::{Arms, Guard},
-    operator::{Desk, DeskParts, Notice, words},
+    operator::{Desk, DeskParts, Injection, Notice, words},
     planning::Planner,
     recorder::{Recorder, RecorderParts},
     router::RouterHead,
-    skill::{Assignment, Remark, think_aloud},
+    skill::{Assignment, Mischief, Remark, think_spoiled},
     telemetry::{Herald, Tidings},
     wire::{EventMessage, House as _, Shape, TimingMessage, Wire, WireSettings},
 };
@@ -77,6 +78,9 @@ const TIDINGS: usize = 1024;
 const TICKS_WITHIN: Duration = Duration::from_millis(1500);
 /// The thinker may be at one answer for as long as this: a large head on a small machine.
 const THINKS_WITHIN: Duration = Duration::from_secs(10);
+/// What chance has a part in, of heads that misbehave on purpose.
+const MISCHIEF_SEED: u64 = 11;
+
 /// The robot under the law, and what keeps it from touching itself and what is around it.
 ///
 /// # Errors
@@ -118,7 +122,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         Some(router) if decides(router) => router_head(settings)?,
         _ => None,
     };
-    let opened = world::open(settings.daemon.backend, settings, &robot, None)?;
+    let injection = settings.daemon.inject.enabled;
+    let injection = injection.then(|| Arc::new(Injection::new(settings.daemon.backend)));
+    let troubles = injection.as_ref().map(|injection| injection.troubles().clone());
+    let opened = world::open(settings.daemon.backend, settings, &robot, None, troubles.as_ref())?;
     let spectacle = world::Spectacle::default();
     spectacle.reseat(opened.seats);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -138,7 +145,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
     let (tape, reel) = tape::tape();
     let backend = (Box::new(backend) as Box<dyn Backend>, tape);
-    let turns = start_loop(settings, clock.clone(), backend, &robot, ports)?;
+    let turns = start_loop(settings, clock.clone(), backend, &robot, (ports, troubles))?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
@@ -162,6 +169,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         errands: errand.clone(),
         backends: swap,
         recorder: record,
+        injection,
         present,
         authority: settings.daemon.authority.clone(),
     });
@@ -221,7 +229,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     vitals.moves("the thinker", THINKS_WITHIN, || pulse.beats());
     vitals.moves("the telling side", TICKS_WITHIN, || told.load(Ordering::Relaxed));
     if settings.daemon.loop_.pace == Pace::Realtime {
-        runtime.spawn(wallclock::watch(switch.clone()));
+        runtime.spawn(wallclock::watch(switch.clone(), desk.clone()));
     }
     let news = News { tidings, told: Arc::clone(&told), arms, recorder: recorder.clone() };
     let watchdog = Watchdog::new(vitals);
@@ -261,7 +269,7 @@ fn start_loop(
     clock: Clock,
     (backend, tape): (Box<dyn Backend>, Tape),
     robot: &Robot,
-    ports: Ports,
+    (ports, troubles): (Ports, Option<Troubles>),
 ) -> Result<Joined<Summary>, DaemonError> {
     let wanted = &settings.daemon.loop_;
     let lockstep = clock.is_virtual();
@@ -279,6 +287,10 @@ fn start_loop(
         let _ = granted.send(realtime::enter(&realtime));
         // Without the word the daemon does not start after all.
         let turns = Loop::new(clock, backend, law, ports).recorded(tape);
+        let turns = match troubles {
+            Some(troubles) => turns.troubled(troubles),
+            None => turns,
+        };
         if wait.recv().is_ok() { turns.run() } else { Summary::default() }
     })?;
     let Ok(report) = answer.recv() else { return Ok(thread) };
@@ -317,7 +329,11 @@ fn start_thinker(
         for refusal in realtime::enter(&wishes).refused() {
             tracing::debug!("the thinker, in real time: {refusal}");
         }
-        think_aloud(thinker, &assignments, |remark| match remark {
+        let mischief = desk.injection().map(|injection| {
+            let troubles = injection.troubles().clone();
+            Mischief::new(troubles, clock.clone(), MISCHIEF_SEED)
+        });
+        think_spoiled(thinker, &assignments, mischief, |remark| match remark {
             Remark::Failed(failure) => {
                 tracing::error!(run = failure.run.0, "no chunk: {}", failure.reason);
                 if let Some(running) = desk.running(failure.run) {

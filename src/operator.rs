@@ -55,6 +55,8 @@ pub enum Command {
     Backend(BackendAct),
     /// Change what is recorded.
     Record(RecordAct),
+    /// Let something go wrong on purpose.
+    Inject(InjectAct),
     /// Change who commands.
     Lease(LeaseAct),
 }
@@ -76,6 +78,7 @@ impl Command {
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
             Self::Record(_) => "record",
+            Self::Inject(_) => "inject",
             Self::Lease(_) => "lease",
         }
     }
@@ -168,6 +171,7 @@ pub type JointNames = Arc<[String]>;
 pub mod backend;
 mod desk;
 mod grip;
+pub mod inject;
 mod lease;
 mod motions;
 mod record;
@@ -177,6 +181,7 @@ pub mod words;
 
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
+pub use inject::{InjectAct, Injection};
 pub use lease::{Granted, LeaseAct, LeaseTold};
 pub use record::{RecordAct, RecordErrand};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

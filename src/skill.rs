@@ -9,6 +9,7 @@ pub mod jog;
 pub mod planned;
 pub mod policy;
 pub mod registry;
+mod trouble;
 
 use std::{panic::AssertUnwindSafe, sync::mpsc, time::Duration};
 
@@ -16,6 +17,7 @@ use motion::{Ask, Chunk, ChunkId, HeadDigest, Plan, Reply, RunId};
 use reflex::Thinker;
 
 use correction::Corrects;
+pub use trouble::Mischief;
 
 /// Something that makes chunks.
 pub trait Skill: Send {
@@ -127,11 +129,21 @@ pub fn think(
     });
 }
 
-/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody. Beside it, on a
-/// thread of its own, what they brought along corrects their chunks.
+/// As [`think_spoiled`], with heads that are well.
 pub fn think_aloud(
+    thinker: Thinker,
+    assignments: &mpsc::Receiver<Assignment>,
+    tell: impl FnMut(Remark),
+) {
+    think_spoiled(thinker, assignments, None, tell);
+}
+
+/// Answers asks until the loop ends. Skills of earlier runs are dropped here, where freeing hurts nobody. Beside it, on a
+/// thread of its own, what they brought along corrects their chunks. With `mischief` answers come as somebody has injected it.
+pub fn think_spoiled(
     mut thinker: Thinker,
     assignments: &mpsc::Receiver<Assignment>,
+    mut mischief: Option<Mischief>,
     mut tell: impl FnMut(Remark),
 ) {
     let (hand, handed) = mpsc::channel();
@@ -169,6 +181,10 @@ pub fn think_aloud(
                         tell(Remark::Failed(Failure { run: ask.run, reason }));
                         nothing
                     }),
+            };
+            let reply = match &mut mischief {
+                Some(mischief) => mischief.spoil(reply, &ask, &mut thinker),
+                None => reply,
             };
             if !thinker.reply(reply) {
                 let reason = "the loop does not take replies".into();

@@ -221,7 +221,8 @@ impl Herald {
         TimingMessage { refused_messages, out_of_distribution, ..self.histograms.punctuality() }
     }
 
-    fn take(&mut self, report: &Report) {
+    /// Takes in one report.
+    pub fn take(&mut self, report: &Report) {
         let tick = &report.tick;
         self.histograms.record(&report.timing);
         self.histograms.count(tick);

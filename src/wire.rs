@@ -16,6 +16,7 @@ mod client;
 mod docs;
 mod gate;
 mod heard;
+mod inject;
 mod keys;
 mod lane;
 mod lease;
@@ -52,7 +53,7 @@ pub use lease::Beat;
 pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
-    decision_message,
+    command_message, decision_message,
 };
 pub use probe::Probe;
 pub use publish::Service;
@@ -144,6 +145,11 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// Whether a router's process is there. Called on the network's own thread: must not block.
     fn router_alive(&self, is_alive: bool);
+
+    /// Whether a key of the table is served at all.
+    fn serves(&self, _key: &str) -> bool {
+        true
+    }
 
     /// The newest tick; nothing before the first.
     fn present(&self) -> Option<Arc<operator::Present>>;

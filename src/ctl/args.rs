@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
+use reflex::trouble::{KNOWN, Trouble};
+
 use super::certs;
 use crate::{config::Shown, security::Credentials, wire::DEFAULT_ENDPOINT};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -244,6 +246,9 @@ pub(super) enum Act {
         /// Which.
         what: Shadow,
     },
+    /// Let something go wrong on purpose, with a simulated robot; it ends by itself.
+    #[command(after_help = INJECT_EXAMPLES)]
+    Inject(Inject),
     /// Hold the lease: be the one who commands, and say so until Ctrl-C. Without you the robot holds.
     #[command(
         after_help = "Examples:\n  reflexctl --operator ada lease\n  reflexctl --operator bob lease --takeover\n  \
@@ -304,6 +309,36 @@ pub(super) enum Act {
         #[arg(default_value = "version")]
         what: Info,
     },
+}
+
+const INJECT_EXAMPLES: &str = "\
+Examples:
+  reflexctl inject --list
+  reflexctl inject --fault freeze
+  reflexctl inject --fault delay --amount 300 --for 500ms
+  reflexctl inject --fault gpu-stall --for 10s --json
+  reflexctl inject --clear
+`reflexd inject` is the same. Without a fault it says what is on.
+
+Exit codes: 0 it is so, 1 refused by the daemon, 2 usage, 3 no daemon, or one that allows no faults.";
+
+#[derive(Args, Debug)]
+pub(super) struct Inject {
+    /// What is to go wrong.
+    #[arg(long, value_name = "NAME", value_parser = fault)]
+    pub(super) fault: Option<Trouble>,
+    /// For how long.
+    #[arg(long = "for", value_name = "TIME", default_value = "2s", value_parser = milliseconds)]
+    pub(super) for_ms: u64,
+    /// How much of it, in the fault's own unit: `--list` tells.
+    #[arg(long, requires = "fault")]
+    pub(super) amount: Option<u64>,
+    /// End all that is on.
+    #[arg(long, conflicts_with = "fault")]
+    pub(super) clear: bool,
+    /// Every fault, and what it does; asks no daemon.
+    #[arg(long, conflicts_with_all = ["fault", "clear"])]
+    pub(super) list: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -555,6 +590,23 @@ fn number(text: &str) -> Result<f64, String> {
 fn joint(text: &str) -> Result<(String, f64), String> {
     let (name, position) = text.split_once('=').ok_or("want NAME=POSITION, such as joint1=0.2")?;
     Ok((name.to_owned(), number(position)?))
+}
+
+fn fault(text: &str) -> Result<Trouble, String> {
+    let names = || KNOWN.map(|known| known.name).join(", ");
+    Trouble::named(text).ok_or_else(|| format!("choose one of {}", names()))
+}
+
+/// A time as people write it: `500ms`, `2s`, `0.5s`.
+fn milliseconds(text: &str) -> Result<u64, String> {
+    let (value, per_ms) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(value), _) => (value, 1.0),
+        (None, Some(value)) => (value, 1_000.0),
+        (None, None) => return Err("want a time, such as 500ms or 2s".into()),
+    };
+    let ms = number(value)? * per_ms;
+    let fits = (1.0..=60_000.0).contains(&ms);
+    if fits { Ok(ms.round() as u64) } else { Err("want 1ms to 60s".into()) }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -143,6 +143,14 @@ impl Act {
                 say("shadow", Some(if nobody { Value::Null } else { word(*what) }));
                 "cmd/backend"
             }
+            Self::Inject(inject) => {
+                let fault = inject.fault.map(|trouble| trouble.known().name);
+                say("fault", fault.map(|name| json!(name)));
+                say("for_ms", fault.map(|_| json!(inject.for_ms)));
+                say("amount", inject.amount.map(|amount| json!(amount)));
+                say("clear", inject.clear.then(|| json!(true)));
+                "cmd/inject"
+            }
             Self::Lease { act: None, takeover, ttl_ms, .. } => {
                 say("act", Some(json!("acquire")));
                 say("takeover", takeover.then(|| json!(true)));
@@ -330,6 +338,12 @@ mod tests {
         );
         assert_eq!(payload(&["shadow", "off"]), json!({ "shadow": null, "operator": "ada" }));
         assert_eq!(
+            payload(&["inject", "--fault", "delay", "--amount", "300", "--for", "0.5s"]),
+            json!({ "fault": "delay", "amount": 300, "for_ms": 500, "operator": "ada" })
+        );
+        assert_eq!(payload(&["inject", "--clear"]), json!({ "clear": true, "operator": "ada" }));
+        assert_eq!(payload(&["inject"]), json!({ "operator": "ada" }));
+        assert_eq!(
             payload(&["lease", "--takeover", "--ttl-ms", "2000"]),
             json!({ "act": "acquire", "takeover": true, "ttl_ms": 2000, "operator": "ada" })
         );
@@ -376,6 +390,11 @@ mod tests {
             &["jog"],
             &["jog", "--joint", "a=1", "--linear", "0,0,1"],
             &["jog", "--joint", "a=1", "--for", "0"],
+            &["inject", "--fault", "gremlins"],
+            &["inject", "--amount", "3"],
+            &["inject", "--fault", "freeze", "--for", "2"],
+            &["inject", "--fault", "freeze", "--for", "61s"],
+            &["inject", "--clear", "--list"],
             &["ik"],
             &["ik", "--pose", "nan,0,0"],
             &["fly"],

@@ -6,7 +6,8 @@ use std::{
 };
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
-use serde_json::Value;
+use reflex::trouble::{Amount, KNOWN};
+use serde_json::{Value, json};
 
 use super::Exit;
 
@@ -39,6 +40,33 @@ pub(super) fn instruction(told: &Value) -> String {
         line += &format!(": {reason}");
     }
     line
+}
+
+/// Every fault that can be injected.
+pub(super) fn faults(json: bool, out: &mut dyn Write) -> io::Result<()> {
+    if json {
+        let all: Vec<Value> = KNOWN
+            .iter()
+            .map(|known| {
+                let amount = known.amount.map(|amount| {
+                    let Amount { name, what, min, max, default } = amount;
+                    json!({ "name": name, "what": what, "min": min, "max": max, "default": default })
+                });
+                json!({ "fault": known.name, "what": known.what, "amount": amount })
+            })
+            .collect();
+        return writeln!(out, "{}", json!(all));
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(["fault", "what goes wrong", "amount"]);
+    for known in &KNOWN {
+        let amount = known.amount.map(|of| {
+            format!("{}, {} to {} ({}): {}", of.name, of.min, of.max, of.default, of.what)
+        });
+        table.add_row([known.name, known.what, amount.as_deref().unwrap_or("-")]);
+    }
+    writeln!(out, "{table}")
 }
 
 fn acceptance(answer: &Value, reason: Option<&str>) -> String {

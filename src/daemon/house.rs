@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use reflex::{Clock, clock::monotonic_now};
+use reflex::{Clock, clock::monotonic_now, trouble::Trouble};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -138,6 +138,11 @@ impl House for Reception {
 
     async fn decide(&self, decision: Decision, who: &str) -> Verdict {
         let what = format!("{} {}", decision.skill, decision.decision_id);
+        if self.desk.suffers(Trouble::RouterFreeze) {
+            let reason = "lost: router-freeze is injected".to_owned();
+            self.note("decision", who, "decision", what, Some(reason.clone()));
+            return Verdict::Refused { reason };
+        }
         let claimed =
             decision.instruction_id.as_deref().map_or(Ok(()), |id| self.instructions.claim(id));
         let verdict = match claimed {
@@ -167,6 +172,9 @@ impl House for Reception {
     }
 
     fn embedded(&self, embedded: Embedded) {
+        if self.desk.suffers(Trouble::RouterFreeze) {
+            return;
+        }
         self.instructions.embedded(embedded);
     }
 
@@ -176,6 +184,10 @@ impl House for Reception {
 
     fn router_alive(&self, is_alive: bool) {
         self.instructions.router_alive(is_alive);
+    }
+
+    fn serves(&self, key: &str) -> bool {
+        key != "cmd/inject" || self.desk.injection().is_some()
     }
 
     fn present(&self) -> Option<Arc<Present>> {

@@ -148,7 +148,17 @@ impl Backends {
     fn act(&mut self, act: BackendAct) -> Result<Vec<String>, String> {
         match act {
             BackendAct::To { kind, from_present, keep_shadow } => {
-                self.let_act(kind, from_present, keep_shadow)
+                let injection = self.around.desk.injection().map(Arc::clone);
+                if let Some(injection) = &injection {
+                    injection.about_to_act(kind, self.around.clock.now())?;
+                }
+                let outcome = self.let_act(kind, from_present, keep_shadow);
+                // A loop that has not answered may let a real one act yet: until it says who acts, nothing is injected.
+                let is_known = outcome.as_ref().err().is_none_or(|why| why != STUCK);
+                if let Some(injection) = injection.filter(|_| is_known) {
+                    injection.acts(self.kind(self.active));
+                }
+                outcome
             }
             BackendAct::Shadow(Some(kind)) => self.let_shadow(kind),
             BackendAct::Shadow(None) => self.withdraw(),
@@ -271,7 +281,8 @@ impl Backends {
         is_guarded: bool,
     ) -> Result<(), String> {
         let Around { settings, robot, .. } = &self.around;
-        let opened = world::open(kind, settings, robot, pose.as_ref());
+        let troubles = self.around.desk.injection().map(|injection| injection.troubles());
+        let opened = world::open(kind, settings, robot, pose.as_ref(), troubles);
         let Opened { mut backend, seats, watch } = opened.map_err(|error| error.to_string())?;
         self.probe(kind, backend.as_mut())?;
         self.opened += 1;
@@ -353,6 +364,8 @@ impl Backends {
         self.since = Since { at_ns: told.at.0, ..self.now() };
         self.divergence = None;
         if self.active != before.0 {
+            let injection = self.around.desk.injection();
+            injection.into_iter().for_each(|it| it.acts(self.kind(self.active)));
             self.reseat(before.0);
         }
         if told.outcome == Outcome::Disturbed {

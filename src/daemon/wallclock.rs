@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use motion::failsafe::Condition;
 use reflex::{Clock, StopSwitch};
 
+use crate::operator::Desk;
+
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(500);
 /// A clock that is set right little by little gains less than this in that time.
@@ -35,11 +37,12 @@ impl Leaps {
 }
 
 /// Looks at the wall clock for as long as the daemon runs, and tells the law.
-pub(super) async fn watch(switch: StopSwitch) {
+pub(super) async fn watch(switch: StopSwitch, desk: Desk) {
     let mut leaps = Leaps::default();
     while !switch.quits() {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wall_ns = i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX);
+        let wall_ns = wall_ns.saturating_add(i128::from(desk.stepped_ms()) * 1_000_000);
         let (leap, lately) = leaps.look(wall_ns, Clock::Monotonic.now().0);
         if let Some(leap) = leap {
             tracing::warn!("the wall clock leapt by {:.3} s", leap as f64 / 1e9);

@@ -11,8 +11,10 @@ use reflex::{
     backend::{
         loopback::Loopback,
         piper::{Piper, Watch},
+        troubled::Troubled,
     },
     realtime,
+    trouble::Troubles,
 };
 
 use super::{DaemonError, Reception};
@@ -27,6 +29,9 @@ pub(super) use super::spectacle::Seats;
 /// Nothing is simulated that could be looked at: there are no seats.
 #[cfg(not(feature = "mujoco"))]
 pub(super) enum Seats {}
+
+/// What chance has a part in, of faults on purpose.
+const TROUBLE_SEED: u64 = 7;
 
 /// A backend that is open and stands.
 pub(super) struct Opened {
@@ -71,18 +76,20 @@ impl Spectacle {
     }
 }
 
-/// Opens a backend of this robot; a simulated one stands at `pose`, or where its settings have it.
+/// Opens a backend of this robot; a simulated one stands at `pose`, or where its settings have it, and behind the faults of a
+/// board, if there is one. A real one never does.
 pub(super) fn open(
     kind: BackendKind,
     settings: &Settings,
     robot: &Robot,
     pose: Option<&Joints>,
+    troubles: Option<&Troubles>,
 ) -> Result<Opened, DaemonError> {
     match kind {
         BackendKind::Loopback => {
             let home = settings.robot_settings.home()?;
             let backend = Loopback::new(*pose.unwrap_or(&home), robot.period_s());
-            Ok(Opened { backend: Box::new(backend), seats: None, watch: None })
+            Ok(Opened { backend: behind(backend, robot, troubles), seats: None, watch: None })
         }
         #[cfg(feature = "mujoco")]
         BackendKind::Mujoco => {
@@ -92,7 +99,7 @@ pub(super) fn open(
                 world.pose(pose);
             }
             let seats = Seats::new(settings, spectator)?;
-            Ok(Opened { backend: Box::new(world), seats: Some(seats), watch: None })
+            Ok(Opened { backend: behind(world, robot, troubles), seats: Some(seats), watch: None })
         }
         BackendKind::Piper => {
             let piper = piper(settings, robot)?;
@@ -103,6 +110,20 @@ pub(super) fn open(
         BackendKind::Mujoco => {
             Err(DaemonError::NotBuilt { file: settings.file.clone(), kind: "mujoco" })
         }
+    }
+}
+
+/// A simulated robot, behind the faults of a board if there is one.
+fn behind(
+    backend: impl Backend + 'static,
+    robot: &Robot,
+    troubles: Option<&Troubles>,
+) -> Box<dyn Backend> {
+    match troubles {
+        Some(troubles) => {
+            Box::new(Troubled::new(backend, robot.joints(), troubles.clone(), TROUBLE_SEED))
+        }
+        None => Box::new(backend),
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use motion::{Epoch, Nanos, Order, OrderId, What};
+use reflex::trouble::Trouble;
 
 use super::{Answer, Command, Desk, desk::lock};
 use crate::config::{AuthoritySettings, LeaseKind, Takeover};
@@ -234,7 +235,8 @@ impl Command {
             | Self::Jog { .. }
             | Self::Skill { .. }
             | Self::Registry(_)
-            | Self::Backend(_) => true,
+            | Self::Backend(_)
+            | Self::Inject(_) => true,
         }
     }
 }
@@ -260,6 +262,9 @@ impl Desk {
 
     /// Takes in a heartbeat. Waits for nothing.
     pub fn heartbeat(&self, who: &str, lease_id: u64, seq: u64) -> bool {
+        if self.suffers(Trouble::OperatorSilent) {
+            return false;
+        }
         let now = self.clock().now();
         if !lock(self.book()).beat(who, lease_id, seq, now) {
             return false;

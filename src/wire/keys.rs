@@ -212,6 +212,16 @@ pub const TABLE: &[Key] = &[
         example: || r#"{"act":"start","operator":"ada"}"#.into(),
     },
     Key {
+        name: "cmd/inject",
+        kind: Kind::Command,
+        schema: "reflex.inject.v1",
+        what: "Lets something go wrong on purpose ([faults.md](faults.md)): `fault` by its name, for `for_ms` (2000 if left \
+               out, at most 60000), with an `amount` in the fault's own unit, if it has one; it ends by itself. `clear` \
+               `true` ends all; neither says what is on. Served only where the configuration says `inject.enabled`, and \
+               refused while a real arm acts.",
+        example: || r#"{"fault":"delay","amount":300,"for_ms":2000,"operator":"ada"}"#.into(),
+    },
+    Key {
         name: "lease",
         kind: Kind::Command,
         schema: "reflex.lease.v1",

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{backend, lease, poses, record, sender::Peek};
+use super::{backend, inject, lease, poses, record, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
@@ -240,7 +240,10 @@ fn registry(payload: &[u8]) -> Result<(Command, Option<String>), BadMessage> {
 }
 
 /// Reads the payload of `cmd/<verb>`.
-pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn command_message(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
     let (command, operator) = match verb {
         "home" => {
             let Home { operator, speed, .. } = read(payload)?;
@@ -256,6 +259,7 @@ pub(super) fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage>
         "registry" => registry(payload)?,
         "backend" => backend::command(payload)?,
         "record" => record::command(payload)?,
+        "inject" => inject::command(payload)?,
         "lease" => lease::command(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,

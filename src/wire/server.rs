@@ -81,7 +81,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
     let instructions = Lane::open(&runtime, INSTRUCTIONS_AT_ONCE, work(&hall, Hall::hear));
     let questions = Lane::open(&runtime, QUESTIONS_AT_ONCE, work(&hall, Hall::consider));
     let mut doors = Vec::new();
-    for key in TABLE {
+    for key in TABLE.iter().filter(|key| hall.house.serves(key.name)) {
         let full = keys.full(key.name);
         match key.kind {
             Kind::Stop => open_in(&session, &full, key, &mut doors, &hall, None)?,
@@ -300,7 +300,7 @@ impl<H: House> Hall<H> {
     /// Carries out a command.
     async fn obey(self, message: Arc<Message>) {
         let verb = message.key.name.strip_prefix("cmd/").unwrap_or(message.key.name);
-        match messages::command(verb, &message.payload) {
+        match messages::command_message(verb, &message.payload) {
             Ok(command) => {
                 let answer = self.house.command(command, &message.who()).await;
                 self.reply(&message, ANSWER_SCHEMA, state::encode(&CommandAnswer::from(answer)));

@@ -20,6 +20,11 @@ thread_local! {
     static TOUCHED: Cell<u64> = const { Cell::new(0) };
 }
 
+/// How often this thread has touched the heap so far.
+pub(crate) fn touched() -> u64 {
+    TOUCHED.get()
+}
+
 fn touch() {
     // Threads that are being torn down allocate after their locals are gone: they are not the loop's.
     let _ = TOUCHED.try_with(|touched| touched.set(touched.get() + 1));

@@ -31,6 +31,7 @@ const PAGES: [&str; 23] = [
     "docs/encoders.md",
     "docs/engines.md",
     "docs/evaluation.md",
+    "docs/faults.md",
     "docs/failsafe.md",
     "docs/gallery.md",
     "docs/import.md",

@@ -116,6 +116,7 @@ impl Arm {
         let (assign, _assignments) = mpsc::channel();
         let names = ["shoulder".to_owned(), "elbow".to_owned()].into();
         let desk = Desk::new(DeskParts {
+            injection: None,
             planner: Arc::new(Planner::new(robot, names, Arms::default(), None)),
             home: joints(&[0.0; 2]),
             registry: Arc::new(Registry::default()),

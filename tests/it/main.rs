@@ -1,6 +1,7 @@
 //! The promises of the house, in one binary.
 #![allow(clippy::print_stderr, reason = "a test that skips says so")]
 
+mod bottle;
 mod rig;
 
 mod docs;
@@ -35,6 +36,7 @@ mod guard;
 mod heads;
 mod ik;
 mod importing;
+mod inject;
 mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
@@ -52,6 +54,7 @@ mod skills;
 #[cfg(feature = "mujoco")]
 mod soak;
 mod starts;
+mod storm;
 mod story;
 mod swap;
 mod tool;

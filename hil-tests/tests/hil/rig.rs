@@ -204,7 +204,7 @@ impl Daemon {
         let endpoint = free_endpoint();
         let config = format!(
             "robot = \"piper.toml\"\nbackend = \"piper\"\nregistry = \"{}\"\n\n\
-             [loop]\nperiod_ms = 50\nfifo_priority = 80\nlock_memory = false\n\n\
+             [loop]\nperiod_ms = 50\nfifo_priority = 80\nlock_memory = false\n\n[inject]\nenabled = true\n\n\
              [zenoh]\nlisten = [\"{endpoint}\"]\n\n[authority]\nlease = \"optional\"\n",
             here("models/policy_registry.json").display()
         );

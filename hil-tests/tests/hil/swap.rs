@@ -102,3 +102,23 @@ fn an_arm_that_stands_elsewhere_or_is_not_there_is_not_even_switched_on() {
     let state = rig.arm.ask(&json!({ "do": "state" }));
     assert_eq!(state["enabled"], json!([false, false, false, false, false, false]));
 }
+
+#[test]
+fn no_fault_is_injected_while_an_arm_acts_and_no_arm_is_let_in_while_one_is() {
+    let _alone = crate::rig::alone();
+    let rig = Rig::armed("");
+    let fault = json!({ "fault": "delay", "amount": 10, "for_ms": 60_000, "operator": "hil" });
+    let why = rig.daemon.must_not("cmd/inject", &fault);
+    assert!(why.contains("real arm"), "{why}");
+    rig.daemon.must("cmd/backend", &json!({ "to": "mujoco", "pose": "present" }));
+    acts(&rig.daemon, "mujoco", None);
+    rig.daemon.must("cmd/inject", &fault);
+    let why = rig.daemon.must_not("cmd/backend", &json!({ "to": "piper" }));
+    assert!(why.contains("faults are injected") && why.contains("delay"), "{why}");
+    acts(&rig.daemon, "mujoco", None);
+    rig.daemon.must("cmd/inject", &json!({ "clear": true }));
+    rig.daemon.must("cmd/backend", &json!({ "to": "piper" }));
+    acts(&rig.daemon, "piper", None);
+    let why = rig.daemon.must_not("cmd/inject", &fault);
+    assert!(why.contains("real arm"), "{why}");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use reflex::clock::monotonic_now;
+use reflex::{clock::monotonic_now, trouble::Trouble};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -34,7 +34,9 @@ impl Thread {
         reflex::realtime::yield_to_others();
         loop {
             let (encode, embedded) = self.wait();
-            if let Some(embedded) = embedded {
+            if self.room.inner.desk.suffers(Trouble::RouterFreeze) {
+                // What came is lost; the instruction waits until its time is up.
+            } else if let Some(embedded) = embedded {
                 self.decide(&embedded);
             } else if encode {
                 self.encode();

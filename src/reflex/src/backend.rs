@@ -6,6 +6,7 @@ pub mod mujoco;
 pub mod noisy;
 pub mod piper;
 pub mod swap;
+pub mod troubled;
 
 use motion::{Command, Nanos, State};
 

@@ -44,6 +44,16 @@ impl Clock {
         }
     }
 
+    /// Lets so much time pass, as a tick that takes too long does.
+    pub(crate) fn stall(&self, ns: u64) {
+        match self {
+            Self::Monotonic => std::thread::sleep(Duration::from_nanos(ns)),
+            Self::Virtual(now) => {
+                now.fetch_add(ns, Ordering::AcqRel);
+            }
+        }
+    }
+
     /// Sleeps until `deadline`, or until the bell has rung since `seen`; returns early in the second case.
     pub(crate) fn sleep_until(&self, deadline: Nanos, bell: &Bell, seen: u32) {
         match self {

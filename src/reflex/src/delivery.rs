@@ -46,15 +46,16 @@ impl Post {
         Self { draw: Draw::new(delivery.seed), delivery, bag: Vec::with_capacity(ON_THE_WAY) }
     }
 
-    /// Takes an answer to the ask of `asked`; one that is lost, or finds no room, is gone.
-    pub(crate) fn send(&mut self, asked: TickIndex, reply: Reply) {
+    /// Takes an answer to the ask of `asked`, so many ticks later than usual; one that is lost, or finds no room, is gone.
+    pub(crate) fn send(&mut self, asked: TickIndex, reply: Reply, later: u64) {
         let (late, luck) = (self.draw.bits(), self.draw.bits());
         let lost = (luck % PARTS) as f64 / (PARTS as f64) < self.delivery.lost;
         if lost || self.bag.len() == self.bag.capacity() {
             return;
         }
         let jitter = late % (u64::from(self.delivery.jitter_ticks) + 1);
-        self.bag.push((TickIndex(asked.0 + u64::from(self.delivery.ticks) + jitter), reply));
+        self.bag
+            .push((TickIndex(asked.0 + u64::from(self.delivery.ticks) + jitter + later), reply));
     }
 
     /// The next answer that is due by tick `now`, in the order in which they were sent.
@@ -78,7 +79,7 @@ mod tests {
     fn delays(delivery: Delivery) -> Vec<Option<u64>> {
         let mut post = Post::new(delivery);
         let mut delay = |asked: u64| {
-            post.send(TickIndex(asked), answer(asked));
+            post.send(TickIndex(asked), answer(asked), 0);
             (0..20).find(|late| post.due(TickIndex(asked + late)).is_some())
         };
         (0..100).map(|ask| delay(ask * 100)).collect()
@@ -110,7 +111,7 @@ mod tests {
         let mut post = Post::new(Delivery::late(50));
         let room = post.bag.capacity();
         for ask in 0..30 {
-            post.send(TickIndex(ask), answer(ask));
+            post.send(TickIndex(ask), answer(ask), 0);
         }
         assert_eq!((post.bag.len(), post.bag.capacity()), (room, room));
     }

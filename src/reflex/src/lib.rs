@@ -13,6 +13,7 @@ pub mod realtime;
 pub mod replay;
 pub mod tape;
 pub mod thread;
+pub mod trouble;
 
 pub use backend::Backend;
 pub use clock::Clock;

@@ -14,6 +14,7 @@ use crate::{
     delivery::{Delivery, Post},
     ports::{Ports, Raised, Report, Timing},
     tape::Tape,
+    trouble::{Trouble, Troubles},
 };
 
 /// Orders that one tick takes; more wait for the next.
@@ -36,6 +37,7 @@ pub struct Loop {
     replies: Vec<Reply>,
     post: Option<Post>,
     tape: Option<Tape>,
+    troubles: Option<Troubles>,
     stop_seen: Option<Raised>,
     overruns: Overruns,
     timing: Timing,
@@ -65,6 +67,7 @@ impl Loop {
             replies: Vec::with_capacity(REPLIES_A_TICK),
             post: None,
             tape: None,
+            troubles: None,
             stop_seen: None,
             overruns: Overruns::default(),
             timing: Timing::default(),
@@ -83,6 +86,16 @@ impl Loop {
     #[must_use]
     pub fn recorded(mut self, tape: Tape) -> Self {
         self.tape = Some(tape);
+        self
+    }
+
+    /// The same, with faults on purpose: ticks that take too long, and in virtual time answers of heads that come late.
+    #[must_use]
+    pub fn troubled(mut self, troubles: Troubles) -> Self {
+        if self.clock.is_virtual() && self.post.is_none() {
+            self.post = Some(Post::new(Delivery::default()));
+        }
+        self.troubles = Some(troubles);
         self
     }
 
@@ -125,6 +138,11 @@ impl Loop {
             self.ports.latch(seen);
         }
         self.backend.write(start, &command);
+        if let Some(troubles) = &self.troubles
+            && let Some(stall_ms) = troubles.on(Trouble::Overrun, start)
+        {
+            self.clock.stall(stall_ms * 1_000_000);
+        }
         self.timing.execution_ns = self.clock.now().since(start);
         if let Some(tape) = &mut self.tape {
             tape.write(&inputs, (&command, &tick), &self.timing, &self.law);
@@ -252,8 +270,12 @@ impl Loop {
     /// Sends what has come off on its way, and takes what arrives in this tick instead.
     fn deliver(&mut self) {
         let Some(post) = &mut self.post else { return };
+        let stall_ns = self.troubles.as_ref().map_or(0, |it| it.stall_ns(self.clock.now()));
+        let later = stall_ns.div_ceil(self.period_ns);
+        let now = self.law.now();
         for reply in self.replies.drain(..) {
-            post.send(answers(&reply).1, reply);
+            // What says that it is an answer to a later tick comes now all the same, and is refused.
+            post.send(answers(&reply).1.min(now), reply, later);
         }
         while self.replies.len() < REPLIES_A_TICK
             && let Some(reply) = post.due(self.law.now())
