@@ -134,7 +134,10 @@ impl Signed {
             let words = format!("{} bytes; at most {ATTACHMENT_BYTES_MAX}", attachment.len());
             return Some(Err(Bad::NotUnderstood(words)));
         }
-        // Other attachments are no business of ours.
+        // Other attachments are no business of ours, and a list has no names.
+        if attachment.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return None;
+        }
         serde_json::from_slice::<Glance>(attachment).ok()?.signature?;
         let read = serde_json::from_slice::<Self>(attachment);
         let signed = match read {
