@@ -12,7 +12,7 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test storm test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench lint \
+.PHONY: help run demo-fireboy test storm test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench flood lint \
 	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
@@ -79,6 +79,9 @@ storm: setup ## the whole daemon in seeded trouble on virtual time, for HOURS=1 
 
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
+
+flood: setup ## measure what 20,000 bad messages a second do to the loop (9 minutes; CPU=n pins the loop)
+	$(if $(CPU),CPU=$(CPU)) $(CARGO) bench $(FLAGS) --bench flood
 
 # `dev` packs the development build, which is there already.
 DEB_PROFILE ?= release

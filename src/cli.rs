@@ -1,5 +1,6 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod acl;
 mod check;
 #[cfg(feature = "mujoco")]
 mod child;
@@ -15,9 +16,9 @@ mod host;
 mod ik;
 #[cfg(feature = "mujoco")]
 mod playground;
-#[cfg(feature = "mujoco")]
 mod progress;
 mod registry;
+mod replay;
 #[cfg(feature = "mujoco")]
 mod rollouts;
 #[cfg(feature = "mujoco")]
@@ -101,6 +102,8 @@ impl CliError {
             | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
+                | DaemonError::Key(_)
+                | DaemonError::Seal(_)
                 | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Router(_)
@@ -123,6 +126,7 @@ impl CliError {
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
+  reflexd replay run.mcap                  is what was recorded the same once more?
   reflexd registry validate                is every skill what the registry says?
   reflexd check                            is the arm on its bus what the robot's file says?
   reflexd doctor                           is this machine fit for real time?
@@ -188,6 +192,12 @@ enum Command {
     /// Look at TensorRT's library, in a process that has nothing to lose.
     #[command(name = "probe-tensorrt", hide = true)]
     Probe(compile::ProbeArguments),
+    /// Execute the law once more from a recording: is everything the same, to the bit?
+    Replay(replay::ReplayArguments),
+    /// What is in recordings: ticks, faults, gaps.
+    Recordings(replay::RecordingsArguments),
+    /// Finish a recording that a crash has cut off.
+    Recover(replay::RecoverArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
     /// Let something go wrong on purpose, with a running simulated robot: as `reflexctl inject`.
@@ -197,6 +207,8 @@ enum Command {
     Doctor(host::DoctorArguments),
     /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
     Check(check::CheckArguments),
+    /// Print who may send what, as zenoh's access control: of this daemon, or for a zenoh router in between.
+    Acl(acl::AclArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -261,6 +273,9 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),
         Command::Probe(arguments) => compile::probe(arguments, out),
+        Command::Replay(arguments) => replay::replay(arguments, out),
+        Command::Recordings(arguments) => replay::recordings(arguments, out),
+        Command::Recover(arguments) => replay::recover(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Inject(InjectArguments { arguments }) => {
             let words = ["reflexd", "inject"].map(OsString::from).into_iter();
@@ -274,6 +289,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         }
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),
+        Command::Acl(arguments) => acl::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;
@@ -286,6 +302,7 @@ fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, Cl
     let mut settings = Settings::load_as(&arguments.config.config, arguments.backend)?;
     if !arguments.listen.is_empty() {
         settings.daemon.zenoh.listen.clone_from(&arguments.listen);
+        settings.check()?;
     }
     let timing = daemon::run(&settings)?;
     writeln!(out, "{}", json(&timing)?)?;

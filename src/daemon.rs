@@ -31,12 +31,13 @@ use std::{
     time::Duration,
 };
 
-use motion::{Controller, Robot};
+use motion::{Controller, Robot, failsafe::Condition};
 use reflex::{
     Backend, Clock, Listener, Loop, Ports, Summary, Thinker,
     backend::swap::{Newcomer, Swap},
     realtime,
-    trouble::Troubles,
+    tape::{self, Tape},
+    trouble::{Trouble, Troubles},
 };
 use tokio::sync::{mpsc as channel, watch};
 
@@ -60,6 +61,7 @@ use crate::{
     kinematics::{Arms, Guard},
     operator::{Desk, DeskParts, Injection, Notice, words},
     planning::Planner,
+    recorder::{Recorder, RecorderParts},
     router::RouterHead,
     skill::{Assignment, Mischief, Remark, think_spoiled},
     telemetry::{Herald, Tidings},
@@ -141,14 +143,17 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let wire = open_wire(settings, &runtime)?;
     let first = Newcomer { id: swap::FIRST, backend: opened.backend };
     let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
+    let (tape, reel) = tape::tape();
+    let backend = (Box::new(backend) as Box<dyn Backend>, tape);
     let ends = (ports, troubles);
-    let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ends)?;
+    let turns = start_loop(settings, clock.clone(), backend, &robot, ends)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings);
     let (errand, errands) = mpsc::channel();
     let (swap, swaps) = mpsc::channel();
+    let (record, records) = mpsc::channel();
     let desk = Desk::new(DeskParts {
         planner: Arc::new(Planner::new(
             robot,
@@ -165,9 +170,28 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         errands: errand.clone(),
         backends: swap,
         injection,
+        recorder: record,
         present,
         authority: settings.daemon.authority.clone(),
     });
+    let law = switch.clone();
+    // Nobody minds whether it lives: a robot does not depend on being recorded.
+    let (recorder, recording) = Recorder::start(RecorderParts {
+        settings: settings.daemon.recorder.clone(),
+        name: settings.robot_settings.name.clone(),
+        joints: settings.robot_settings.joint_names(),
+        robot,
+        clock: clock.clone(),
+        reel,
+        errands: records,
+        tidings: tell.clone(),
+        plays_full: Box::new({
+            let desk = desk.clone();
+            move || desk.suffers(Trouble::DiskFull)
+        }),
+        disk_full: Box::new(move |is_full| law.tell(Condition::DiskFull, is_full)),
+    })
+    .map_err(|source| DaemonError::Thread { what: "reflex-recorder", source })?;
     let pulse = thinker.pulse();
     let telling = (clock.clone(), tell.clone());
     let thinking = start_thinker(settings, thinker, assignments, desk.clone(), telling)?;
@@ -195,7 +219,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         (router_head.as_ref(), spectacle.clone()),
     );
     let deciding = instructions.start(router_head, runtime.handle().clone())?;
-    let reception = Reception::new(desk.clone(), clock, tell, (info, instructions));
+    let behind = (info, instructions, recorder.clone());
+    let reception = Reception::new(desk.clone(), clock, tell, behind);
     let told = Arc::new(AtomicU64::new(0));
     let mut vitals = Vitals::default();
     vitals
@@ -211,7 +236,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     if settings.daemon.loop_.pace == Pace::Realtime {
         runtime.spawn(wallclock::watch(switch.clone(), desk.clone()));
     }
-    let news = News { tidings, told: Arc::clone(&told), arms };
+    let news = News { tidings, told: Arc::clone(&told), arms, recorder: recorder.clone() };
     let watchdog = Watchdog::new(vitals);
     let door =
         runtime.block_on(serve(wire, settings, &robot, &reception, news, spectacle, watchdog));
@@ -223,6 +248,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     // Elsewhere, so that it cannot keep the process: what it has not done when the runtime is shut down stays undone.
     let ended = door.map(|door| drop(runtime.spawn_blocking(move || door.close())));
     let summary = end(&switch, turns, thinking, listening);
+    recorder.end();
+    let _ = ending::join("the recorder", recording);
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map(|()| summary)
 }
@@ -234,6 +261,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonError> {
     let head = settings.daemon.router.as_ref().and_then(|router| router.head.as_deref());
     let Some(file) = head else { return Ok(None) };
+    // A file that cannot be read is told of by whoever loads it.
+    if let Ok(sha256) = crate::head::digest_of_file(file) {
+        settings.daemon.security.seal()?.check(file, &sha256)?;
+    }
     let body = crate::action::Body::load(&settings.robot_settings)?;
     Ok(Some(RouterHead::load(file, &body, engine(settings)?)?))
 }
@@ -241,7 +272,7 @@ pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonErro
 fn start_loop(
     settings: &Settings,
     clock: Clock,
-    backend: Box<dyn Backend>,
+    (backend, tape): (Box<dyn Backend>, Tape),
     robot: &Robot,
     (ports, troubles): (Ports, Option<Troubles>),
 ) -> Result<Joined<Summary>, DaemonError> {
@@ -260,7 +291,7 @@ fn start_loop(
     let thread = spawn("reflex-loop", move || {
         let _ = granted.send(realtime::enter(&realtime));
         // Without the word the daemon does not start after all.
-        let turns = Loop::new(clock, backend, law, ports);
+        let turns = Loop::new(clock, backend, law, ports).recorded(tape);
         let turns = match troubles {
             Some(troubles) => turns.troubled(troubles),
             None => turns,
@@ -347,11 +378,21 @@ fn spawn<T: Send + 'static>(
 
 fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Wire, DaemonError> {
     let _inside = runtime.enter();
+    for warning in settings.daemon.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(tls) = &settings.daemon.zenoh.tls {
+        tls.check()?;
+    }
+    let gatekeeping = settings.daemon.security.gatekeeping()?;
     Ok(Wire::open(&WireSettings {
         robot: settings.robot_settings.name.clone(),
         listen: settings.daemon.zenoh.listen.clone(),
         connect: settings.daemon.zenoh.connect.clone(),
         scouting: false,
+        tls: settings.daemon.zenoh.tls.clone(),
+        roster: settings.daemon.security.roster(),
+        gatekeeping,
     })?)
 }
 

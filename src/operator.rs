@@ -55,6 +55,8 @@ pub enum Command {
     Backend(BackendAct),
     /// Let something go wrong on purpose.
     Inject(InjectAct),
+    /// Change what is recorded.
+    Record(RecordAct),
     /// Change who commands.
     Lease(LeaseAct),
 }
@@ -76,6 +78,7 @@ impl Command {
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
             Self::Inject(_) => "inject",
+            Self::Record(_) => "record",
             Self::Lease(_) => "lease",
         }
     }
@@ -171,6 +174,7 @@ mod grip;
 pub mod inject;
 mod lease;
 mod motions;
+mod record;
 mod registry;
 mod told;
 pub mod words;
@@ -179,4 +183,5 @@ pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
 pub use inject::{InjectAct, Injection};
 pub use lease::{Granted, LeaseAct, LeaseTold};
+pub use record::{RecordAct, RecordErrand};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

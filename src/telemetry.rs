@@ -60,6 +60,8 @@ pub enum Tidings {
     Router(Value),
     /// An embedding that the daemon made itself.
     Embedded(Box<Embedded>, String),
+    /// How the recorder is.
+    Recorder(Value),
     /// Something for the audit trail.
     Event(&'static str, EventMessage),
 }

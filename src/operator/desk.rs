@@ -17,8 +17,8 @@ use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Answer, BackendErrand, Command, Errand, Injection, JointNames, Odd, Present, Running,
-    lease::Book, motions::Jogging, told::Said, words,
+    Answer, BackendErrand, Command, Errand, Injection, JointNames, Odd, Present, RecordErrand,
+    Running, lease::Book, motions::Jogging, told::Said, words,
 };
 use crate::{
     config::AuthoritySettings,
@@ -58,6 +58,8 @@ pub struct DeskParts {
     pub backends: mpsc::Sender<BackendErrand>,
     /// Faults on purpose, where the configuration allows them.
     pub injection: Option<Arc<Injection>>,
+    /// The way to the recorder.
+    pub recorder: mpsc::Sender<RecordErrand>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
     /// Who may command.
@@ -93,6 +95,7 @@ struct Inner {
     errands: Mutex<mpsc::Sender<Errand>>,
     backends: Mutex<mpsc::Sender<BackendErrand>>,
     injection: Option<Arc<Injection>>,
+    recorder: Mutex<mpsc::Sender<RecordErrand>>,
     clerk: Mutex<Clerk>,
     pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
@@ -136,6 +139,7 @@ impl Desk {
                 errands: Mutex::new(parts.errands),
                 backends: Mutex::new(parts.backends),
                 injection: parts.injection,
+                recorder: Mutex::new(parts.recorder),
                 clerk: Mutex::default(),
                 pending: Mutex::default(),
                 runs: Mutex::default(),
@@ -196,6 +200,10 @@ impl Desk {
     #[must_use]
     pub fn injection(&self) -> Option<&Arc<Injection>> {
         self.inner.injection.as_ref()
+    }
+
+    pub(super) fn recorder(&self) -> &Mutex<mpsc::Sender<RecordErrand>> {
+        &self.inner.recorder
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -312,6 +320,7 @@ impl Desk {
             Command::Registry(act) => return self.change_registry(act, who).await,
             Command::Backend(act) => return self.change_backend(act, who).await,
             Command::Inject(act) => return self.changed(self.inject(act)),
+            Command::Record(act) => return self.record(act, who).await,
             Command::Lease(act) => return self.change_lease(act, who).await,
         };
         self.answer(settled)

@@ -221,11 +221,12 @@ fn told(silent_ms: Option<u64>) -> String {
 }
 
 impl Command {
-    /// Whether it is for whoever holds the lease. What stops the robot is for everybody, and so is asking for the lease.
+    /// Whether it is for whoever holds the lease. What stops the robot is for everybody, and so are
+    /// asking for the lease and recording, which moves nothing.
     #[must_use]
     pub const fn needs_lease(&self) -> bool {
         match self {
-            Self::Hold | Self::Disarm | Self::Lease(_) => false,
+            Self::Hold | Self::Disarm | Self::Lease(_) | Self::Record(_) => false,
             Self::Arm
             | Self::Home { .. }
             | Self::ClearFault

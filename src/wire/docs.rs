@@ -9,7 +9,8 @@ const HEAD: &str = "# reflexd on zenoh
 <!-- Made from src/wire/keys.rs. After a change: REFLEX_WRITE_DOCS=1 cargo test --test it docs -->
 
 Every key begins with `reflex/<robot>/`. Payloads are JSON, at most 64 KiB, units in the field names; the encoding names
-the schema, as in `application/json;schema=reflex.goto.v1`. The daemon listens on `tcp/127.0.0.1:7447` unless its
+the schema, as in `application/json;schema=reflex.goto.v1`. Who may send to a key, how often, and how messages are signed is in
+[security.md](security.md). The daemon listens on `tcp/127.0.0.1:7447` unless its
 configuration says otherwise, and looks for nobody by itself.
 
 **Commands** are best sent as queries (`get` with a payload): each is answered with

@@ -42,7 +42,7 @@ impl Probe {
             })
             .wait()
             .map_err(|error| WireError::zenoh("declare a probe", error))?;
-        let sender = session::dial(&[endpoint.to_owned()], Duration::from_secs(5))?;
+        let sender = session::dial(&[endpoint.to_owned()], Duration::from_secs(5), None)?;
         Ok(Self { sender, arrivals, _listener: listener, _subscriber: subscriber, now_ns })
     }
 

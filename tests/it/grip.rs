@@ -126,6 +126,7 @@ impl Arm {
             assignments: assign,
             errands: mpsc::channel().0,
             backends: mpsc::channel().0,
+            recorder: mpsc::channel().0,
             present,
             authority: reflexd::config::AuthoritySettings::default(),
         });

@@ -41,10 +41,12 @@ mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
 mod python;
+mod record;
 mod registry;
 mod reload;
 mod router;
 mod router_head;
+mod security;
 mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]
