@@ -37,7 +37,7 @@ use reflex::{
     backend::swap::{Newcomer, Swap},
     realtime,
     tape::{self, Tape},
-    trouble::Troubles,
+    trouble::{Trouble, Troubles},
 };
 use tokio::sync::{mpsc as channel, watch};
 
@@ -145,7 +145,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
     let (tape, reel) = tape::tape();
     let backend = (Box::new(backend) as Box<dyn Backend>, tape);
-    let turns = start_loop(settings, clock.clone(), backend, &robot, (ports, troubles))?;
+    let ends = (ports, troubles);
+    let turns = start_loop(settings, clock.clone(), backend, &robot, ends)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
@@ -184,6 +185,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         reel,
         errands: records,
         tidings: tell.clone(),
+        plays_full: Box::new({
+            let desk = desk.clone();
+            move || desk.suffers(Trouble::DiskFull)
+        }),
         disk_full: Box::new(move |is_full| law.tell(Condition::DiskFull, is_full)),
     })
     .map_err(|source| DaemonError::Thread { what: "reflex-recorder", source })?;

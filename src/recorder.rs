@@ -70,6 +70,8 @@ pub struct RecorderParts {
     pub errands: mpsc::Receiver<RecordErrand>,
     /// Where it tells how it is.
     pub tidings: channel::Sender<Tidings>,
+    /// Whether somebody wants the disk to be full, to see what happens.
+    pub plays_full: Box<dyn Fn() -> bool + Send>,
     /// Who is told when the disk is full, and when it is no longer.
     pub disk_full: Box<dyn Fn(bool) + Send>,
 }

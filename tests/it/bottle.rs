@@ -34,7 +34,10 @@ use reflexd::{
     daemon,
     decision::Verdict,
     kinematics::Arms,
-    operator::{Answer, BackendErrand, Desk, DeskParts, Errand, Injection, JointNames, Present},
+    operator::{
+        Answer, BackendErrand, Desk, DeskParts, Errand, Injection, JointNames, Present,
+        RecordErrand,
+    },
     planning::Planner,
     skill::{
         Mischief,
@@ -174,7 +177,7 @@ pub(crate) struct Bottle<'a> {
     ticks: u64,
     thinking: Option<JoinHandle<()>>,
     tidings: channel::Receiver<Tidings>,
-    _errands: (mpsc::Receiver<Errand>, mpsc::Receiver<BackendErrand>),
+    _errands: (mpsc::Receiver<Errand>, mpsc::Receiver<BackendErrand>, mpsc::Receiver<RecordErrand>),
 }
 
 impl<'a> Bottle<'a> {
@@ -200,6 +203,7 @@ impl<'a> Bottle<'a> {
         let (assign, assignments) = mpsc::channel();
         let (errand, errands) = mpsc::channel();
         let (swap, swaps) = mpsc::channel();
+        let (record, records) = mpsc::channel();
         let (tell_present, present) = watch::channel(None);
         let (tell, tidings) = channel::channel(TIDINGS);
         let desk = Desk::new(DeskParts {
@@ -212,6 +216,7 @@ impl<'a> Bottle<'a> {
             assignments: assign,
             errands: errand,
             backends: swap,
+            recorder: record,
             injection: Some(injection),
             authority: stock.authority.clone(),
             present,
@@ -248,7 +253,7 @@ impl<'a> Bottle<'a> {
             ticks: 0,
             thinking: Some(thinking),
             tidings,
-            _errands: (errands, swaps),
+            _errands: (errands, swaps, records),
         }
     }
 

@@ -97,15 +97,22 @@ fn a_router_that_is_frozen_begins_nothing_and_ends_nothing() {
 }
 
 #[test]
-fn a_wall_clock_that_leaps_is_told_of_and_stops_nothing() {
+fn a_clock_that_leaps_and_a_disk_that_is_full_are_told_of_and_stop_nothing() {
     let daemon = daemon();
     daemon.arm();
-    daemon.must("cmd/inject", &json!({ "fault": "clock-step", "for_ms": 5_000 }));
-    let said = daemon.wait_for("state/mode", |said| {
-        said["conditions"].as_array().is_some_and(|all| all.contains(&json!("clock_stepped")))
-    });
-    assert_eq!((&said["mode"], &said["action"]), (&json!("holding"), &json!("warn")), "{said}");
+    for (fault, condition) in [("clock-step", "clock_stepped"), ("disk-full", "disk_full")] {
+        daemon.must("cmd/inject", &json!({ "fault": fault, "for_ms": 60_000 }));
+        let said = daemon.wait_for("state/mode", |said| {
+            said["conditions"].as_array().is_some_and(|all| all.contains(&json!(condition)))
+        });
+        let (mode, action) = (&said["mode"], &said["action"]);
+        assert_eq!((mode, action), (&json!("holding"), &json!("warn")), "{said}");
+    }
     jog(&daemon);
+    daemon.must("cmd/inject", &json!({ "clear": true }));
+    daemon.wait_for("state/mode", |said| {
+        said["conditions"].as_array().is_some_and(|all| !all.contains(&json!("disk_full")))
+    });
 }
 
 #[test]

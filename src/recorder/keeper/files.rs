@@ -219,7 +219,8 @@ impl Keeper {
         if self.refused && !self.status.recording && steady_ns() >= self.due.retry {
             self.refused = false;
         }
-        self.see_room(free.is_some_and(|free| free < settings.free_min_mb * MB));
+        let is_short = free.is_some_and(|free| free < settings.free_min_mb * MB);
+        self.see_room(is_short || (self.parts.plays_full)());
     }
 
     fn see_room(&mut self, is_short: bool) {

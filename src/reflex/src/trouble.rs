@@ -2,8 +2,8 @@
 //!
 //! One switch a fault, on one board. Whoever is to misbehave looks at its switch and waits for nothing; whoever throws it
 //! says until when, by the loop's clock, so that every fault ends by itself. Here is only what is wrong: who may ask for it
-//! is `src/operator/inject.rs`, what comes of it [`crate::backend::troubled`], the loop, the thinker, the desk and
-//! whoever minds the wall clock.
+//! is `src/operator/inject.rs`, what comes of it [`crate::backend::troubled`], the loop, the thinker, the desk, the
+//! recorder and whoever minds the wall clock.
 
 use std::sync::{
     Arc,
@@ -55,6 +55,8 @@ pub enum Trouble {
     OperatorSilent,
     /// The wall clock is set to another time, and back.
     ClockStep,
+    /// The recorder has no room.
+    DiskFull,
 }
 
 /// What a fault is told besides how long it lasts.
@@ -97,7 +99,7 @@ const fn with(known: Known, amount: Amount) -> Known {
 pub(crate) const DELAY_MAX_MS: u64 = 2_000;
 
 /// Every fault, in the order of [`Trouble`].
-pub const KNOWN: [Known; 20] = [
+pub const KNOWN: [Known; 21] = [
     with(
         known(Trouble::CanDrop, "can-drop", "measurements get lost"),
         Amount {
@@ -155,6 +157,7 @@ pub const KNOWN: [Known; 20] = [
             default: 3_600_000,
         },
     ),
+    known(Trouble::DiskFull, "disk-full", "the recorder has no room"),
 ];
 
 impl Trouble {

@@ -80,6 +80,7 @@ const PROMISES: [Promised; KNOWN.len()] = [
     promised(Trouble::RouterFreeze, Runs, ("moving", "goes on"), 0, "holding"),
     promised(Trouble::OperatorSilent, Swings, ("holding", "unattended"), 400, "holding"),
     promised(Trouble::ClockStep, Runs, ("moving", "goes on"), 0, "holding"),
+    promised(Trouble::DiskFull, Runs, ("moving", "goes on"), 0, "holding"),
 ];
 
 /// What came of a fault.

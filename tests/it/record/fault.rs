@@ -98,6 +98,7 @@ fn a_fault_leaves_a_black_box_that_is_the_same_once_more() {
     let names = ["base", "shoulder", "elbow", "wrist"].map(str::to_owned);
     let (tidings, mut told) = tokio::sync::mpsc::channel(256);
     let (recorder, thread) = Recorder::start(RecorderParts {
+        plays_full: Box::new(|| false),
         settings: RecorderSettings {
             folder: folder.path().to_owned(),
             files: true,
