@@ -1,0 +1,13 @@
+//! What the real-time side reads and obeys: the crates `motion` and `reflex`.
+
+mod bus;
+mod law;
+mod tape;
+
+pub use bus::can_frames;
+pub use law::{Lived, law, live};
+pub use tape::tape;
+
+/// Every target, by name.
+pub const TARGETS: &[(&str, fn(&[u8]))] =
+    &[("can_frames", can_frames), ("law", law), ("tape", tape)];
