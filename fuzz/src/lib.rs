@@ -2,4 +2,6 @@
 //! these, and so does `tests/it/fuzz.rs` in every run of the tests.
 
 pub mod heap;
+#[cfg(feature = "outside")]
+pub mod outside;
 pub mod realtime;

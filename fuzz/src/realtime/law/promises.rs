@@ -6,8 +6,6 @@ use motion::{
 
 /// Rounding in differences of set-points, relative to the limit.
 const SLACK: f64 = 1e-6;
-/// Who brakes is at rest after so many ticks.
-const REST_TICKS: u32 = 64;
 /// Longer than any arm that has a workspace here, m.
 const LEVER_M: f64 = 0.7;
 
@@ -23,7 +21,9 @@ pub(super) struct Promises {
     ticks: u64,
     /// How near something may be, m: the margin, or where the robot was taken hold of if that was nearer.
     floor_m: f64,
+    /// For how many ticks it has been braking, and after how many it has to be at rest.
     braking: u32,
+    rest_ticks: u32,
 }
 
 /// What the law was given that the promises depend on.
@@ -45,6 +45,7 @@ impl Promises {
             ticks: 0,
             floor_m: 0.0,
             braking: 0,
+            rest_ticks: robot.limits().iter().map(|of| rest_ticks(of, robot)).max().unwrap_or(0),
         }
     }
 
@@ -63,17 +64,18 @@ impl Promises {
         assert_eq!((tick.tick.0, tick.drive), (self.ticks, command.drive()));
         assert_eq!(&tick.applied[..], &at[..]);
         assert!(tick.epoch >= self.epoch, "{:?} came after {:?}", tick.epoch, self.epoch);
-        let cleared = self.authority(given, command, tick);
+        let again = self.authority(given, command, tick);
         if command.drive() == Drive::Off {
             (self.past, self.known, self.braking) = ([at; 3], 0, 0);
         } else {
-            self.motion(robot, given, &at, tick, cleared);
+            self.motion(robot, given, &at, tick, again);
         }
         self.drive = command.drive();
         (self.mode, self.epoch, self.ticks) = (tick.mode, tick.epoch, self.ticks + 1);
     }
 
-    /// Nothing is driven that nobody asked for. Whether the robot was let go of and taken hold of again in this very tick.
+    /// Nothing is driven that nobody asked for. Whether the robot is taken hold of in this tick, though the last one was driven
+    /// too: it had been let go of in between.
     fn authority(&self, given: &Given, command: &Command, tick: &Tick) -> bool {
         let did = |is: fn(&What) -> bool| {
             given.orders.iter().any(|order| {
@@ -107,7 +109,7 @@ impl Promises {
             let arming = matches!(self.mode, Mode::Arming { .. });
             assert!(self.drive == Drive::On || armed || arming, "nobody armed {:?}", tick.mode);
         }
-        cleared && armed
+        armed && (cleared || self.mode == Mode::Disarmed)
     }
 
     /// What is commanded to a robot that is driven.
@@ -143,7 +145,7 @@ impl Promises {
         );
         self.braking = if brakes { self.braking + 1 } else { 0 };
         let rests = at[..] == self.past[2][..];
-        assert!(self.braking <= REST_TICKS || rests, "it still brakes in {:?}", tick.mode);
+        assert!(self.braking <= self.rest_ticks || rests, "it still brakes in {:?}", tick.mode);
         self.past = [self.past[1], self.past[2], *at];
         self.known = (self.known + 1).min(3);
     }
@@ -178,6 +180,13 @@ impl Promises {
             }
         }
     }
+}
+
+/// How long a joint needs to come to rest from its full speed, and as long again for what is lost to whole ticks.
+fn rest_ticks(limits: &motion::JointLimits, robot: &Robot) -> u32 {
+    let ramp_s = robot.period_s() + limits.acceleration_max / limits.jerk_max;
+    let rest_s = limits.velocity_max / limits.acceleration_max + 3.0 * ramp_s;
+    (2.0 * rest_s / robot.period_s()).ceil() as u32
 }
 
 /// How far a joint gets from rest in one tick.
