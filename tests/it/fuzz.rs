@@ -72,7 +72,7 @@ fn can_frames() {
 
 #[test]
 fn tape() {
-    smoke("tape", &realtime::tape, &[], 4_000);
+    smoke("tape", &realtime::tape, &[], 400);
 }
 
 #[test]
