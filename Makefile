@@ -12,7 +12,8 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests fuzz fuzz-law bench lint \
+.PHONY: help run demo-fireboy test test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak fuzz fuzz-law \
+	bench flood lint \
 	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
@@ -69,7 +70,6 @@ FUZZ_OUTSIDE := messages words daemon_config robot_config manifest registry rout
 TARGET ?= law can_frames tape
 SECONDS ?= 60
 TICKS ?= 100000000
-SEED ?= 1
 
 fuzz: setup ## let libFuzzer look for trouble for SECONDS=60 in each TARGET (fuzz/README.md; needs cargo-fuzz, nightly Rust)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
@@ -84,8 +84,17 @@ fuzz-law: ## TICKS=100000000 ticks of the law with arbitrary bits, every promise
 	$(CARGO) run --release --locked --manifest-path fuzz/Cargo.toml --no-default-features --example law_ticks -- \
 		$(TICKS) $(SEED)
 
+MINUTES ?= 5
+SEED ?= 1
+
+soak: build ## try a simulated robot for MINUTES=5 under load, with people and a router; figures, histograms, what it ate (out/soak)
+	@$(CARGO) run --quiet $(FLAGS) --bin reflexd -- soak --minutes $(MINUTES) --seed $(SEED) --out out/soak
+
 bench: setup ## measure: the law, inference, the simulator, a whole tick (minutes)
 	$(CARGO) bench $(FLAGS) $(WORKSPACE)
+
+flood: setup ## measure what 20,000 bad messages a second do to the loop (9 minutes; CPU=n pins the loop)
+	$(if $(CPU),CPU=$(CPU)) $(CARGO) bench $(FLAGS) --bench flood
 
 # `dev` packs the development build, which is there already.
 DEB_PROFILE ?= release

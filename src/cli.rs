@@ -1,6 +1,9 @@
 //! What the daemon's command line understands. Writes to what it is given; prints and exits nowhere.
 
+mod acl;
 mod check;
+#[cfg(feature = "mujoco")]
+mod child;
 mod compile;
 #[cfg(feature = "mujoco")]
 mod demo;
@@ -13,11 +16,13 @@ mod host;
 mod ik;
 #[cfg(feature = "mujoco")]
 mod playground;
-#[cfg(feature = "mujoco")]
 mod progress;
 mod registry;
+mod replay;
 #[cfg(feature = "mujoco")]
 mod rollouts;
+#[cfg(feature = "mujoco")]
+mod soak;
 
 use std::{
     io::{IsTerminal, Write},
@@ -95,6 +100,8 @@ impl CliError {
             | Self::Import(_)
             | Self::Daemon(
                 DaemonError::Config(_)
+                | DaemonError::Key(_)
+                | DaemonError::Seal(_)
                 | DaemonError::Description(_)
                 | DaemonError::Head(_)
                 | DaemonError::Router(_)
@@ -117,6 +124,7 @@ impl CliError {
   reflexd demo --out out/demo              watch it pick up a berry
   reflexd eval --skill pick_up --episodes 100 --seed 1
   reflexd ik --pose 0.3,0.1,0.2,0,2.8,0     which joints take the tool there?
+  reflexd replay run.mcap                  is what was recorded the same once more?
   reflexd registry validate                is every skill what the registry says?
   reflexd check                            is the arm on its bus what the robot's file says?
   reflexd doctor                           is this machine fit for real time?
@@ -163,6 +171,14 @@ enum Command {
   reflexd gallery --config config/daemon.toml
   reflexd gallery --page-only              after `reflexd registry record`")]
     Gallery(gallery::GalleryArguments),
+    /// Try a simulated robot for hours: decisions, operators who come and go, e-stops, a machine under load; and tell how
+    /// punctual it was.
+    #[cfg(feature = "mujoco")]
+    #[command(after_help = "Examples:
+  reflexd soak --minutes 5
+  reflexd soak --minutes 600 --seed 7 --out out/soak --json
+  reflexd soak --minutes 1 --no-stress --strict")]
+    Soak(soak::SoakArguments),
     /// Look at heads, prove them, measure them, make them of other formats.
     #[command(subcommand)]
     Head(head::HeadCommand),
@@ -174,12 +190,20 @@ enum Command {
     /// Look at TensorRT's library, in a process that has nothing to lose.
     #[command(name = "probe-tensorrt", hide = true)]
     Probe(compile::ProbeArguments),
+    /// Execute the law once more from a recording: is everything the same, to the bit?
+    Replay(replay::ReplayArguments),
+    /// What is in recordings: ticks, faults, gaps.
+    Recordings(replay::RecordingsArguments),
+    /// Finish a recording that a crash has cut off.
+    Recover(replay::RecoverArguments),
     /// Which joints put the tool on a pose: every way, and why each other one was not chosen.
     Ik(ik::IkArguments),
     /// Grade this machine for real-time work, and say how to mend what is found.
     Doctor(host::DoctorArguments),
     /// Look at the arm on its bus before the first motion: is it what the robot's file says? Nothing is moved.
     Check(check::CheckArguments),
+    /// Print who may send what, as zenoh's access control: of this daemon, or for a zenoh router in between.
+    Acl(acl::AclArguments),
     /// Print the configuration as it was understood.
     Config(ConfigArguments),
 }
@@ -231,13 +255,19 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, CliError
         Command::Rollouts(arguments) => rollouts::run(arguments, out),
         #[cfg(feature = "mujoco")]
         Command::Gallery(arguments) => gallery::run(arguments, out),
+        #[cfg(feature = "mujoco")]
+        Command::Soak(arguments) => soak::run(arguments, out),
         Command::Head(command) => head::run(command, out),
         Command::Registry(command) => registry::run(command, out),
         Command::Compile(arguments) => compile::run(arguments, out),
         Command::Probe(arguments) => compile::probe(arguments, out),
+        Command::Replay(arguments) => replay::replay(arguments, out),
+        Command::Recordings(arguments) => replay::recordings(arguments, out),
+        Command::Recover(arguments) => replay::recover(arguments, out),
         Command::Ik(arguments) => ik::run(arguments, out),
         Command::Doctor(arguments) => host::run(arguments, out),
         Command::Check(arguments) => check::run(arguments, out),
+        Command::Acl(arguments) => acl::run(arguments, out),
         Command::Config(arguments) => {
             let settings = Settings::load(&arguments.config)?;
             writeln!(out, "{}", json(&settings)?)?;
@@ -250,6 +280,7 @@ fn run_daemon(arguments: &RunArguments, out: &mut impl Write) -> Result<Exit, Cl
     let mut settings = Settings::load_as(&arguments.config.config, arguments.backend)?;
     if !arguments.listen.is_empty() {
         settings.daemon.zenoh.listen.clone_from(&arguments.listen);
+        settings.check()?;
     }
     let timing = daemon::run(&settings)?;
     writeln!(out, "{}", json(&timing)?)?;

@@ -7,8 +7,10 @@ mod arms;
 mod authority;
 mod inference;
 mod piper;
+mod recorder;
 mod robot;
 mod router;
+mod security;
 mod swap;
 mod workspace;
 
@@ -16,12 +18,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::security::Tls;
+
 pub use arms::{ArmSettings, Calibration, Correction};
 pub use authority::{AuthoritySettings, LeaseKind, Takeover};
 pub use inference::InferenceSettings;
 pub use piper::{EStopKind, MountKind, PiperSettings, StreamKind};
+pub use recorder::RecorderSettings;
 pub use robot::{JointSettings, MujocoJoint, MujocoSettings, RobotSettings};
 pub use router::{RouterPlace, RouterSettings};
+pub use security::{CredentialsFile, Plaintext, SecuritySettings, Shown, is_open};
 pub use swap::SwapSettings;
 pub use workspace::{CapsuleSettings, CollisionSettings, PlaneSettings};
 
@@ -100,6 +106,9 @@ pub struct DaemonSettings {
     /// Where zenoh listens and connects.
     #[serde(default)]
     pub zenoh: ZenohSettings,
+    /// Who may do what, and how it is known who speaks.
+    #[serde(default)]
+    pub security: SecuritySettings,
     /// Who may command.
     #[serde(default)]
     pub authority: AuthoritySettings,
@@ -110,6 +119,9 @@ pub struct DaemonSettings {
     pub registry: Option<PathBuf>,
     /// Who makes decisions of instructions; absent: nobody does.
     pub router: Option<RouterSettings>,
+    /// What is written down.
+    #[serde(default)]
+    pub recorder: RecorderSettings,
     /// Cameras of a simulated scene that are published.
     #[serde(default)]
     pub cameras: Vec<CameraSettings>,
@@ -211,12 +223,14 @@ pub struct ZenohSettings {
     pub listen: Vec<String>,
     /// Endpoints to connect to.
     pub connect: Vec<String>,
+    /// The robot's certificate, for `tls/` endpoints.
+    pub tls: Option<Tls>,
 }
 
 impl Default for ZenohSettings {
     /// This host only: who opens a robot to a network says so.
     fn default() -> Self {
-        Self { listen: vec!["tcp/127.0.0.1:7447".into()], connect: Vec::new() }
+        Self { listen: vec!["tcp/127.0.0.1:7447".into()], connect: Vec::new(), tls: None }
     }
 }
 
@@ -301,6 +315,11 @@ impl Settings {
         daemon.robot = folder.join(&daemon.robot);
         daemon.registry = daemon.registry.map(|registry| folder.join(registry));
         daemon.inference.resolve(folder);
+        daemon.recorder.resolve(folder);
+        daemon.security.resolve(folder);
+        if let Some(tls) = &mut daemon.zenoh.tls {
+            tls.resolve(folder);
+        }
         if let Some(router) = &mut daemon.router {
             router.resolve(folder);
         }
@@ -310,13 +329,19 @@ impl Settings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether all of it makes sense together: to be asked again when something of it was changed.
+    ///
+    /// # Errors
+    /// The first thing that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key: &str, value: &dyn std::fmt::Debug, remedy: &str| {
             Err(ConfigError::value(&self.file, key, value, remedy))
         };
         let daemon = &self.daemon;
         daemon.inference.check(&self.file)?;
+        daemon.recorder.check(&self.file, daemon.cameras.iter().map(|camera| &camera.name))?;
         daemon.authority.check(&self.file)?;
+        daemon.check_security(&self.file)?;
         if let Some(router) = &daemon.router {
             router.check(&self.file)?;
         }

@@ -1,6 +1,7 @@
 //! reflexctl: one sub-command for each thing that an operator may ask of the daemon. Speaks to the wire, knows no zenoh.
 
 mod args;
+mod certs;
 mod failsafe;
 mod lease;
 mod live;
@@ -17,8 +18,8 @@ use std::{
 use clap::Parser;
 use serde_json::Value;
 
-use crate::wire::{Client, WireError};
-use args::{Act, Cli};
+use crate::wire::{Client, DEFAULT_ENDPOINT, WireError};
+use args::{Act, Cli, Place};
 use request::Request;
 
 /// How reflexctl ends. Scripts rely on these numbers.
@@ -101,11 +102,15 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
         failsafe::tell(conditions, *from, *estop, cli.json, out)?;
         return Ok(Exit::Accepted);
     }
-    let client = Client::connect(&cli.robot, std::slice::from_ref(&cli.connect), cli.timeout())?;
+    if let Act::Certs(arguments) = &cli.act {
+        return certs::run(arguments, cli.robot(), cli.json, out);
+    }
+    let Place { robot, connect, credentials } = cli.place().map_err(Trouble::Usage)?;
+    let client = Client::connect_as(&credentials, &robot, &[connect], cli.timeout())?;
     let exit = match &cli.act {
         Act::Status => {
             let mut state =
-                client.read("state/*").map_err(|error| unknown_robot(cli, &client, error))?;
+                client.read("state/*").map_err(|error| unknown_robot(&client, error))?;
             // A daemon that has just started has not told its timing yet.
             state.extend(client.read("diag/timing").unwrap_or_default());
             show::status(&state, cli.json, out)?;
@@ -118,7 +123,7 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
         Act::Ik { .. } => {
             let Request { key, payload } = cli.act.request(cli, || Ok(Vec::new()))?;
             let answer =
-                client.ask(key, &payload).map_err(|error| unknown_robot(cli, &client, error))?;
+                client.ask(key, &payload).map_err(|error| unknown_robot(&client, error))?;
             if answer["accepted"] == false {
                 return Ok(show::answer(&answer, cli.json, out, err));
             }
@@ -127,14 +132,21 @@ fn obey(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Tro
         Act::Registry(args::RegistryAct::Status) => {
             let told = client
                 .ask("info/registry", &Value::Null)
-                .map_err(|error| unknown_robot(cli, &client, error))?;
+                .map_err(|error| unknown_robot(&client, error))?;
             show::registry(&told, cli.json, out)?;
+            Exit::Accepted
+        }
+        Act::Record(args::RecordAct::Status) => {
+            let told = client
+                .ask("state/recorder", &Value::Null)
+                .map_err(|error| unknown_robot(&client, error))?;
+            show::value(&told, cli.json, out)?;
             Exit::Accepted
         }
         Act::Lease { act: Some(args::LeaseAct::Status), .. } => {
             let told = client
                 .ask("state/lease", &Value::Null)
-                .map_err(|error| unknown_robot(cli, &client, error))?;
+                .map_err(|error| unknown_robot(&client, error))?;
             show::lease(&told, cli.json, out)?;
             Exit::Accepted
         }
@@ -155,15 +167,14 @@ fn command(
 ) -> Result<Exit, Trouble> {
     // Joints may be told by position in a list; the daemon wants names, and only it knows them.
     let names = || {
-        let joints =
-            client.read("state/joints").map_err(|error| unknown_robot(cli, client, error))?;
+        let joints = client.read("state/joints").map_err(|error| unknown_robot(client, error))?;
         let names = joints.get("state/joints").map(|joints| joints["names"].clone());
         Ok::<_, Trouble>(
             serde_json::from_value::<Vec<String>>(names.unwrap_or_default()).unwrap_or_default(),
         )
     };
     let Request { key, payload } = act.request(cli, names)?;
-    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
+    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(client, error))?;
     Ok(show::answer(&answer, cli.json, out, err))
 }
 
@@ -174,21 +185,21 @@ fn info(
     out: &mut dyn Write,
 ) -> Result<Exit, Trouble> {
     let answer =
-        client.ask(what.key(), &Value::Null).map_err(|error| unknown_robot(cli, client, error))?;
+        client.ask(what.key(), &Value::Null).map_err(|error| unknown_robot(client, error))?;
     show::value(&answer, cli.json, out)?;
     Ok(Exit::Accepted)
 }
 
 /// Someone listens, but not this robot: says who does.
-fn unknown_robot(cli: &Cli, client: &Client, error: WireError) -> WireError {
+fn unknown_robot(client: &Client, error: WireError) -> WireError {
     let WireError::NoAnswer { key, waited_ms } = error else { return error };
-    let robots = client.robots();
-    if robots.contains(&cli.robot) {
+    let (robot, robots) = (client.robot(), client.robots());
+    if robots.iter().any(|known| known == robot) {
         return WireError::NoAnswer { key, waited_ms };
     }
     let known = if robots.is_empty() { "none".into() } else { robots.join(", ") };
     WireError::NoAnswer {
-        key: format!("{key} (--robot {:?}; robots to be seen there: {known})", cli.robot),
+        key: format!("{key} (--robot {:?}; robots to be seen there: {known})", robot),
         waited_ms,
     }
 }
@@ -198,10 +209,25 @@ fn complain(cli: &Cli, trouble: &Trouble, exit: Exit, err: &mut dyn Write) -> io
     if exit != Exit::Unreachable {
         return Ok(());
     }
+    let place = cli.place().ok();
+    let is_secure = place.as_ref().is_some_and(|place| place.credentials.tls.is_some());
     if matches!(trouble, Trouble::Wire(WireError::NoAnswer { .. })) {
+        if is_secure {
+            writeln!(
+                err,
+                "  Refused, or not reached: access control does not say which. May your role send this?"
+            )?;
+        }
         writeln!(err, "  It is not known whether the daemon acted: look at `reflexctl status`.")?;
     } else {
-        writeln!(err, "  Nobody was reached at {}. Is reflexd running there?", cli.connect)?;
+        let connect = place.map_or_else(|| DEFAULT_ENDPOINT.to_owned(), |place| place.connect);
+        writeln!(err, "  Nobody was reached at {connect}. Is reflexd running there?")?;
+        if is_secure {
+            writeln!(
+                err,
+                "  Or it does not believe your certificate, or you not its: docs/security.md"
+            )?;
+        }
         writeln!(err, "  Start it with `make run` (simulated) or `systemctl start reflexd`,")?;
         writeln!(err, "  or name another endpoint: --connect tcp/<host>:7447")?;
     }

@@ -31,11 +31,12 @@ use std::{
     time::Duration,
 };
 
-use motion::{Controller, Robot};
+use motion::{Controller, Robot, failsafe::Condition};
 use reflex::{
     Backend, Clock, Listener, Loop, Ports, Summary, Thinker,
     backend::swap::{Newcomer, Swap},
     realtime,
+    tape::{self, Tape},
 };
 use tokio::sync::{mpsc as channel, watch};
 
@@ -59,6 +60,7 @@ use crate::{
     kinematics::{Arms, Guard},
     operator::{Desk, DeskParts, Notice, words},
     planning::Planner,
+    recorder::{Recorder, RecorderParts},
     router::RouterHead,
     skill::{Assignment, Remark, think_aloud},
     telemetry::{Herald, Tidings},
@@ -134,13 +136,16 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     let wire = open_wire(settings, &runtime)?;
     let first = Newcomer { id: swap::FIRST, backend: opened.backend };
     let (backend, exchange) = Swap::new(first, swap::still(settings), switch.clone());
-    let turns = start_loop(settings, clock.clone(), Box::new(backend), &robot, ports)?;
+    let (tape, reel) = tape::tape();
+    let backend = (Box::new(backend) as Box<dyn Backend>, tape);
+    let turns = start_loop(settings, clock.clone(), backend, &robot, ports)?;
     let (assign, assignments) = mpsc::channel();
     let (tell_present, present) = watch::channel(None);
     let (tell, tidings) = channel::channel(TIDINGS);
     let info = house::Info::of(settings);
     let (errand, errands) = mpsc::channel();
     let (swap, swaps) = mpsc::channel();
+    let (record, records) = mpsc::channel();
     let desk = Desk::new(DeskParts {
         planner: Arc::new(Planner::new(
             robot,
@@ -156,9 +161,24 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         assignments: assign,
         errands: errand.clone(),
         backends: swap,
+        recorder: record,
         present,
         authority: settings.daemon.authority.clone(),
     });
+    let law = switch.clone();
+    // Nobody minds whether it lives: a robot does not depend on being recorded.
+    let (recorder, recording) = Recorder::start(RecorderParts {
+        settings: settings.daemon.recorder.clone(),
+        name: settings.robot_settings.name.clone(),
+        joints: settings.robot_settings.joint_names(),
+        robot,
+        clock: clock.clone(),
+        reel,
+        errands: records,
+        tidings: tell.clone(),
+        disk_full: Box::new(move |is_full| law.tell(Condition::DiskFull, is_full)),
+    })
+    .map_err(|source| DaemonError::Thread { what: "reflex-recorder", source })?;
     let pulse = thinker.pulse();
     let telling = (clock.clone(), tell.clone());
     let thinking = start_thinker(settings, thinker, assignments, desk.clone(), telling)?;
@@ -186,7 +206,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
         (router_head.as_ref(), spectacle.clone()),
     );
     let deciding = instructions.start(router_head, runtime.handle().clone())?;
-    let reception = Reception::new(desk.clone(), clock, tell, (info, instructions));
+    let behind = (info, instructions, recorder.clone());
+    let reception = Reception::new(desk.clone(), clock, tell, behind);
     let told = Arc::new(AtomicU64::new(0));
     let mut vitals = Vitals::default();
     vitals
@@ -202,7 +223,7 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     if settings.daemon.loop_.pace == Pace::Realtime {
         runtime.spawn(wallclock::watch(switch.clone()));
     }
-    let news = News { tidings, told: Arc::clone(&told), arms };
+    let news = News { tidings, told: Arc::clone(&told), arms, recorder: recorder.clone() };
     let watchdog = Watchdog::new(vitals);
     let door =
         runtime.block_on(serve(wire, settings, &robot, &reception, news, spectacle, watchdog));
@@ -214,6 +235,8 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
     // Elsewhere, so that it cannot keep the process: what it has not done when the runtime is shut down stays undone.
     let ended = door.map(|door| drop(runtime.spawn_blocking(move || door.close())));
     let summary = end(&switch, turns, thinking, listening);
+    recorder.end();
+    let _ = ending::join("the recorder", recording);
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map(|()| summary)
 }
@@ -225,6 +248,10 @@ pub fn run(settings: &Settings) -> Result<TimingMessage, DaemonError> {
 pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonError> {
     let head = settings.daemon.router.as_ref().and_then(|router| router.head.as_deref());
     let Some(file) = head else { return Ok(None) };
+    // A file that cannot be read is told of by whoever loads it.
+    if let Ok(sha256) = crate::head::digest_of_file(file) {
+        settings.daemon.security.seal()?.check(file, &sha256)?;
+    }
     let body = crate::action::Body::load(&settings.robot_settings)?;
     Ok(Some(RouterHead::load(file, &body, engine(settings)?)?))
 }
@@ -232,7 +259,7 @@ pub fn router_head(settings: &Settings) -> Result<Option<RouterHead>, DaemonErro
 fn start_loop(
     settings: &Settings,
     clock: Clock,
-    backend: Box<dyn Backend>,
+    (backend, tape): (Box<dyn Backend>, Tape),
     robot: &Robot,
     ports: Ports,
 ) -> Result<Joined<Summary>, DaemonError> {
@@ -251,7 +278,7 @@ fn start_loop(
     let thread = spawn("reflex-loop", move || {
         let _ = granted.send(realtime::enter(&realtime));
         // Without the word the daemon does not start after all.
-        let turns = Loop::new(clock, backend, law, ports);
+        let turns = Loop::new(clock, backend, law, ports).recorded(tape);
         if wait.recv().is_ok() { turns.run() } else { Summary::default() }
     })?;
     let Ok(report) = answer.recv() else { return Ok(thread) };
@@ -330,11 +357,21 @@ fn spawn<T: Send + 'static>(
 
 fn open_wire(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Wire, DaemonError> {
     let _inside = runtime.enter();
+    for warning in settings.daemon.warnings() {
+        tracing::warn!("{warning}");
+    }
+    if let Some(tls) = &settings.daemon.zenoh.tls {
+        tls.check()?;
+    }
+    let gatekeeping = settings.daemon.security.gatekeeping()?;
     Ok(Wire::open(&WireSettings {
         robot: settings.robot_settings.name.clone(),
         listen: settings.daemon.zenoh.listen.clone(),
         connect: settings.daemon.zenoh.connect.clone(),
         scouting: false,
+        tls: settings.daemon.zenoh.tls.clone(),
+        roster: settings.daemon.security.roster(),
+        gatekeeping,
     })?)
 }
 

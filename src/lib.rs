@@ -1,6 +1,7 @@
 //! reflexd: a real-time robot policy runtime. The modules stand in the order in which a decision becomes motion.
 
 pub mod config;
+pub mod security;
 
 pub mod wire;
 
@@ -24,6 +25,8 @@ pub mod doctor;
 pub mod gallery;
 pub mod picture;
 pub mod telemetry;
+
+pub mod recorder;
 
 pub mod daemon;
 #[cfg(feature = "mujoco")]

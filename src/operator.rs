@@ -53,6 +53,8 @@ pub enum Command {
     Registry(RegistryAct),
     /// Change who carries out the commands.
     Backend(BackendAct),
+    /// Change what is recorded.
+    Record(RecordAct),
     /// Change who commands.
     Lease(LeaseAct),
 }
@@ -73,6 +75,7 @@ impl Command {
             Self::Skill { .. } => "skill",
             Self::Registry(_) => "registry",
             Self::Backend(_) => "backend",
+            Self::Record(_) => "record",
             Self::Lease(_) => "lease",
         }
     }
@@ -167,6 +170,7 @@ mod desk;
 mod grip;
 mod lease;
 mod motions;
+mod record;
 mod registry;
 mod told;
 pub mod words;
@@ -174,4 +178,5 @@ pub mod words;
 pub use backend::{BackendAct, BackendErrand};
 pub use desk::{Desk, DeskParts, Settled};
 pub use lease::{Granted, LeaseAct, LeaseTold};
+pub use record::{RecordAct, RecordErrand};
 pub use registry::{Errand, Notice, RegistryAct, Tally};

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     operator::{Desk, Notice, Present, Running, Settled, Tally, words},
     router::Embedded,
-    wire::{BackendMessage, EventMessage, Quantiles, ShadowMessage, TimingMessage},
+    wire::{BUCKETS, BackendMessage, EventMessage, Quantiles, ShadowMessage, TimingMessage},
 };
 
 /// How often the histograms are told.
@@ -60,6 +60,8 @@ pub enum Tidings {
     Router(Value),
     /// An embedding that the daemon made itself.
     Embedded(Box<Embedded>, String),
+    /// How the recorder is.
+    Recorder(Value),
     /// Something for the audit trail.
     Event(&'static str, EventMessage),
 }
@@ -143,11 +145,18 @@ impl Histograms {
 
 fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
     let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+    let mut counts = [0; BUCKETS];
+    for value in histogram.iter_recorded() {
+        let us = value.value_iterated_to() / 1_000;
+        let bucket = us.checked_ilog2().unwrap_or(0) as usize;
+        counts[bucket.min(BUCKETS - 1)] += value.count_at_value();
+    }
     Quantiles {
         p50_us: at(0.5),
         p99_us: at(0.99),
         p99_9_us: at(0.999),
         max_us: histogram.max() as f64 / 1e3,
+        counts_below_2_4_8_us: counts,
     }
 }
 

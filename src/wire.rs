@@ -8,18 +8,24 @@
 //! What comes in is not trusted: it is measured before it is read, read strictly, and answered with a reason when it is
 //! not understood. An e-stop is the exception: whatever arrives on its key latches.
 
+mod access;
 mod answers;
 mod backend;
+mod bucket;
 mod client;
 mod docs;
+mod gate;
 mod heard;
 mod keys;
 mod lane;
 mod lease;
 mod link;
+mod message;
 mod messages;
 mod poses;
+mod probe;
 mod publish;
+mod record;
 mod sender;
 mod server;
 mod session;
@@ -29,10 +35,15 @@ use std::{future::Future, sync::Arc};
 
 use motion::JointLimits;
 
-use crate::{decision, operator, router};
+use crate::{
+    decision, operator, router,
+    security::{Gatekeeping, Roster, Tls},
+};
 
+pub use access::{Limit, access_control, security_tables};
 pub use answers::{CommandAnswer, DecisionAnswer, GrantedMessage, HeardAnswer};
 pub use backend::{BackendMessage, ShadowMessage};
+pub use bucket::Tally;
 pub use client::{Client, Watch};
 pub use docs::docs;
 pub use heard::{instruction_told, said_of};
@@ -43,9 +54,10 @@ pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
     decision_message,
 };
+pub use probe::Probe;
 pub use publish::Service;
 pub use session::Wire;
-pub use state::{EventMessage, Pose, Quantiles, TimingMessage};
+pub use state::{BUCKETS, EventMessage, Pose, Quantiles, TimingMessage};
 
 /// What each payload is read by: nothing that comes in is read by anything else.
 pub mod reading {
@@ -60,7 +72,7 @@ pub mod reading {
 pub const DEFAULT_ENDPOINT: &str = "tcp/127.0.0.1:7447";
 
 /// How the daemon opens its doors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WireSettings {
     /// The robot's name: one part of every key.
     pub robot: String,
@@ -70,6 +82,12 @@ pub struct WireSettings {
     pub connect: Vec<String>,
     /// Whether to look for others by multicast and gossip. Off, so that only who was told the endpoint can command.
     pub scouting: bool,
+    /// The robot's certificate. With it everything is denied that the roster does not allow.
+    pub tls: Option<Tls>,
+    /// Who may do what.
+    pub roster: Roster,
+    /// How it is known who speaks.
+    pub gatekeeping: Gatekeeping,
 }
 
 impl WireSettings {
@@ -81,6 +99,9 @@ impl WireSettings {
             listen: vec![DEFAULT_ENDPOINT.into()],
             connect: Vec::new(),
             scouting: false,
+            tls: None,
+            roster: Roster::default(),
+            gatekeeping: Gatekeeping::default(),
         }
     }
 }
@@ -147,6 +168,10 @@ pub trait House: Clone + Send + Sync + 'static {
 
     /// A message was not understood, or came when there was no room for it. To be counted and logged.
     fn refused_message(&self, who: &str, key: &str, reason: &str);
+
+    /// A message came on a key that takes no more for now, and was not read. To be counted; whether it is to be told, too.
+    /// Called on the network's own thread for each of a flood: must cost next to nothing.
+    fn crowded_out(&self, key: &'static str, who: impl Fn() -> String) -> bool;
 }
 
 /// Why a door does not open, or nobody answers behind it.

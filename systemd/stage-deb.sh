@@ -7,8 +7,9 @@ stage=target/deb
 rm -rf "$stage"
 mkdir -p "$stage"/etc/robots "$stage"/share/models "$stage"/lib
 
-for file in daemon.toml fireboy.toml; do
-    sed 's,"\.\./models/,"/usr/share/reflexd/models/,' "config/$file" >"$stage/etc/$file"
+for file in daemon.toml fireboy.toml secure.toml; do
+    # Without a folder of its own the recorder uses the service's state directory.
+    sed -e 's,"\.\./models/,"/usr/share/reflexd/models/,' -e '/^folder = "\.\.\/out\//d' "config/$file" >"$stage/etc/$file"
 done
 for file in config/robots/*.toml; do
     sed 's,"\.\./\.\./\(models\|urdf\)/,"/usr/share/reflexd/\1/,' "$file" >"$stage/etc/robots/${file##*/}"

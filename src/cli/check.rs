@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{CliError, Exit};
 use crate::{
-    config::{ConfigError, RobotSettings},
+    config::{ConfigError, RobotSettings, Settings},
     kinematics::{Arms, Guard},
 };
 
@@ -28,6 +28,7 @@ const PERIOD_S: f64 = 0.05;
 
 Examples:
   reflexd check --robot config/robots/piper.toml
+  reflexd check --robot config/robots/piper.toml --config config/secure.toml
   reflexd check --robot config/robots/piper.toml --bus socketcand://127.0.0.1:29536/can0
   reflexd check --robot config/robots/piper.toml --json | jq '.findings[] | select(.grade != \"good\")'"
 )]
@@ -38,6 +39,9 @@ pub(super) struct CheckArguments {
     /// Another bus than the file's: can0, or socketcand://host:port/can0.
     #[arg(long, value_name = "BUS")]
     bus: Option<String>,
+    /// The daemon's file, to look as well at how it is reached: by whom, and in plaintext or not.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -69,6 +73,9 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
     };
     let law = robot.build(PERIOD_S)?;
     let mut findings = vec![description(&robot)];
+    if let Some(config) = &arguments.config {
+        findings.extend(reach(&Settings::load(config)?));
+    }
     let mut bus = bus::open(&settings.bus, OPEN_WITHIN)
         .map_err(|error| CliError::Words(format!("{}: {error}", robot.file.display())))?;
     let probe = Probe::take(bus.as_mut(), &settings, &law);
@@ -87,6 +94,21 @@ pub(super) fn run(arguments: &CheckArguments, out: &mut impl Write) -> Result<Ex
         write!(out, "{}", table(&verdict))?;
     }
     Ok(if fit { Exit::Done } else { Exit::No })
+}
+
+/// How the daemon is reached.
+fn reach(settings: &Settings) -> Vec<Finding> {
+    let warnings = settings.daemon.warnings().into_iter();
+    let odd = warnings.map(|words| Finding { what: "network", grade: Grade::Odd, words });
+    let mut findings: Vec<Finding> = odd.collect();
+    if findings.is_empty() {
+        let words = match &settings.daemon.zenoh.tls {
+            Some(_) => "certificates on both sides, and nothing allowed that a role does not need",
+            None => "plaintext, from this computer only",
+        };
+        findings.push(Finding { what: "network", grade: Grade::Good, words: words.into() });
+    }
+    findings
 }
 
 /// Whether the description that inverse kinematics uses is there, and what must not touch.

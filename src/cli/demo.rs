@@ -1,11 +1,8 @@
 //! `reflexd demo`: a daemon as a process of its own, commanded over zenoh like any other, and pictures of what it did.
 
 use std::{
-    fs::File,
     io::Write,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,7 +11,10 @@ use motion::Joints;
 use reflex::backend::mujoco::Scene;
 use serde_json::{Value, json};
 
-use super::{CliError, ConfigArguments, Exit};
+use super::{
+    CliError, ConfigArguments, Exit,
+    child::{Daemon, free_endpoint},
+};
 use crate::{
     config::Settings,
     evaluation::{Case, Judge, Object, Seen, Task, Tasks, Verdict},
@@ -22,8 +22,6 @@ use crate::{
     wire::{Client, Watch},
 };
 
-/// A daemon that is not there after so long does not come.
-const START_WITHIN: Duration = Duration::from_secs(60);
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Pictures on the contact sheet, and in a row of it.
@@ -96,62 +94,6 @@ fn words(error: impl std::fmt::Display) -> CliError {
 
 fn watch(client: &Client, pattern: &str) -> Result<Watch, CliError> {
     client.watch(pattern).map_err(words)
-}
-
-/// A port that nobody uses at the moment, so that a demo does not disturb a daemon at work.
-fn free_endpoint() -> Result<String, CliError> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(format!("tcp/{}", listener.local_addr()?))
-}
-
-/// A daemon that ends with the demo.
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(config: &Path, endpoint: &str, log: &Path) -> Result<Self, CliError> {
-        let log = File::create(log)?;
-        let child = Command::new(std::env::current_exe()?)
-            .args(["run", "--listen", endpoint, "--config"])
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        Ok(Self(child))
-    }
-
-    fn connect(&mut self, robot: &str, endpoint: &str, log: &Path) -> Result<Client, CliError> {
-        let began = Instant::now();
-        let endpoints = [endpoint.to_owned()];
-        loop {
-            if let Some(status) = self.0.try_wait()? {
-                let said = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(CliError::Words(format!("the daemon ended with {status}:\n{said}")));
-            }
-            let client = Client::connect(robot, &endpoints, Duration::from_secs(2));
-            match client.and_then(|client| client.read("state/mode").map(|_| client)) {
-                Ok(client) => return Ok(client),
-                Err(error) if began.elapsed() > START_WITHIN => return Err(words(error)),
-                Err(_) => std::thread::sleep(Duration::from_millis(200)),
-            }
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // A polite end first: it brings the robot to rest and prints how punctual it was.
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(8) {
-            if !matches!(self.0.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The site that a goal is about: where the joints that are told put it.

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod import;
 mod show;
+mod sign;
 
 use std::{io::Write, path::Path};
 
@@ -38,6 +39,9 @@ Examples:
     /// Show what a head sees and answers, when it is asked, and where it comes from.
     #[command(after_help = "Example:\n  reflexd head show models/heads/piper_pick_up.toml")]
     Show(show::ShowArguments),
+    /// Sign heads, or the policy registry: for daemons that use nothing else.
+    #[command(after_help = sign::EXAMPLES)]
+    Sign(sign::SignArguments),
     /// Make a head of a LeRobot policy, of openpi's statistics, of an ONNX network or of a .npz perceptron.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::ImportArguments>),
@@ -124,6 +128,7 @@ pub(super) fn run(command: &HeadCommand, out: &mut impl Write) -> Result<Exit, C
         HeadCommand::Check(arguments) => check::run(arguments, out),
         HeadCommand::Bench(arguments) => bench::run(arguments, out),
         HeadCommand::Show(arguments) => show::run(arguments, out),
+        HeadCommand::Sign(arguments) => sign::run(arguments, out),
         HeadCommand::Import(arguments) => import::run(arguments, out),
     }
 }

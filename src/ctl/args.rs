@@ -1,8 +1,9 @@
 //! The command line.
 
-use std::time::Duration;
+use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
-use crate::wire::DEFAULT_ENDPOINT;
+use super::certs;
+use crate::{config::Shown, security::Credentials, wire::DEFAULT_ENDPOINT};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use motion::failsafe::{Condition, TABLE};
 
@@ -16,6 +17,7 @@ Examples:
   reflexctl say 'go find the berry and eat it'
   reflexctl status --json
   reflexctl --connect tcp/robot.local:7447 --robot piper estop
+  reflexctl --credentials pki/operator-ada.toml arm
 
 Exit codes: 0 accepted, 1 refused by the daemon, 2 usage, 3 no daemon reached or no answer.";
 
@@ -23,13 +25,28 @@ Exit codes: 0 accepted, 1 refused by the daemon, 2 usage, 3 no daemon reached or
 #[derive(Debug, Parser)]
 #[command(name = "reflexctl", version, after_help = EXAMPLES)]
 pub(super) struct Cli {
-    /// The robot's name.
-    #[arg(long, global = true, default_value = "piper")]
-    pub(super) robot: String,
-    /// Where its daemon listens.
-    #[arg(long, global = true, default_value = DEFAULT_ENDPOINT, value_name = "ENDPOINT")]
-    pub(super) connect: String,
-    /// Who you are, for the audit trail; your login name if left out.
+    /// The robot's name; piper, if neither this nor the credentials say.
+    #[arg(long, global = true, value_name = "NAME")]
+    robot: Option<String>,
+    /// Where its daemon listens; on this computer, if neither this nor the credentials say.
+    #[arg(long, global = true, value_name = "ENDPOINT")]
+    connect: Option<String>,
+    /// Who you are to the robot: a file of `reflexctl certs`; REFLEX_CREDENTIALS, if left out.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) credentials: Option<PathBuf>,
+    /// The authority whose certificates are believed, for tls/ endpoints.
+    #[arg(long, global = true, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Your certificate.
+    #[arg(long, global = true, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Its private key.
+    #[arg(long, global = true, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The Ed25519 key that commands are signed with; its name is the signer's.
+    #[arg(long, global = true, value_name = "FILE")]
+    sign_key: Option<PathBuf>,
+    /// Who you are, for the audit trail; who signs, or your login name, if left out.
     #[arg(long, global = true, value_name = "NAME")]
     operator: Option<String>,
     /// How long to wait for an answer.
@@ -39,8 +56,19 @@ pub(super) struct Cli {
     /// Print what the daemon said, as JSON.
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// Who signs, once that is known.
+    #[arg(skip)]
+    signer: OnceLock<String>,
     #[command(subcommand)]
     pub(super) act: Act,
+}
+
+/// What the command line and the credentials' file say together.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) robot: String,
+    pub(super) connect: String,
+    pub(super) credentials: Credentials,
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,6 +219,13 @@ pub(super) enum Act {
                             reflexctl registry promote pick_up"
     )]
     Registry(RegistryAct),
+    /// Record what happens, on the daemon's machine.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  reflexctl record start\n  reflexctl record status\n  \
+                            reflexctl record black-box"
+    )]
+    Record(RecordAct),
     /// Let another backend carry out the commands, while the robot holds.
     #[command(after_help = "Examples:\n  reflexctl backend mujoco --from-present\n  \
                             reflexctl backend loopback --keep-shadow")]
@@ -258,6 +293,9 @@ pub(super) enum Act {
         #[arg(long)]
         count: Option<u64>,
     },
+    /// Make a TEST authority, certificates and signing keys. Nobody is asked, and no robot is reached.
+    #[command(after_help = certs::EXAMPLES)]
+    Certs(certs::CertsArguments),
     /// Which daemon this is.
     Version,
     /// What the daemon says of itself.
@@ -288,6 +326,18 @@ pub(super) enum RegistryAct {
         /// The skill.
         skill: String,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum RecordAct {
+    /// Everything, from now on.
+    Start,
+    /// No more.
+    Stop,
+    /// How the recorder is.
+    Status,
+    /// The last 2,000 ticks, now.
+    BlackBox,
 }
 
 /// What a robot is doing.
@@ -449,7 +499,7 @@ impl Cli {
         // Loading and proving heads takes its time, as motors do that have to take hold first, and a robot that is opened.
         let is_slow = matches!(
             self.act,
-            Act::Registry(_) | Act::Arm | Act::Backend { .. } | Act::Shadow { .. }
+            Act::Registry(_) | Act::Arm | Act::Record(_) | Act::Backend { .. } | Act::Shadow { .. }
         );
         let least_ms = if is_slow { 10_000 } else { 0 };
         let longer = self.timeout_ms > least_ms;
@@ -458,7 +508,35 @@ impl Cli {
 
     pub(super) fn operator(&self) -> String {
         let login = || std::env::var("USER").ok().filter(|name| !name.is_empty());
-        self.operator.clone().or_else(login).unwrap_or_else(|| "reflexctl".into())
+        let signs = || self.signer.get().cloned();
+        let named = self.operator.clone().or_else(signs).or_else(login);
+        named.unwrap_or_else(|| "reflexctl".into())
+    }
+
+    /// The robot's name, where no credentials say another.
+    pub(super) fn robot(&self) -> &str {
+        self.robot.as_deref().unwrap_or("piper")
+    }
+
+    /// Where the robot is, and who we are to it: what the command line says, or else the credentials' file.
+    pub(super) fn place(&self) -> Result<Place, String> {
+        let given = Shown {
+            ca: self.ca.clone(),
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            sign_key: self.sign_key.clone(),
+        };
+        let (file, shown) =
+            given.completed(self.credentials.as_deref()).map_err(|error| error.to_string())?;
+        let credentials = shown.load()?;
+        if let Some(signer) = &credentials.signer {
+            // Set once: a command line has one place.
+            let _ = self.signer.set(signer.name().to_owned());
+        }
+        let robot = self.robot.clone().or(file.robot).unwrap_or_else(|| self.robot().to_owned());
+        let connect = self.connect.clone().or(file.connect);
+        let connect = connect.unwrap_or_else(|| DEFAULT_ENDPOINT.into());
+        Ok(Place { robot, connect, credentials })
     }
 }
 

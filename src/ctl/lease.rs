@@ -23,7 +23,7 @@ pub(super) fn hold(
     err: &mut dyn Write,
 ) -> Result<Exit, Trouble> {
     let Request { key, payload } = cli.act.request(cli, || Ok(Vec::new()))?;
-    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
+    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(client, error))?;
     let exit = show::answer(&answer, cli.json, out, err);
     let granted = serde_json::from_value::<GrantedMessage>(answer["lease"].clone());
     let (Exit::Accepted, Ok(granted)) = (exit, granted) else { return Ok(exit) };

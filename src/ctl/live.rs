@@ -29,7 +29,7 @@ pub(super) fn watch(
         let Some((_, joints)) = watch.next(cli.timeout()) else {
             let waited_ms = cli.timeout().as_millis();
             let silent = WireError::NoAnswer { key: "state/joints".into(), waited_ms };
-            return Err(unknown_robot(cli, client, silent).into());
+            return Err(unknown_robot(client, silent).into());
         };
         if cli.json {
             writeln!(out, "{joints}")?;
@@ -80,8 +80,7 @@ pub(super) fn jog(
         // The last one lasts for what is left, so that the motion ends when it was meant to.
         let ttl_ms = (left.as_millis() as u64).clamp(1, JOG_TTL_MS);
         payload["ttl_ms"] = ttl_ms.into();
-        let answer =
-            client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
+        let answer = client.ask(key, &payload).map_err(|error| unknown_robot(client, error))?;
         let is_last = left <= Duration::from_millis(JOG_TTL_MS);
         if is_last || answer["accepted"] != true {
             return Ok(show::answer(&answer, cli.json, out, err));

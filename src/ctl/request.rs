@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Trouble,
-    args::{Act, Cli, LeaseAct, RegistryAct, Shadow, TargetShape},
+    args::{Act, Cli, LeaseAct, RecordAct, RegistryAct, Shadow, TargetShape},
 };
 
 /// A jog that is not renewed for so long brakes; it is renewed twice as often.
@@ -122,6 +122,16 @@ impl Act {
                 say("skill", skill.map(|skill| json!(skill)));
                 "cmd/registry"
             }
+            Self::Record(act) => {
+                let word = match act {
+                    RecordAct::Start => "start",
+                    RecordAct::Stop => "stop",
+                    RecordAct::Status => "status",
+                    RecordAct::BlackBox => "black_box",
+                };
+                say("act", Some(json!(word)));
+                "cmd/record"
+            }
             Self::Backend { to, from_present, keep_shadow } => {
                 say("to", Some(word(*to)));
                 say("pose", from_present.then(|| json!("present")));
@@ -170,6 +180,7 @@ impl Act {
             | Self::Watch { .. }
             | Self::Events { .. }
             | Self::Version
+            | Self::Certs(_)
             | Self::Info { .. } => {
                 return Err(Trouble::Usage("this sub-command sends nothing".into()));
             }

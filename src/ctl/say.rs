@@ -21,7 +21,7 @@ pub(super) fn say(
     // Listening first: what becomes of it may be told before the answer is read.
     let watch = wait.then(|| client.watch("state/*")).transpose()?;
     let Request { key, payload } = cli.act.request(cli, || Ok(Vec::new()))?;
-    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(cli, client, error))?;
+    let answer = client.ask(key, &payload).map_err(|error| unknown_robot(client, error))?;
     let exit = show::answer(&answer, cli.json, out, err);
     let Some(watch) = watch.filter(|_| exit == Exit::Accepted && answer["next"] != "held") else {
         return Ok(exit);

@@ -63,7 +63,7 @@ pub(super) fn end(
 }
 
 /// What a thread ends with. One that does not end is left behind: what hangs in a head must not keep the process.
-fn join<T>(what: &str, thread: JoinHandle<T>) -> Option<T> {
+pub(super) fn join<T>(what: &str, thread: JoinHandle<T>) -> Option<T> {
     let mut left = ENDS_WITHIN;
     while !thread.is_finished() && !left.is_zero() {
         std::thread::sleep(LOOK_EVERY);

@@ -3,8 +3,14 @@
 use std::path::PathBuf;
 
 use crate::{
-    config::ConfigError, head::HeadError, inference::EngineError, kinematics::DescriptionError,
-    router::RouterHeadError, skill::registry::LoadError, wire::WireError,
+    config::ConfigError,
+    head::HeadError,
+    inference::EngineError,
+    kinematics::DescriptionError,
+    router::RouterHeadError,
+    security::{KeyError, SealError},
+    skill::registry::LoadError,
+    wire::WireError,
 };
 
 /// Why a daemon does not start.
@@ -13,6 +19,12 @@ pub enum DaemonError {
     /// Its configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A key or a certificate.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A head or a registry that is not signed as it has to be.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The robot's description.
     #[error(transparent)]
     Description(#[from] DescriptionError),
@@ -80,6 +92,7 @@ impl From<LoadError> for DaemonError {
             LoadError::Config(error) => Self::Config(error),
             LoadError::Head(error) => Self::Head(error),
             LoadError::Engine(error) => Self::Engine(error),
+            LoadError::Seal(error) => Self::Seal(error),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use reflex::Clock;
+use reflex::{Clock, clock::monotonic_now};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -17,10 +17,11 @@ use crate::{
     config::Settings,
     decision::{Decision, Verdict},
     operator::{Answer, Command, Desk, Heard, Present, Question, words},
+    recorder::Recorder,
     router::{Embedded, Instruction, Thing},
     skill::registry::report,
     telemetry::Tidings,
-    wire::{Beat, EventMessage, House},
+    wire::{Beat, EventMessage, House, Tally},
 };
 
 /// What the daemon says of itself, by topic.
@@ -44,6 +45,9 @@ pub struct Reception {
     info: Arc<Info>,
     refused: Arc<AtomicU64>,
     instructions: RouterDesk,
+    recorder: Recorder,
+    /// What repeats is told less and less.
+    repeats: Arc<Mutex<Tally>>,
 }
 
 impl Reception {
@@ -51,16 +55,30 @@ impl Reception {
         desk: Desk,
         clock: Clock,
         tidings: mpsc::Sender<Tidings>,
-        (info, instructions): (Info, RouterDesk),
+        (info, instructions, recorder): (Info, RouterDesk, Recorder),
     ) -> Self {
         let refused = desk.refused_messages();
-        Self { desk, clock, tidings, info: Arc::new(info), refused, instructions }
+        let repeats = Arc::default();
+        let info = Arc::new(info);
+        Self { desk, clock, tidings, info, refused, instructions, recorder, repeats }
     }
 
     /// Where things are, as the daemon's own simulator tells.
     #[cfg(feature = "mujoco")]
     pub(super) fn see(&self, things: Vec<Thing>) {
         self.instructions.see(things);
+    }
+
+    /// Who writes down what happens.
+    #[cfg(feature = "mujoco")]
+    pub(super) const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// One more of what repeats: how many there were, if that is to be told.
+    fn repeated(&self, what: &str) -> Option<u64> {
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        repeats.one_more(what, monotonic_now().0)
     }
 
     /// A line of the audit trail, for the log and for whoever listens.
@@ -85,6 +103,11 @@ impl Reception {
     }
 }
 
+/// What is told of something that repeats.
+fn so_far(what: &str, count: u64) -> String {
+    if count > 1 { format!("{what} ({count} in a row)") } else { what.to_owned() }
+}
+
 impl House for Reception {
     async fn command(&self, command: Command, who: &str) -> Answer {
         let what = words::command(&command);
@@ -92,7 +115,8 @@ impl House for Reception {
             Command::Lease(_) => ("lease", "lease".to_owned()),
             command => ("command", format!("cmd/{}", command.name())),
         };
-        let answer = self.desk.command(command, who).await;
+        let answer = self.desk.command(command.clone(), who).await;
+        self.recorder.commanded(&command, who, &answer);
         let news = answer.changed.first().filter(|_| kind == "lease");
         let what = news.map_or_else(|| what.clone(), |news| format!("{what}: {news}"));
         self.note(kind, who, &key, what, answer.reason.clone());
@@ -101,7 +125,10 @@ impl House for Reception {
 
     fn estop(&self, who: &str) -> Answer {
         let answer = self.desk.estop(who);
-        self.note("stop", who, "cmd/estop", "e-stop".into(), None);
+        // Each counts; a flood of them is not told line by line.
+        if let Some(count) = self.repeated(&format!("estop {who}")) {
+            self.note("stop", who, "cmd/estop", so_far("e-stop", count), None);
+        }
         answer
     }
 
@@ -123,6 +150,7 @@ impl House for Reception {
                 verdict
             }
         };
+        self.recorder.decided(&decision, who, &verdict);
         let reason = match &verdict {
             Verdict::Accepted { .. } => None,
             Verdict::Refused { reason } => Some(reason.clone()),
@@ -169,6 +197,17 @@ impl House for Reception {
 
     fn refused_message(&self, who: &str, key: &str, reason: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        self.note("refused", who, key, "message".into(), Some(reason.to_owned()));
+        if let Some(count) = self.repeated(&format!("{key} {who}")) {
+            let reason = Some(so_far(reason, count));
+            self.note("refused", who, key, "message".into(), reason);
+        }
+    }
+
+    fn crowded_out(&self, key: &'static str, who: impl Fn() -> String) -> bool {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let Some(count) = self.repeated(key) else { return false };
+        let reason = so_far("too many messages on this key: not read", count);
+        self.note("refused", &who(), key, "message".into(), Some(reason));
+        true
     }
 }

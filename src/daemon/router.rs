@@ -124,7 +124,8 @@ impl RouterDesk {
         let id = Some(said.id.clone());
         match command::read(&said.text) {
             command::Word::Hold => self.hold(said, who).await,
-            word => match self.admit(said, word) {
+            // Words that move the robot are commands like any other.
+            word => match self.inner.desk.admit(who).and_then(|()| self.admit(said, word)) {
                 Ok(next) => {
                     Heard { accepted: true, reason: None, instruction_id: id, next: Some(next) }
                 }

@@ -6,7 +6,8 @@ use super::DaemonError;
 use crate::{
     action::Body,
     config::{JointSettings, Settings},
-    head::Head,
+    head::{Head, Manifest},
+    security::Seal,
     skill::registry::{LoadError, Loader, Registry, RegistryFile, Unit},
 };
 
@@ -54,6 +55,14 @@ pub(super) fn read(
     load(settings, &RegistryFile::load(file)?, period_s, before)
 }
 
+/// Whether a head, and the one that corrects it, are signed as they have to be.
+fn sealed(seal: &Seal, manifest: &Manifest) -> Result<(), LoadError> {
+    seal.check(manifest.path(), manifest.digest())?;
+    let Some(table) = &manifest.correction else { return Ok(()) };
+    let corrects = Manifest::load(&manifest.beside(&table.head))?;
+    Ok(seal.check(corrects.path(), corrects.digest())?)
+}
+
 fn load(
     settings: &Settings,
     file: &RegistryFile,
@@ -61,9 +70,14 @@ fn load(
     before: &Registry,
 ) -> Result<(Registry, Vec<LoadError>), DaemonError> {
     let body = Body::load(&settings.robot_settings)?;
+    let seal = settings.daemon.security.seal()?;
+    seal.check(file.path(), file.sha256())?;
     let load = |manifest: &Path| {
-        let engine = super::engine(settings)?;
-        Ok(Head::load(manifest, &body, engine)?)
+        // Before anything of it is run; and of what was run once more, for a file may change in between.
+        sealed(&seal, &Manifest::load(manifest)?)?;
+        let head = Head::load(manifest, &body, super::engine(settings)?)?;
+        sealed(&seal, head.manifest())?;
+        Ok(head)
     };
     let unit = |joint: &JointSettings| match joint {
         JointSettings::Revolute(joint) => (joint.name.clone(), Unit::Rad),

@@ -63,7 +63,10 @@ impl Seats {
         let _ = service.publish_objects(&things, at_ns);
         reception.see(things);
         for (settings, camera, due) in &mut self.cameras {
-            if Instant::now() < *due || !service.is_watched(&settings.name) {
+            let name = &settings.name;
+            if Instant::now() < *due
+                || !(service.is_watched(name) || reception.recorder().wants(name))
+            {
                 continue;
             }
             *due += Duration::from_secs_f64(1.0 / settings.rate_hz);
@@ -74,7 +77,10 @@ impl Seats {
                 jpeg(&frame, JPEG_QUALITY).map_err(|error| error.to_string())
             });
             match bytes {
-                Ok(bytes) => drop(service.publish_camera(&settings.name, at_ns, &bytes)),
+                Ok(bytes) => {
+                    reception.recorder().show(name, at_ns, &bytes);
+                    drop(service.publish_camera(name, at_ns, &bytes));
+                }
                 Err(error) => tracing::warn!(camera = settings.name, "no picture: {error}"),
             }
         }

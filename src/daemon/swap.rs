@@ -222,6 +222,11 @@ impl Backends {
         if kind.is_hardware() && self.around.settings.daemon.loop_.pace == Pace::Lockstep {
             return Err(format!("loop.pace = lockstep: {} needs real time", kind.name()));
         }
+        if kind.is_hardware()
+            && let Err((key, endpoint, remedy)) = self.around.settings.daemon.may_drive_hardware()
+        {
+            return Err(format!("{key} = {endpoint:?}: {remedy}"));
+        }
         Ok(())
     }
 

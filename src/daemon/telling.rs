@@ -9,6 +9,7 @@ use tokio::sync::mpsc as channel;
 
 use crate::{
     kinematics::Arms,
+    recorder::Recorder,
     telemetry::Tidings,
     wire::{Pose, Service},
 };
@@ -33,11 +34,14 @@ pub(super) struct News {
     /// How much of it has been told.
     pub(super) told: Arc<AtomicU64>,
     pub(super) arms: Arms,
+    /// Who takes it down.
+    pub(super) recorder: Recorder,
 }
 
 /// Tells whatever happens, until nothing does any more.
 pub(super) async fn tell_world(service: Arc<Service>, mut news: News) {
     while let Some(tidings) = news.tidings.recv().await {
+        news.recorder.tell(&tidings);
         let told = match tidings {
             Tidings::Tick(present) => {
                 let tool = news.arms.first().map(|arm| arm.pose(&present.tick.state.position));
@@ -54,6 +58,7 @@ pub(super) async fn tell_world(service: Arc<Service>, mut news: News) {
             Tidings::Instruction(told) => service.publish_instruction(&told),
             Tidings::Router(told) => service.publish_router(&told),
             Tidings::Embedded(embedded, text) => service.publish_embedding(&embedded, &text),
+            Tidings::Recorder(told) => service.publish_recorder(&told),
             Tidings::Event(kind, event) => service.publish_event(kind, &event),
         };
         if let Err(error) = told {

@@ -197,6 +197,12 @@ impl Manifest {
         Ok([self.digest.clone(), self.sha256.to_ascii_lowercase()])
     }
 
+    /// The SHA-256 of the manifest as it was read, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// The ONNX file.
     #[must_use]
     pub fn onnx_path(&self) -> PathBuf {

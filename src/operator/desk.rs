@@ -17,8 +17,8 @@ use reflex::{Clock, Commander, StopSwitch};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Answer, BackendErrand, Command, Errand, JointNames, Odd, Present, Running, lease::Book,
-    motions::Jogging, told::Said, words,
+    Answer, BackendErrand, Command, Errand, JointNames, Odd, Present, RecordErrand, Running,
+    lease::Book, motions::Jogging, told::Said, words,
 };
 use crate::{
     config::AuthoritySettings,
@@ -56,6 +56,8 @@ pub struct DeskParts {
     pub errands: mpsc::Sender<Errand>,
     /// The way to whoever keeps the backends.
     pub backends: mpsc::Sender<BackendErrand>,
+    /// The way to the recorder.
+    pub recorder: mpsc::Sender<RecordErrand>,
     /// The newest tick.
     pub present: watch::Receiver<Option<Arc<Present>>>,
     /// Who may command.
@@ -90,6 +92,7 @@ struct Inner {
     assignments: Mutex<mpsc::Sender<Assignment>>,
     errands: Mutex<mpsc::Sender<Errand>>,
     backends: Mutex<mpsc::Sender<BackendErrand>>,
+    recorder: Mutex<mpsc::Sender<RecordErrand>>,
     clerk: Mutex<Clerk>,
     pending: Mutex<BTreeMap<OrderId, oneshot::Sender<Settled>>>,
     runs: Mutex<BTreeMap<RunId, Running>>,
@@ -132,6 +135,7 @@ impl Desk {
                 assignments: Mutex::new(parts.assignments),
                 errands: Mutex::new(parts.errands),
                 backends: Mutex::new(parts.backends),
+                recorder: Mutex::new(parts.recorder),
                 clerk: Mutex::default(),
                 pending: Mutex::default(),
                 runs: Mutex::default(),
@@ -186,6 +190,10 @@ impl Desk {
 
     pub(super) fn backends(&self) -> &Mutex<mpsc::Sender<BackendErrand>> {
         &self.inner.backends
+    }
+
+    pub(super) fn recorder(&self) -> &Mutex<mpsc::Sender<RecordErrand>> {
+        &self.inner.recorder
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -301,6 +309,7 @@ impl Desk {
             Command::Skill { name, params } => self.run_skill(&name, params, who).await,
             Command::Registry(act) => return self.change_registry(act, who).await,
             Command::Backend(act) => return self.change_backend(act, who).await,
+            Command::Record(act) => return self.record(act, who).await,
             Command::Lease(act) => return self.change_lease(act, who).await,
         };
         self.answer(settled)

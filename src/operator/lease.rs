@@ -220,11 +220,12 @@ fn told(silent_ms: Option<u64>) -> String {
 }
 
 impl Command {
-    /// Whether it is for whoever holds the lease. What stops the robot is for everybody, and so is asking for the lease.
+    /// Whether it is for whoever holds the lease. What stops the robot is for everybody, and so are
+    /// asking for the lease and recording, which moves nothing.
     #[must_use]
     pub const fn needs_lease(&self) -> bool {
         match self {
-            Self::Hold | Self::Disarm | Self::Lease(_) => false,
+            Self::Hold | Self::Disarm | Self::Lease(_) | Self::Record(_) => false,
             Self::Arm
             | Self::Home { .. }
             | Self::ClearFault
@@ -240,7 +241,10 @@ impl Command {
 
 impl Desk {
     /// Whether somebody may command what is not for everybody.
-    pub(super) fn admit(&self, who: &str) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Who holds the lease instead, or that somebody has to, in words.
+    pub fn admit(&self, who: &str) -> Result<(), String> {
         let who = name(who);
         let now = self.clock().now();
         let physical = self.present().is_some_and(|present| present.tick.state.physical);

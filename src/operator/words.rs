@@ -56,6 +56,7 @@ pub fn command(command: &Command) -> String {
         }
         Command::Registry(RegistryAct::Rollback { skill }) => format!("roll {skill} back"),
         Command::Backend(act) => act.words(),
+        Command::Record(act) => act.words().into(),
         Command::Lease(LeaseAct::Acquire { takeover: true, .. }) => "take the lease over".into(),
         Command::Lease(LeaseAct::Acquire { .. }) => "take the lease".into(),
         Command::Lease(LeaseAct::Renew) => "keep the lease".into(),

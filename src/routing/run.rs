@@ -20,7 +20,7 @@ use serde_json::json;
 use super::EncoderArguments;
 use crate::{
     cli::{CliError, Exit},
-    config::Settings,
+    config::{Settings, Shown},
     daemon,
     encoder::{EncodeError, Encoder, Look, RgbImage},
     picture::decode_jpeg,
@@ -42,6 +42,21 @@ pub(super) struct RunArguments {
     /// Where the daemon listens, instead of the configuration's first endpoint.
     #[arg(long, value_name = "ENDPOINT")]
     connect: Option<String>,
+    /// Who this is to the robot: a file of `reflexctl certs`; REFLEX_CREDENTIALS, if left out.
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// The authority whose certificates are believed, for tls/ endpoints.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// This router's certificate.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Its private key.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The Ed25519 key that embeddings and decisions are signed with; its name is the signer's.
+    #[arg(long, value_name = "FILE")]
+    sign_key: Option<PathBuf>,
     /// The camera that is looked through, by encoders that look.
     #[arg(long, value_name = "NAME")]
     camera: Option<String>,
@@ -79,14 +94,23 @@ pub(super) fn run(
         daemon::wait_for_signal().await;
         quit.store(true, Ordering::Release);
     });
-    let endpoint =
-        arguments.connect.clone().or_else(|| settings.daemon.zenoh.listen.first().cloned());
+    let given = Shown {
+        ca: arguments.ca.clone(),
+        certificate: arguments.certificate.clone(),
+        key: arguments.key.clone(),
+        sign_key: arguments.sign_key.clone(),
+    };
+    let (file, shown) = given.completed(arguments.credentials.as_deref())?;
+    let credentials = shown.load().map_err(CliError::Usage)?;
+    let endpoint = arguments.connect.clone().or(file.connect);
+    let endpoint = endpoint.or_else(|| settings.daemon.zenoh.listen.first().cloned());
     let endpoints: Vec<String> = endpoint.into_iter().collect();
     let robot = &settings.robot_settings.name;
-    let link = RouterLink::connect(robot, &endpoints, arguments.camera.as_deref(), ANSWER_WITHIN)
+    let camera = arguments.camera.as_deref();
+    let link = RouterLink::connect(&credentials, robot, &endpoints, camera, ANSWER_WITHIN)
         .map_err(|error| {
-        CliError::Words(format!("{error}; is reflexd running there? `reflexctl status` tells"))
-    })?;
+            CliError::Words(format!("{error}; is reflexd running there? `reflexctl status` tells"))
+        })?;
     let identity = encoder.identity().clone();
     let ready = json!({ "robot": robot, "endpoints": endpoints, "encoder": identity, "decides": decider.is_some() });
     if json {

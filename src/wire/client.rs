@@ -12,10 +12,11 @@ use zenoh::{
     pubsub::Subscriber,
     qos::{CongestionControl, Priority},
     query::{QueryTarget, Reply},
-    sample::Sample,
+    sample::{Sample, SourceInfo},
 };
 
-use super::{Keys, WireError, publish::json_of, session};
+use super::{Keys, TABLE, WireError, publish::json_of, sender::QUIET_SN, session};
+use crate::security::{Credentials, Signer, TTL_MS, random, wall_clock_ms};
 
 /// A connection to one robot's daemon.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Client {
     session: Session,
     keys: Keys,
     timeout: Duration,
+    signer: Option<Signer>,
 }
 
 /// Messages as they come.
@@ -42,8 +44,56 @@ impl Client {
         endpoints: &[String],
         timeout: Duration,
     ) -> Result<Self, WireError> {
+        Self::connect_as(&Credentials::default(), robot, endpoints, timeout)
+    }
+
+    /// The same, as somebody: with a certificate, or a key that commands are signed with.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; a certificate that is not believed there.
+    pub fn connect_as(
+        credentials: &Credentials,
+        robot: &str,
+        endpoints: &[String],
+        timeout: Duration,
+    ) -> Result<Self, WireError> {
         let keys = Keys::new(robot)?;
-        Ok(Self { session: session::dial(endpoints, timeout)?, keys, timeout })
+        let session = session::dial(endpoints, timeout, credentials.tls.as_ref())?;
+        Ok(Self { session, keys, timeout, signer: credentials.signer.clone() })
+    }
+
+    /// The robot that is asked.
+    #[must_use]
+    pub fn robot(&self) -> &str {
+        self.keys.robot()
+    }
+
+    /// Who signs what is sent.
+    #[must_use]
+    pub fn signer(&self) -> Option<&str> {
+        self.signer.as_ref().map(Signer::name)
+    }
+
+    /// Which session this is, so that it is not held up by the crowd of those who do not say.
+    pub(super) fn source(&self) -> SourceInfo {
+        SourceInfo::new(self.session.id(), QUIET_SN)
+    }
+
+    /// The attachment of a message to a key: a signature, where there is a signer; else what is to be said, if anything.
+    pub(super) fn attachment(
+        &self,
+        name: &str,
+        (payload, said): (&[u8], Option<&str>),
+    ) -> Result<Option<String>, WireError> {
+        let key = TABLE.iter().find(|key| key.is_named(name) && key.is_signed());
+        let Some((signer, key)) = self.signer.as_ref().zip(key) else {
+            return Ok(said.map(str::to_owned));
+        };
+        // Half of what is allowed, for clocks that are a little apart.
+        let ttl_ms = TTL_MS.min(key.signed_for_ms() / 2);
+        let nonce = random().map_err(|error| WireError::zenoh("get random bytes", error))?;
+        let at = (self.keys.robot(), &*self.keys.full(name));
+        Ok(Some(signer.sign(at, (payload, said), nonce, (wall_clock_ms(), ttl_ms))))
     }
 
     /// What others of the wire use.
@@ -57,10 +107,14 @@ impl Client {
     /// No answer in time: the robot's name may be wrong, and whether the command was carried out is not known.
     pub fn ask(&self, name: &str, payload: &Value) -> Result<Value, WireError> {
         let key = self.keys.full(name);
+        let payload = payload.to_string();
+        let attachment = self.attachment(name, (payload.as_bytes(), None))?;
         let replies = self
             .session
             .get(&key)
-            .payload(payload.to_string())
+            .payload(payload)
+            .attachment(attachment)
+            .source_info(self.source())
             .encoding(json_of("reflex.request.v1"))
             .timeout(self.timeout)
             .wait()
@@ -75,8 +129,12 @@ impl Client {
     /// Zenoh's.
     pub fn tell(&self, name: &str, payload: &Value) -> Result<(), WireError> {
         let key = self.keys.full(name);
+        let payload = payload.to_string();
+        let attachment = self.attachment(name, (payload.as_bytes(), None))?;
         self.session
-            .put(&key, payload.to_string())
+            .put(&key, payload)
+            .attachment(attachment)
+            .source_info(self.source())
             .encoding(json_of("reflex.request.v1"))
             .congestion_control(CongestionControl::Drop)
             .priority(Priority::RealTime)
@@ -95,6 +153,7 @@ impl Client {
             .session
             .get(&key)
             .target(QueryTarget::All)
+            .source_info(self.source())
             .timeout(self.timeout)
             .wait()
             .map_err(|error| WireError::zenoh(format!("read {key}"), error))?;

@@ -9,7 +9,8 @@ const HEAD: &str = "# reflexd on zenoh
 <!-- Made from src/wire/keys.rs. After a change: REFLEX_WRITE_DOCS=1 cargo test --test it docs -->
 
 Every key begins with `reflex/<robot>/`. Payloads are JSON, at most 64 KiB, units in the field names; the encoding names
-the schema, as in `application/json;schema=reflex.goto.v1`. The daemon listens on `tcp/127.0.0.1:7447` unless its
+the schema, as in `application/json;schema=reflex.goto.v1`. Who may send to a key, how often, and how messages are signed is in
+[security.md](security.md). The daemon listens on `tcp/127.0.0.1:7447` unless its
 configuration says otherwise, and looks for nobody by itself.
 
 **Commands** are best sent as queries (`get` with a payload): each is answered with
@@ -88,8 +89,8 @@ pub(super) mod samples {
         operator::{LeaseTold, Odd, Present, Running},
         router::{Entry, Fate, Instruction, Thing},
         wire::{
-            BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape, TimingMessage,
-            backend, heard, state,
+            BUCKETS, BackendMessage, EventMessage, Pose, Quantiles, ShadowMessage, Shape,
+            TimingMessage, backend, heard, state,
         },
     };
 
@@ -262,8 +263,24 @@ pub(super) mod samples {
     }
 
     pub(in crate::wire) fn timing() -> String {
-        let lateness = Quantiles { p50_us: 61.0, p99_us: 88.0, p99_9_us: 140.0, max_us: 212.0 };
-        let execution = Quantiles { p50_us: 210.0, p99_us: 390.0, p99_9_us: 480.0, max_us: 505.0 };
+        let mut counts = [0; BUCKETS];
+        counts[5..8].copy_from_slice(&[800, 420, 15]);
+        let lateness = Quantiles {
+            p50_us: 61.0,
+            p99_us: 88.0,
+            p99_9_us: 140.0,
+            max_us: 212.0,
+            counts_below_2_4_8_us: counts,
+        };
+        let mut counts = [0; BUCKETS];
+        counts[7..9].copy_from_slice(&[1100, 135]);
+        let execution = Quantiles {
+            p50_us: 210.0,
+            p99_us: 390.0,
+            p99_9_us: 480.0,
+            max_us: 505.0,
+            counts_below_2_4_8_us: counts,
+        };
         state::version(&TimingMessage { lateness, execution, ticks: 1235, ..Default::default() })
     }
 

@@ -188,14 +188,16 @@ pub(super) fn told(embedded: &Embedded, instruction: &str) -> (Vec<u8>, String) 
     (bytes, super::state::encode(&said))
 }
 
-/// Publishes an embedding.
+/// Publishes an embedding. `sign` makes the attachment of what is said with it.
 pub(super) fn put_embedding(
     session: &Session,
     keys: &Keys,
     embedded: &Embedded,
     instruction: &str,
+    sign: impl FnOnce(&[u8], String) -> Result<String, WireError>,
 ) -> Result<(), WireError> {
     let (bytes, said) = told(embedded, instruction);
+    let said = sign(&bytes, said)?;
     let key = keys.full("embedding");
     let put = session.put(&key, bytes).attachment(said);
     let put = put.congestion_control(CongestionControl::Drop).express(true);

@@ -1,6 +1,6 @@
 //! Every key of the robot, as one table. `docs/zenoh.md` is made from it.
 
-use super::{WireError, docs::samples};
+use super::{WireError, docs::samples, record};
 
 /// How a key is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,6 +204,14 @@ pub const TABLE: &[Key] = &[
         example: || r#"{"to":"mujoco","pose":"present","operator":"ada"}"#.into(),
     },
     Key {
+        name: "cmd/record",
+        kind: Kind::Command,
+        schema: "reflex.record.v1",
+        what: "Records ([recording.md](recording.md)). `act` is `start` (a continuous file, and the next when it is full), \
+               `stop`, `black_box` (the last 2,000 ticks, now) or `status`. The answer's `changed` names the file.",
+        example: || r#"{"act":"start","operator":"ada"}"#.into(),
+    },
+    Key {
         name: "lease",
         kind: Kind::Command,
         schema: "reflex.lease.v1",
@@ -211,7 +219,7 @@ pub const TABLE: &[Key] = &[
                the configuration's, which it is if left out) after the last heartbeat; with `takeover` it is taken from whoever holds it, as far as \
                `authority.takeover` allows, and the robot holds first. The answer's `lease` has the `lease_id`, and \
                `heartbeat_ms`: the robot holds when none came for so long. Everybody else's commands are then refused, but for \
-               `cmd/estop`, `cmd/hold` and `cmd/disarm`; a physical robot moves under a lease only ([failsafe.md](failsafe.md)).",
+               `cmd/estop`, `cmd/hold`, `cmd/disarm` and `cmd/record`; a physical robot moves under a lease only ([failsafe.md](failsafe.md)).",
         example: || r#"{"act":"acquire","ttl_ms":5000,"operator":"ada"}"#.into(),
     },
     Key {
@@ -239,7 +247,7 @@ pub const TABLE: &[Key] = &[
         what: "What somebody wants done, in words ([router.md](router.md)). `target` (m) is where it is to be done, \
                `objects` what lies about, if the sender knows better than the daemon; `force_neural_skill` lets the \
                network's choice count whatever the words seem to say; `ttl_ms` (5000 if left out) is how long it may take \
-               until it is begun. Refused unless the robot is armed; decided about once; void after any stop. Words such as \
+               until it is begun. Refused unless the robot is armed, and from anybody but the holder of the lease, if somebody holds it; decided about once; void after any stop. Words such as \
                `stop`, `wait` or `hold still` make the robot hold at once.",
         example: || samples::INSTRUCTION.into(),
     },
@@ -335,6 +343,15 @@ pub const TABLE: &[Key] = &[
         example: samples::shadow,
     },
     Key {
+        name: "state/recorder",
+        kind: Kind::Present,
+        schema: "reflex.recorder.v1",
+        what: "How the recorder is: the file that is being written, its `bytes` on the disk and the last tick that is safe \
+               there (`safe_seq`), the last black box, what was dropped, the room that is free, whether the disk is full, and \
+               what keeps it from recording (`trouble`).",
+        example: || record::SAMPLE.into(),
+    },
+    Key {
         name: "state/instruction",
         kind: Kind::Present,
         schema: "reflex.said.v1",
@@ -372,7 +389,7 @@ pub const TABLE: &[Key] = &[
         kind: Kind::Happening,
         schema: "reflex.event.v1",
         what: "The audit trail: who asked for what on which key, and what became of it. The kinds are `command`, \
-               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `lease`, `condition`, `instruction` and `router`.",
+               `decision`, `estop`, `refused`, `run`, `mode`, `fault`, `chunk`, `registry`, `backend`, `lease`, `condition`, `instruction`, `router` and `recorder`.",
         example: samples::event,
     },
     Key {
@@ -461,6 +478,12 @@ impl Keys {
             return Err(WireError::Name(robot.into()));
         }
         Ok(Self { root: format!("reflex/{robot}") })
+    }
+
+    /// The robot's name.
+    #[must_use]
+    pub fn robot(&self) -> &str {
+        self.root.strip_prefix("reflex/").unwrap_or(&self.root)
     }
 
     /// The full key of a name.

@@ -11,16 +11,20 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 
+/// Room that is kept for what calms a robot.
+const KEPT: usize = 4;
+
 /// The sending end of a lane.
 #[derive(Debug)]
 pub(super) struct Lane<T> {
     room: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
     jobs: mpsc::UnboundedSender<(T, OwnedSemaphorePermit)>,
 }
 
 impl<T> Clone for Lane<T> {
     fn clone(&self) -> Self {
-        Self { room: self.room.clone(), jobs: self.jobs.clone() }
+        Self { room: self.room.clone(), kept: self.kept.clone(), jobs: self.jobs.clone() }
     }
 }
 
@@ -46,7 +50,8 @@ impl<T: Send + 'static> Lane<T> {
                 .await;
             }
         });
-        Self { room: Arc::new(Semaphore::new(room)), jobs }
+        let (room, kept) = (Arc::new(Semaphore::new(room)), Arc::new(Semaphore::new(KEPT)));
+        Self { room, kept, jobs }
     }
 
     /// Hands a message in.
@@ -54,9 +59,28 @@ impl<T: Send + 'static> Lane<T> {
     /// # Errors
     /// The message, if there is no room for it.
     pub(super) fn offer(&self, job: T) -> Result<(), T> {
-        match self.room.clone().try_acquire_owned() {
-            Ok(permit) => self.jobs.send((job, permit)).map_err(|unsent| unsent.0.0),
-            Err(_) => Err(job),
+        Self::send(&self.jobs, job, self.room.clone().try_acquire_owned().ok())
+    }
+
+    /// The same for what calms a robot, for which some room is kept. The order of arrival stays: what was asked before it
+    /// must not be begun after it.
+    ///
+    /// # Errors
+    /// The message, if there is no room for it.
+    pub(super) fn offer_calming(&self, job: T) -> Result<(), T> {
+        let room = self.room.clone().try_acquire_owned();
+        let permit = room.or_else(|_| self.kept.clone().try_acquire_owned());
+        Self::send(&self.jobs, job, permit.ok())
+    }
+
+    fn send(
+        jobs: &mpsc::UnboundedSender<(T, OwnedSemaphorePermit)>,
+        job: T,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), T> {
+        match permit {
+            Some(permit) => jobs.send((job, permit)).map_err(|unsent| unsent.0.0),
+            None => Err(job),
         }
     }
 }
@@ -93,10 +117,15 @@ mod tests {
             assert!(lane.offer(job).is_ok());
         }
         assert_eq!(lane.offer(8), Err(8), "the ninth finds no room while eight are in work");
-        while begun.lock().expect("no panic").len() < 8 {
+        for job in 8..8 + KEPT as u32 {
+            assert!(lane.offer_calming(job).is_ok(), "but what calms does");
+        }
+        assert_eq!(lane.offer_calming(99), Err(99), "a few of it");
+        let all = 8 + KEPT as u32;
+        while begun.lock().expect("no panic").len() < all as usize {
             tokio::task::yield_now().await;
         }
-        assert_eq!(*begun.lock().expect("no panic"), (0..8).collect::<Vec<_>>());
+        assert_eq!(*begun.lock().expect("no panic"), (0..all).collect::<Vec<_>>());
         release.add_permits(1);
         while lane.offer(9).is_err() {
             tokio::task::yield_now().await;

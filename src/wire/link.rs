@@ -9,7 +9,10 @@ use serde_json::Value;
 use zenoh::{Session, Wait, liveliness::LivelinessToken, pubsub::Subscriber, sample::Sample};
 
 use super::{Client, DecisionMessage, Keys, WireError, heard, keys::is_name};
-use crate::router::{Embedded, Thing};
+use crate::{
+    router::{Embedded, Thing},
+    security::Credentials,
+};
 
 /// The newest of everything; what was not looked at in time is gone.
 #[derive(Clone, Debug, Default)]
@@ -44,12 +47,13 @@ impl RouterLink {
     /// # Errors
     /// A bad name; nobody at the endpoints; nobody of that name behind them.
     pub fn connect(
+        credentials: &Credentials,
         robot: &str,
         endpoints: &[String],
         camera: Option<&str>,
         timeout: Duration,
     ) -> Result<Self, WireError> {
-        let client = Client::connect(robot, endpoints, timeout)?;
+        let client = Client::connect_as(credentials, robot, endpoints, timeout)?;
         client.read("state/mode")?;
         let (session, keys) = client.parts();
         let shared = Arc::new(Shared::default());
@@ -110,7 +114,11 @@ impl RouterLink {
     /// Zenoh's.
     pub fn embed(&self, embedded: &Embedded, instruction: &str) -> Result<(), WireError> {
         let (session, keys) = self.client.parts();
-        heard::put_embedding(session, keys, embedded, instruction)
+        let sign = |bytes: &[u8], said: String| {
+            let signed = self.client.attachment("embedding", (bytes, Some(&said)))?;
+            Ok(signed.unwrap_or(said))
+        };
+        heard::put_embedding(session, keys, embedded, instruction, sign)
     }
 
     /// Sends a decision; returns the daemon's verdict.
@@ -118,7 +126,12 @@ impl RouterLink {
     /// # Errors
     /// No answer in time.
     pub fn decide(&self, decision: &DecisionMessage) -> Result<Value, WireError> {
-        self.client.ask("decision", &serde_json::json!(decision))
+        let mut decision = serde_json::json!(decision);
+        // Who signs is who decides.
+        if let Some(signer) = self.client.signer() {
+            decision["source"] = signer.into();
+        }
+        self.client.ask("decision", &decision)
     }
 }
 

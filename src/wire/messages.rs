@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{backend, lease, poses, sender::Peek};
+use super::{backend, lease, poses, record, sender::Peek};
 use crate::{
     decision::{Decision, Observed},
     observation::Params,
@@ -258,6 +258,7 @@ pub fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
         }
         "registry" => registry(payload)?,
         "backend" => backend::command(payload)?,
+        "record" => record::command(payload)?,
         "lease" => lease::command(payload)?,
         "goto" => poses::goto(payload)?,
         "jog" => poses::jog(payload)?,
@@ -387,6 +388,10 @@ pub(super) fn read<T: de::DeserializeOwned>(payload: &[u8]) -> Result<T, BadMess
     }
     // Clients that have nothing to say send nothing.
     let text = if text.trim().is_empty() { "{}" } else { text };
+    // As a list its values would have no names, and nobody would see whom it names.
+    if text.trim_start().starts_with('[') {
+        return Err(BadMessage::NotUnderstood("expected an object, not a list".into()));
+    }
     serde_json::from_str(text).map_err(|error| BadMessage::NotUnderstood(short(&error)))
 }
 

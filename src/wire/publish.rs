@@ -110,6 +110,14 @@ impl Service {
         self.put_newest("state/shadow", state::version(&backend::shadow(told)))
     }
 
+    /// Tells how the recorder is; on a change, and once a second.
+    ///
+    /// # Errors
+    /// The session is closed.
+    pub fn publish_recorder(&self, told: &Value) -> Result<(), WireError> {
+        self.put_newest("state/recorder", state::version(told))
+    }
+
     /// Adds a line to the audit trail; `kind` is the last part of its key.
     ///
     /// # Errors
@@ -162,7 +170,7 @@ impl Service {
         embedded: &Embedded,
         instruction: &str,
     ) -> Result<(), WireError> {
-        heard::put_embedding(&self.session, &self.keys, embedded, instruction)
+        heard::put_embedding(&self.session, &self.keys, embedded, instruction, |_, said| Ok(said))
     }
 
     /// Whether anybody looks through a camera: a picture that nobody sees need not be made.
@@ -271,9 +279,11 @@ fn urgency(key: &Key) -> (Priority, bool) {
     match (key.kind, key.name) {
         (Kind::Stream, "state/chunk") => (Priority::Data, false),
         (Kind::Stream, _) => (Priority::RealTime, true),
-        (_, "diag/timing" | "diag/shadow" | "diag/router" | "state/shadow" | "objects") => {
-            (Priority::DataLow, false)
-        }
+        (
+            _,
+            "diag/timing" | "diag/shadow" | "diag/router" | "state/shadow" | "state/recorder"
+            | "objects",
+        ) => (Priority::DataLow, false),
         (Kind::Present, _) => (Priority::InteractiveHigh, true),
         _ => (Priority::DataHigh, false),
     }

@@ -6,8 +6,12 @@ use serde_json::Value;
 /// Longest name that is believed; the rest is cut, so that nobody floods the log with their name.
 const NAME_CHARS_MAX: usize = 128;
 
+/// A message with this number says which session it is of only so that it is not held up by others: people have names, and
+/// the audit trail is about people.
+pub(super) const QUIET_SN: u32 = u32::MAX;
+
 /// Said of someone who gave no name.
-const NOBODY: &str = "unknown";
+pub(super) const NOBODY: &str = "unknown";
 
 /// The parts of any message that are wanted even if the rest makes no sense.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +28,12 @@ impl Peek {
     /// Looks into a payload; sees nothing in one that is no JSON object.
     pub(super) fn at(payload: &[u8]) -> Self {
         serde_json::from_slice(payload).unwrap_or_default()
+    }
+
+    /// Whom it names as its sender, and in which field.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = [("operator", &self.operator), ("source", &self.source)];
+        fields.into_iter().filter_map(|(field, name)| Some((field, name.as_ref()?.as_str()?)))
     }
 
     /// The sender: `name@session`, or whichever half there is.

@@ -13,17 +13,22 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use zenoh::{
     Session, Wait,
     query::Query,
-    sample::{Locality, Sample, SampleKind, SourceInfo},
+    sample::{Locality, Sample, SampleKind},
+    session::ZenohId,
 };
 
 use super::{
     CommandAnswer, DecisionAnswer, HeardAnswer, House, Key, Keys, Kind, MESSAGE_BYTES_MAX, Service,
-    Shape, TABLE, Wire, WireError, heard,
+    Shape, TABLE, Wire, WireError,
+    gate::{Gate, Letter},
+    heard,
     keys::{ANSWER_SCHEMA, HEARD_SCHEMA, VERDICT_SCHEMA},
     lane::Lane,
-    lease, messages,
+    lease,
+    message::{Message, zid},
+    messages,
     publish::{Door, Newest, json_of, locked},
-    sender::Peek,
+    sender::NOBODY,
     state,
 };
 use crate::{decision::Verdict, operator::Heard};
@@ -43,14 +48,6 @@ const QUESTIONS_AT_ONCE: usize = 8;
 /// After so long the sender is told that there is no answer: a lane must not silt up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// A message as it came, and whom to answer, if anyone.
-struct Message {
-    key: &'static Key,
-    payload: Vec<u8>,
-    session: Option<String>,
-    query: Option<Query>,
-}
-
 /// What every door shares.
 #[derive(Clone)]
 struct Hall<H> {
@@ -58,6 +55,7 @@ struct Hall<H> {
     keys: Keys,
     shape: Arc<Shape>,
     newest: Newest,
+    gate: Gate,
     /// Messages that nobody is answered for and that made no sense.
     nonsense: Arc<AtomicU64>,
 }
@@ -67,7 +65,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
     if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
         return Err(WireError::NoRuntime);
     }
-    let Wire { session, keys } = wire;
+    let Wire { session, keys, gate } = wire;
     let newest = Newest::default();
     let shape = Arc::new(shape);
     let hall = Hall {
@@ -75,6 +73,7 @@ pub(super) fn serve<H: House>(wire: Wire, house: H, shape: Shape) -> Result<Serv
         keys: keys.clone(),
         shape: shape.clone(),
         newest: newest.clone(),
+        gate,
         nonsense: Arc::default(),
     };
     let commands = Lane::open(&runtime, COMMANDS_AT_ONCE, work(&hall, Hall::obey));
@@ -153,7 +152,7 @@ fn open_in<H: House>(
             let (hall, lane) = &put;
             match lane {
                 Some(lane) => hall.admit_put(key, &sample, lane),
-                None => hall.stop_by_put(key, &sample),
+                None => hall.stop(&Message::put(key, &sample)),
             }
         })
         .wait()
@@ -223,6 +222,10 @@ type BoxedWork = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<H: House> Hall<H> {
     fn admit_query(&self, key: &'static Key, query: Query, lane: &Lane<Message>) {
+        let session = query.source_info().map(zid);
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, Some(&query));
+        }
         let why_not = if query.key_expr().as_str() != self.keys.full(key.name) {
             // Someone who looks around with `reflex/**` must not arm a robot.
             Some("a wildcard commands nothing: name the key")
@@ -231,15 +234,14 @@ impl<H: House> Hall<H> {
         } else {
             None
         };
-        let bytes = query.payload().map_or(0, |payload| payload.len());
-        let payload = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
-        let payload = payload.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
-        let session = query.source_info().map(zid);
-        let message = Message { key, payload, session, query: Some(query) };
-        self.admit(message, bytes, why_not, lane);
+        self.admit(Message::asked(key, query), why_not, lane);
     }
 
     fn admit_put(&self, key: &'static Key, sample: &Sample, lane: &Lane<Message>) {
+        let session = sample.source_info().map(zid);
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, None);
+        }
         let why_not = if sample.key_expr().as_str() != self.keys.full(key.name) {
             Some("a wildcard commands nothing: name the key")
         } else if sample.kind() == SampleKind::Delete {
@@ -248,23 +250,50 @@ impl<H: House> Hall<H> {
         } else {
             None
         };
-        let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX {
-            Vec::new()
-        } else {
-            sample.payload().to_bytes().into_owned()
-        };
-        let session = sample.source_info().map(zid);
-        self.admit(Message { key, payload, session, query: None }, bytes, why_not, lane);
+        self.admit(Message::put(key, sample), why_not, lane);
     }
 
-    fn admit(&self, message: Message, bytes: usize, why_not: Option<&str>, lane: &Lane<Message>) {
+    fn admit(&self, mut message: Message, why_not: Option<&str>, lane: &Lane<Message>) {
         if let Some(reason) = why_not {
-            self.refuse(&message, reason);
-        } else if bytes > MESSAGE_BYTES_MAX {
-            self.refuse(&message, &messages::BadMessage::Oversized(bytes).to_string());
-        } else if let Err(message) = lane.offer(message) {
+            return self.refuse(&message, reason);
+        }
+        if message.bytes > MESSAGE_BYTES_MAX {
+            let bad = messages::BadMessage::Oversized(message.bytes);
+            return self.refuse(&message, &bad.to_string());
+        }
+        let key = message.key;
+        let full = self.keys.full(key.name);
+        let letter = Letter {
+            key,
+            full: &full,
+            payload: &message.payload,
+            attachment: &message.attachment,
+            session: message.session,
+            named: None,
+        };
+        match self.gate.prove(letter) {
+            Ok(proved) => message.signer = proved.signer,
+            Err(reason) => {
+                message.is_doubted = true;
+                return self.refuse(&message, &reason);
+            }
+        }
+        let offered = if key.calms() { lane.offer_calming(message) } else { lane.offer(message) };
+        if let Err(message) = offered {
             self.refuse(&message, "busy: too many messages are waiting; try again");
+        }
+    }
+
+    /// More than a key takes: it is not even read.
+    fn crowded(&self, key: &'static Key, session: Option<ZenohId>, query: Option<&Query>) {
+        let who = || session.map_or_else(|| NOBODY.to_owned(), |session| session.to_string());
+        if self.house.crowded_out(key.name, who)
+            && let Some(query) = query
+        {
+            // Who is not told each time is told by the silence: a query that is dropped ends without an answer.
+            let reason =
+                serde_json::json!({ "reason": "too many messages on this key: send less" });
+            let _ = query.reply_err(reason.to_string()).encoding(json_of(ANSWER_SCHEMA)).wait();
         }
     }
 
@@ -307,7 +336,6 @@ impl<H: House> Hall<H> {
 
     /// Takes what nobody is answered for. On the network's own thread: measured, read, and put where it is looked for.
     fn take(&self, key: &'static Key, sample: &Sample) {
-        let bytes = sample.payload().len();
         let asked = sample.key_expr().as_str();
         let operator = self.keys.name(asked).and_then(|name| name.strip_prefix("heartbeat/"));
         let is_it = match key.kind {
@@ -318,36 +346,46 @@ impl<H: House> Hall<H> {
             return;
         }
         let session = sample.source_info().map(zid);
-        let read = || {
-            if bytes > MESSAGE_BYTES_MAX {
-                return Err(messages::BadMessage::Oversized(bytes));
-            }
-            let payload = sample.payload().to_bytes();
-            if let Some(operator) = operator {
-                let beat = lease::beat(&payload)?;
-                if !self.house.heartbeat(operator, beat) {
-                    let why =
-                        format!("no heartbeat of the lease's holder, or not a newer one: {beat:?}");
-                    return Err(messages::BadMessage::NotUnderstood(why));
-                }
-            } else if key.kind == Kind::Fed {
-                let said = sample.attachment().map(|said| said.to_bytes()).unwrap_or_default();
-                self.house.embedded(heard::embedded(&payload, &said)?);
-            } else {
-                let who = Peek::at(&payload).who(session.as_deref());
-                self.house.told_of(heard::objects(&payload)?, &who);
-            }
-            Ok(())
-        };
-        if let Err(bad) = read() {
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, None);
+        }
+        let message = Message::put(key, sample);
+        if let Err(bad) = self.read(&message, asked, operator) {
             let count = self.nonsense.fetch_add(1, Ordering::Relaxed) + 1;
             // Whoever floods does not fill the log: told at 1, 2, 4, 8, ...
             if count.is_power_of_two() {
                 let reason = format!("{bad} ({count} such messages so far)");
-                let who = session.as_deref().or(operator).unwrap_or("unknown");
+                let session = message.named_session();
+                let who = session.as_deref().or(operator).unwrap_or(NOBODY);
                 self.house.refused_message(who, asked, &reason);
             }
         }
+    }
+
+    fn read(&self, message: &Message, full: &str, operator: Option<&str>) -> Result<(), String> {
+        let Message { key, payload, attachment, bytes, session, .. } = message;
+        let words = |bad: messages::BadMessage| bad.to_string();
+        if *bytes > MESSAGE_BYTES_MAX {
+            return Err(words(messages::BadMessage::Oversized(*bytes)));
+        }
+        let (key, session) = (*key, *session);
+        let letter = Letter { key, full, payload, attachment, session, named: operator };
+        let proved = self.gate.prove(letter)?;
+        if let Some(operator) = operator {
+            let beat = lease::beat(payload).map_err(words)?;
+            if !self.house.heartbeat(operator, beat) {
+                return Err(format!(
+                    "no heartbeat of the lease's holder, or not a newer one: {beat:?}"
+                ));
+            }
+        } else if key.kind == Kind::Fed {
+            let said = proved.said.as_deref().map_or(attachment.as_slice(), str::as_bytes);
+            self.house.embedded(heard::embedded(payload, said).map_err(words)?);
+        } else {
+            let who = proved.signer.unwrap_or_else(|| message.who());
+            self.house.told_of(heard::objects(payload).map_err(words)?, &who);
+        }
+        Ok(())
     }
 
     /// Answers a question.
@@ -362,34 +400,19 @@ impl<H: House> Hall<H> {
     }
 
     fn stop_by_query(&self, key: &'static Key, query: Query) {
-        let bytes = query.payload().map_or(0, |payload| payload.len());
-        let read = query.payload().filter(|_| bytes <= MESSAGE_BYTES_MAX);
-        let payload = read.map_or_else(Vec::new, |payload| payload.to_bytes().into_owned());
         let asked = query.key_expr().as_str().to_owned();
-        let session = query.source_info().map(zid);
-        let message = Message { key, payload, session, query: Some(query) };
+        let message = Message::asked(key, query);
         // `reflex/*/cmd/estop` means it; `reflex/**` looks around.
         if asked.ends_with("/cmd/estop") {
-            self.stop(&message, bytes);
+            self.stop(&message);
         } else {
             self.refuse(&message, "a wildcard stops nothing: name the key, or reflex/*/cmd/estop");
         }
     }
 
-    fn stop_by_put(&self, key: &'static Key, sample: &Sample) {
-        let bytes = sample.payload().len();
-        let payload = if bytes > MESSAGE_BYTES_MAX {
-            Vec::new()
-        } else {
-            sample.payload().to_bytes().into_owned()
-        };
-        let session = sample.source_info().map(zid);
-        self.stop(&Message { key, payload, session, query: None }, bytes);
-    }
-
     /// Latches first; what was wrong with the message is told afterwards.
-    fn stop(&self, message: &Message, bytes: usize) {
-        let who = message.who();
+    fn stop(&self, message: &Message) {
+        let (who, bytes) = (message.who(), message.bytes);
         let mut answer = CommandAnswer::from(self.house.estop(&who));
         let complaint = match messages::plain(&message.payload) {
             _ if bytes > MESSAGE_BYTES_MAX => {
@@ -410,6 +433,10 @@ impl<H: House> Hall<H> {
 
     /// Answers a question about the present.
     fn tell(&self, key: &'static Key, query: &Query) {
+        let session = query.source_info().map(zid);
+        if !self.gate.has_room(key, session) {
+            return self.crowded(key, session, Some(query));
+        }
         let full = self.keys.full(key.name);
         let known = match key.name.strip_prefix("info/") {
             Some(what) => self.house.info(what).map(|info| state::encode(&info)),
@@ -462,14 +489,4 @@ impl<H: House> Hall<H> {
                 .wait();
         }
     }
-}
-
-impl Message {
-    fn who(&self) -> String {
-        Peek::at(&self.payload).who(self.session.as_deref())
-    }
-}
-
-fn zid(source: &SourceInfo) -> String {
-    source.source_id().zid().to_string()
 }

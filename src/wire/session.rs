@@ -6,7 +6,11 @@ use serde_json::json;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use zenoh::{Config, Session, Wait};
 
-use super::{House, Keys, Service, Shape, WireError, WireSettings, server};
+use super::{
+    House, Keys, Service, Shape, WireError, WireSettings, access::access_control, gate::Gate,
+    server,
+};
+use crate::security::Tls;
 
 /// How long a peer may be silent before its connection counts as lost. The default of 10 s keeps a frozen client's
 /// buffers, and its presence, for far too long.
@@ -23,6 +27,7 @@ const MESSAGE_BYTES_ASSEMBLED_MAX: u64 = 16 << 20;
 pub struct Wire {
     pub(super) session: Session,
     pub(super) keys: Keys,
+    pub(super) gate: Gate,
 }
 
 impl Wire {
@@ -44,8 +49,19 @@ impl Wire {
         // A router that is switched on later must not keep the robot from starting: tried in the background, for ever.
         set(&mut config, "connect/timeout_ms", json!(-1))?;
         set(&mut config, "connect/exit_on_failure", json!(false))?;
+        if let Some(tls) = &settings.tls {
+            secure(&mut config, tls)?;
+            let listens =
+                [("listen_certificate", &tls.certificate), ("listen_private_key", &tls.key)];
+            for (key, file) in listens {
+                set(&mut config, &format!("transport/link/tls/{key}"), json!(file))?;
+            }
+            let control = access_control(&settings.robot, &settings.roster, None);
+            set(&mut config, "access_control", control)?;
+        }
+        let gate = Gate::new(&settings.robot, settings.gatekeeping.clone());
         let session = zenoh::open(config).wait().map_err(|error| trouble(settings, &error))?;
-        Ok(Self { session, keys })
+        Ok(Self { session, keys, gate })
     }
 
     /// Opens every door of the table and lets `house` answer. Has to be called within a tokio runtime.
@@ -58,8 +74,15 @@ impl Wire {
 }
 
 /// A session that fails at once when nobody listens at `endpoints`.
-pub(super) fn dial(endpoints: &[String], timeout: Duration) -> Result<Session, WireError> {
+pub(super) fn dial(
+    endpoints: &[String],
+    timeout: Duration,
+    tls: Option<&Tls>,
+) -> Result<Session, WireError> {
     let mut config = base(false)?;
+    if let Some(tls) = tls {
+        secure(&mut config, tls)?;
+    }
     set(&mut config, "mode", json!("client"))?;
     set(&mut config, "connect/endpoints", json!(endpoints))?;
     set(&mut config, "connect/timeout_ms", json!(0))?;
@@ -73,6 +96,17 @@ pub(super) fn dial(endpoints: &[String], timeout: Duration) -> Result<Session, W
     })
 }
 
+/// A session that others find at `endpoints`, and that is no robot's.
+pub(super) fn listen(endpoints: &[String]) -> Result<Session, WireError> {
+    let mut config = base(false)?;
+    set(&mut config, "mode", json!("peer"))?;
+    set(&mut config, "listen/endpoints", json!(endpoints))?;
+    zenoh::open(config).wait().map_err(|error| WireError::Listen {
+        endpoints: endpoints.join(", "),
+        reason: words(&error),
+    })
+}
+
 fn base(scouting: bool) -> Result<Config, WireError> {
     let mut config = Config::default();
     set(&mut config, "scouting/multicast/enabled", json!(scouting))?;
@@ -80,6 +114,21 @@ fn base(scouting: bool) -> Result<Config, WireError> {
     set(&mut config, "transport/link/tx/lease", json!(LEASE_MS))?;
     set(&mut config, "transport/link/rx/max_message_size", json!(MESSAGE_BYTES_ASSEMBLED_MAX))?;
     Ok(config)
+}
+
+/// Both ends show a certificate of the authority that is believed, whoever connects to whom.
+fn secure(config: &mut Config, tls: &Tls) -> Result<(), WireError> {
+    for (key, value) in [
+        ("root_ca_certificate", json!(tls.ca)),
+        ("connect_certificate", json!(tls.certificate)),
+        ("connect_private_key", json!(tls.key)),
+        ("enable_mtls", json!(true)),
+        ("verify_name_on_connect", json!(true)),
+        ("close_link_on_expiration", json!(true)),
+    ] {
+        set(config, &format!("transport/link/tls/{key}"), value)?;
+    }
+    Ok(())
 }
 
 fn set(config: &mut Config, key: &str, value: serde_json::Value) -> Result<(), WireError> {

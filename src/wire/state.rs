@@ -30,7 +30,12 @@ pub struct Quantiles {
     pub p99_9_us: f64,
     /// The worst.
     pub max_us: f64,
+    /// How many there were by size: below 2 us, from there below 4 us, and so on; the last has all that are longer.
+    pub counts_below_2_4_8_us: [u64; BUCKETS],
 }
+
+/// Powers of two from 2 us to half a second, and what is longer.
+pub const BUCKETS: usize = 20;
 
 /// How punctual the loop is. Counts are since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

@@ -75,6 +75,11 @@ fn only_the_holder_commands_and_everybody_stops() {
     assert!(why.starts_with("ada holds the lease"), "{why}");
     let why = daemon.refused("lease", &json!({ "act": "release", "operator": "bob" }));
     assert!(why.contains("not you"), "{why}");
+    let why =
+        daemon.refused("instruction", &json!({ "text": "walk over there", "operator": "bob" }));
+    assert!(why.starts_with("ada holds the lease"), "{why}");
+    daemon.must("instruction", &json!({ "text": "stop", "operator": "bob" }));
+    daemon.wait_for_mode("holding");
     daemon.must("cmd/goto", &goto("ada"));
     daemon.must("cmd/hold", &by("bob"));
     daemon.wait_for_mode("holding");

@@ -19,8 +19,9 @@ use crate::rig::here;
 
 mod failsafe;
 mod keys;
+mod security;
 
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 22] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -36,10 +37,13 @@ const PAGES: [&str; 20] = [
     "docs/kinematics.md",
     "docs/manifest.md",
     "docs/manifest_keys.md",
+    "docs/recording.md",
     "docs/registry.md",
     "docs/router.md",
     "docs/scheduling.md",
+    "docs/security.md",
     "docs/service.md",
+    "docs/soak.md",
     "docs/zenoh.md",
 ];
 
@@ -154,9 +158,11 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn configuration_md_has_every_key_and_no_other() {
-    let settings = Settings::load(&here("config/daemon.toml")).expect("the shipped configuration");
     let mut found = BTreeSet::new();
-    keys(&serde_json::to_value(&settings).expect("JSON"), &mut found);
+    for file in ["config/daemon.toml", "config/secure.toml"] {
+        let settings = Settings::load(&here(file)).expect("a shipped configuration");
+        keys(&serde_json::to_value(&settings).expect("JSON"), &mut found);
+    }
     // Not keys of a file: where it was read from, and the robot's as a whole.
     assert!(found.remove("file") && found.remove("robot_settings"));
     every_one_is_quoted(found.iter().map(String::as_str), "docs/configuration.md");
@@ -165,6 +171,28 @@ fn configuration_md_has_every_key_and_no_other() {
         let key = quoted(line).next().unwrap_or_default();
         assert!(found.contains(key), "docs/configuration.md tells of {key}, which is no key");
     }
+}
+
+/// What stands between two lines of a page that is made in part.
+fn made<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = page.split_once(from).unwrap_or_else(|| panic!("{from:?} has gone"));
+    let (_, rest) = rest.split_once('\n').expect("a line ends");
+    rest.split_once(to).unwrap_or_else(|| panic!("{to:?} has gone")).0
+}
+
+#[test]
+fn recording_md_has_every_topic_as_it_is_recorded() {
+    let (path, from, to) = ("docs/recording.md", "<!-- topics: made", "<!-- topics end -->");
+    let page = read(path);
+    let told = made(&page, from, to);
+    let is = format!("\n{}\n", reflexd::recorder::topics::docs());
+    if std::env::var_os("REFLEX_WRITE_DOCS").is_some() {
+        let at = told.as_ptr().addr() - page.as_ptr().addr();
+        let page = format!("{}{is}{}", &page[..at], &page[at + told.len()..]);
+        fs::write(here(path), page).expect("the documentation can be written");
+        return;
+    }
+    assert!(told == is, "{path} is out of date: REFLEX_WRITE_DOCS=1 cargo test --test it docs");
 }
 
 #[test]

@@ -67,17 +67,17 @@ fn files(folder: &Path) -> Vec<Vec<u8>> {
 
 #[test]
 fn can_frames() {
-    smoke("can_frames", &realtime::can_frames, &[], 20_000);
+    smoke("can_frames", &realtime::can_frames, &[], 100_000);
 }
 
 #[test]
 fn tape() {
-    smoke("tape", &realtime::tape, &[], 400);
+    smoke("tape", &realtime::tape, &[], 1_500);
 }
 
 #[test]
 fn messages() {
-    smoke("messages", &outside::messages, &[], 10_000);
+    smoke("messages", &outside::messages, &[], 60_000);
 }
 
 #[test]
@@ -88,33 +88,33 @@ fn words() {
 #[test]
 fn daemon_config() {
     let shipped = ["config/daemon.toml", "config/fireboy.toml"];
-    smoke("daemon_config", &outside::daemon_config, &shipped, 2_000);
+    smoke("daemon_config", &outside::daemon_config, &shipped, 10_000);
 }
 
 #[test]
 fn robot_config() {
     let shipped = ["config/robots/piper.toml", "config/robots/fireboy.toml"];
-    smoke("robot_config", &outside::robot_config, &shipped, 600);
+    smoke("robot_config", &outside::robot_config, &shipped, 3_000);
 }
 
 #[test]
 fn manifest() {
-    smoke("manifest", &outside::manifest, &[], 1_500);
+    smoke("manifest", &outside::manifest, &[], 6_000);
 }
 
 #[test]
 fn registry() {
-    smoke("registry", &outside::registry, &["models/policy_registry.json"], 1_500);
+    smoke("registry", &outside::registry, &["models/policy_registry.json"], 8_000);
 }
 
 #[test]
 fn router_manifest() {
-    smoke("router_manifest", &outside::router_manifest, &[], 1_000);
+    smoke("router_manifest", &outside::router_manifest, &[], 6_000);
 }
 
 #[test]
 fn urdf() {
-    smoke("urdf", &outside::urdf, &["urdf/piper.urdf", "urdf/fireboy.urdf"], 400);
+    smoke("urdf", &outside::urdf, &["urdf/piper.urdf", "urdf/fireboy.urdf"], 2_000);
 }
 
 /// Lives out of nothing but chance, with the heap watched: the corpus is for libFuzzer, which starts from nothing.
@@ -126,7 +126,7 @@ fn law() {
         all += realtime::live(bytes, touched);
         sum.set(all);
     };
-    smoke("law", &live, &[], 200);
+    smoke("law", &live, &[], 600);
     let all = sum.get();
     if std::env::var_os("REFLEX_FUZZ_CASES").is_none() {
         let kinds = [all.driven, all.followed, all.limited, all.barred, all.corrected, all.latched];

@@ -125,6 +125,7 @@ impl Arm {
             assignments: assign,
             errands: mpsc::channel().0,
             backends: mpsc::channel().0,
+            recorder: mpsc::channel().0,
             present,
             authority: reflexd::config::AuthoritySettings::default(),
         });

@@ -40,14 +40,18 @@ mod odd;
 #[cfg(feature = "mujoco")]
 mod published;
 mod python;
+mod record;
 mod registry;
 mod reload;
 mod router;
 mod router_head;
+mod security;
 mod service;
 mod shipped;
 #[cfg(feature = "mujoco")]
 mod skills;
+#[cfg(feature = "mujoco")]
+mod soak;
 mod starts;
 mod story;
 mod swap;

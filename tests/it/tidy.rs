@@ -163,10 +163,15 @@ fn every_foreign_crate_has_its_door() {
         ("font8x8", &["src/picture.rs"]),
         ("sd_notify", &["src/daemon/watchdog.rs"]),
         ("sha2", &["src/head/file.rs"]),
+        ("mcap", &["src/recorder/reader.rs", "src/recorder/writer.rs"]),
+        ("rustix", &["src/recorder/shelf.rs"]),
         (
             "hdrhistogram",
             &["src/telemetry.rs", "src/head/bench.rs", "src/skill/registry/shadow.rs"],
         ),
+        ("ed25519_dalek", &["src/security/"]),
+        ("rcgen", &["src/security/certificates.rs"]),
+        ("getrandom", &["src/security.rs"]),
         ("rsruckig", &["src/planning/trajectory.rs"]),
         (
             "toml",
@@ -213,7 +218,11 @@ fn only_these_files_read_the_wall_clock() {
     let found = those(|code| names(code, "Instant::now") || names(code, "SystemTime::now"));
     let known = [
         "src/cli/demo.rs",
+        "src/cli/child.rs",
         "src/cli/progress.rs",
+        "src/cli/soak.rs",
+        "src/cli/soak/machine.rs",
+        "src/cli/soak/people.rs",
         "src/ctl/lease.rs",
         "src/ctl/live.rs",
         "src/ctl/request.rs",
@@ -224,6 +233,8 @@ fn only_these_files_read_the_wall_clock() {
         "src/evaluation.rs",
         "src/head/bench.rs",
         "src/head/proof.rs",
+        "src/recorder/wall.rs",
+        "src/security.rs",
         "src/wire/client.rs",
     ];
     assert_eq!(found, set(&known), "everything else has its time from `reflex::Clock`");

@@ -2,6 +2,8 @@
 
 mod bad;
 pub(crate) mod house;
+mod limits;
+mod signed;
 
 use std::{
     collections::BTreeMap,
@@ -122,7 +124,7 @@ fn an_estop_waits_for_nobody() {
         stranger.put(&key("cmd/arm"), b"");
     }
     eventually("the room is full", || street.house.diary().commands.len() == 32);
-    let busy = stranger.ask(&key("cmd/hold"), b"");
+    let busy = stranger.ask(&key("cmd/home"), b"");
     assert_eq!(busy["accepted"], false);
     assert!(busy["reason"].as_str().is_some_and(|reason| reason.starts_with("busy")), "{busy}");
     let begun = Instant::now();
@@ -137,6 +139,8 @@ fn an_estop_waits_for_nobody() {
         "a room of its own"
     );
     assert_eq!(street.house.diary().commands.len(), 32, "not one more was begun");
+    stranger.put(&key("cmd/hold"), b"");
+    eventually("what calms finds room", || street.house.diary().commands.len() == 33);
 }
 
 #[test]
@@ -190,8 +194,9 @@ fn who_comes_late_sees_the_present() {
     assert_eq!(said("diag/timing")["ticks"], 41);
     assert_eq!(said("info/version")["name"], "reflexd");
     assert!(said("info/config")["error"].is_string());
-    // Nobody has said anything yet, nor who acts and shadows: `state/instruction`, `state/backend`, `state/shadow` answer that.
-    assert_eq!(late.ask_all(&key("state/*"), None).len(), 11, "all of it at once");
+    // Nobody has said anything yet, nor who acts, shadows and records: `state/instruction`, `state/backend`, `state/shadow` and
+    // `state/recorder` answer that.
+    assert_eq!(late.ask_all(&key("state/*"), None).len(), 12, "all of it at once");
 }
 
 #[test]

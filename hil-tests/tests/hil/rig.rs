@@ -164,6 +164,26 @@ impl Daemon {
         daemon
     }
 
+    /// One that moves under a lease only, as an arm does that nobody has said anything about.
+    pub(crate) fn attended(bus: &str) -> Self {
+        let mut daemon = Self::spawn(SHIPPED, bus, "");
+        daemon.kill();
+        let file = daemon.folder.path().join("daemon.toml");
+        let config = fs::read_to_string(&file).expect("just written");
+        let config = config.replace("lease = \"optional\"", "lease = \"physical\"");
+        fs::write(&file, config).expect("a temporary file");
+        daemon.start_again();
+        daemon
+    }
+
+    /// `reflexctl` of an operator, as a program of its own.
+    pub(crate) fn operator(&self, who: &str, act: &[&str]) -> Child {
+        let endpoint = fs::read_to_string(self.folder.path().join("endpoint")).expect("written");
+        let mut command = program("reflexctl");
+        command.args(["--connect", &endpoint, "--operator", who]).args(act);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("reflexctl was built")
+    }
+
     /// One that does not start: its exit code and what it said.
     pub(crate) fn refused(bus: &str, piper: &str) -> (Option<i32>, String) {
         let mut daemon = Self::spawn(SHIPPED, bus, piper);

@@ -4,7 +4,10 @@
 //! missing it looks at nothing until the next memory, and says how many ticks that were. After a difference it goes on from
 //! the next memory too: what follows from a difference is no other one.
 
-use motion::{Controller, Joints, Mode, Nanos, Reading, Robot, TickIndex, Words};
+use motion::{
+    Controller, Drive, Fault, Joints, LimitedBy, Limits, MAX_JOINTS, Mode, Nanos, Reading, Robot,
+    TickIndex, Words, failsafe::Conditions,
+};
 
 use crate::tape::{self, Entry, MEMORY, ROBOT, TICK};
 
@@ -51,6 +54,15 @@ pub enum Apart {
     Mode(Mode, Mode),
     /// What is commanded to a joint.
     Command {
+        /// Which joint.
+        joint: usize,
+        /// Recorded.
+        was: f64,
+        /// Now.
+        is: f64,
+    },
+    /// What was asked for a joint.
+    Request {
         /// Which joint.
         joint: usize,
         /// Recorded.
@@ -154,16 +166,17 @@ impl Replay {
     }
 }
 
-/// Where two outcomes part: the mode if it does, then a joint's command, then whatever it is.
+/// Where two outcomes part: the mode if it does, then what a joint was commanded to or asked for, then whatever it is.
 fn apart(was: &[u64], is: &[u64]) -> Apart {
-    if let (Some((mode, before)), Some((now, after))) = (head(was), head(is)) {
-        if mode != now {
-            return Apart::Mode(mode, now);
+    if let (Some(before), Some(now)) = (head(was), head(is)) {
+        if before.mode != now.mode {
+            return Apart::Mode(before.mode, now.mode);
         }
-        let mut pairs = before.iter().zip(after.iter()).enumerate();
-        if let Some((joint, (was, is))) = pairs.find(|(_, (was, is))| was.to_bits() != is.to_bits())
-        {
-            return Apart::Command { joint, was: *was, is: *is };
+        if let Some((joint, was, is)) = first_apart(&before.commanded, &now.commanded) {
+            return Apart::Command { joint, was, is };
+        }
+        if let Some((joint, was, is)) = first_apart(&before.requested, &now.requested) {
+            return Apart::Request { joint, was, is };
         }
     }
     let at = was.iter().zip(is).position(|(was, is)| was != is);
@@ -171,14 +184,46 @@ fn apart(was: &[u64], is: &[u64]) -> Apart {
     Apart::Word { at, was: was.get(at).copied(), is: is.get(at).copied() }
 }
 
-/// The mode and the commanded set-points of an outcome.
+fn first_apart(was: &Joints, is: &Joints) -> Option<(usize, f64, f64)> {
+    let mut pairs = was.iter().zip(is.iter()).enumerate();
+    let (joint, (was, is)) = pairs.find(|(_, (was, is))| was.to_bits() != is.to_bits())?;
+    Some((joint, *was, *is))
+}
+
+/// What an outcome begins with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Head {
+    /// The mode at the end of the tick.
+    pub mode: Mode,
+    /// Whether the set-points are to be followed.
+    pub driven: bool,
+    /// The set-points.
+    pub commanded: Joints,
+    /// What they were to be before the filter.
+    pub requested: Joints,
+    /// What is wrong with the robot.
+    pub trouble: Option<Fault>,
+    /// Everything that is not as it should be.
+    pub conditions: Conditions,
+    /// Which limits changed the set-point of each joint.
+    pub limited_by: LimitedBy,
+}
+
+/// What an outcome begins with.
 #[must_use]
-pub fn head(outcome: &[u64]) -> Option<(Mode, Joints)> {
+pub fn head(outcome: &[u64]) -> Option<Head> {
     let from = &mut Reading::new(outcome);
     let mode = Words::get(from)?;
-    // The epoch, then of the command: drive, stop, release.
-    for _ in 0..4 {
-        from.next_word()?;
+    let _epoch = from.next_word()?;
+    // Of the command: drive, stop, release, the set-points.
+    let drive: Drive = Words::get(from)?;
+    let (_stop, _release) = (from.next_word()?, from.next_word()?);
+    let (commanded, requested): (Joints, Joints) = Words::get(from)?;
+    let (trouble, conditions) = Words::get(from)?;
+    let mut limited_by: LimitedBy = [Limits::default(); MAX_JOINTS];
+    for limits in limited_by.iter_mut().take(requested.len()) {
+        *limits = Words::get(from)?;
     }
-    Some((mode, Words::get(from)?))
+    let driven = drive == Drive::On;
+    Some(Head { mode, driven, commanded, requested, trouble, conditions, limited_by })
 }

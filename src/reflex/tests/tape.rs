@@ -194,7 +194,7 @@ fn a_run_with_a_fault_and_an_e_stop_is_the_same_once_more_from_the_first_tick() 
         .iter()
         .filter_map(|words| Entry::read(words))
         .filter_map(|entry| reflex::replay::head(entry.outcome))
-        .map(|(mode, _)| mode)
+        .map(|head| head.mode)
         .collect();
     let saw = |is: fn(&Mode) -> bool| modes.iter().any(is);
     assert!(saw(|mode| matches!(mode, Mode::Moving { .. })));
@@ -233,11 +233,12 @@ fn the_first_difference_is_found_with_its_joint_and_both_values() {
     let mut entries = recorded();
     let moving = entries.iter().position(|words| {
         let head = Entry::read(words).and_then(|entry| reflex::replay::head(entry.outcome));
-        matches!(head, Some((Mode::Moving { .. }, _)))
+        head.is_some_and(|head| matches!(head.mode, Mode::Moving { .. }))
     });
     let at = moving.expect("a tick that moves") + 10;
     let entry = Entry::read(&entries[at]).expect("a tick");
-    let (tick, (_, commanded)) = (entry.tick, reflex::replay::head(entry.outcome).expect("a head"));
+    let (tick, head) = (entry.tick, reflex::replay::head(entry.outcome).expect("a head"));
+    let commanded = head.commanded;
     let bits = commanded[2].to_bits();
     let place = entries[at].iter().rposition(|word| *word == bits).expect("the command");
     let first = entries[at].len() - entry.outcome.len();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{ProofEntry, RouterEntry, json::Json};
 use crate::{
     config::{ConfigError, ReachSettings},
+    head::digest_of,
     observation::Params,
 };
 
@@ -41,6 +42,8 @@ pub struct RegistryFile {
     pub routers: BTreeMap<String, Vec<RouterEntry>>,
     #[serde(skip)]
     path: PathBuf,
+    #[serde(skip)]
+    sha256: String,
 }
 
 /// A skill: what is the same on every robot.
@@ -216,6 +219,7 @@ impl RegistryFile {
         serde_json::from_str::<Json>(text).map_err(malformed)?;
         let mut file: Self = serde_json::from_str(text).map_err(malformed)?;
         path.clone_into(&mut file.path);
+        file.sha256 = digest_of(text.as_bytes());
         file.check()?;
         Ok(file)
     }
@@ -224,6 +228,12 @@ impl RegistryFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The SHA-256 of the file as it was read, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// A path of this file, from where the program runs.

@@ -10,6 +10,7 @@ use crate::{
     config::ConfigError,
     head::{Head, HeadError, Manifest},
     inference::EngineError,
+    security::SealError,
 };
 
 /// Why a policy, or a whole registry, is refused.
@@ -24,6 +25,9 @@ pub enum LoadError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A file that is not signed as it has to be.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// What heads are loaded with.

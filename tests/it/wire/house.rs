@@ -1,11 +1,11 @@
 //! A house that writes down what it is asked, and a client that can send anything.
 
 use std::{
-    future::pending,
+    collections::BTreeMap,
     net::TcpListener,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -18,11 +18,12 @@ use reflexd::{
     decision::{Decision, Verdict},
     operator::{Answer, Command, Heard, LeaseTold, Present, Question},
     router::{Embedded, Instruction, Thing},
+    security::Gatekeeping,
     wire::{Beat, House, Service, Shape, Wire, WireSettings},
 };
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
-use zenoh::{Session, Wait};
+use tokio::{runtime::Runtime, sync::Notify};
+use zenoh::{Session, Wait, qos::CongestionControl};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +40,8 @@ pub(crate) struct Diary {
     pub(crate) router: Vec<bool>,
     /// Who, key, reason.
     pub(crate) refused: Vec<(String, String, String)>,
+    /// How many on each key were not even read.
+    pub(crate) crowded: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Clone, Default)]
@@ -46,6 +49,9 @@ pub(crate) struct FakeHouse {
     diary: Arc<Mutex<Diary>>,
     /// Whether commands are taken and never answered.
     pub(crate) is_stuck: Arc<AtomicBool>,
+    /// How many wait for an answer, and what lets them go.
+    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) release: Arc<Notify>,
     pub(crate) present: Arc<Mutex<Option<Arc<Present>>>>,
 }
 
@@ -60,7 +66,9 @@ impl House for FakeHouse {
         let refused = command == Command::ClearFault;
         self.diary().commands.push((command, who.into()));
         if self.is_stuck.load(Ordering::Relaxed) {
-            pending::<()>().await;
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            self.release.notified().await;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
         let reason = refused.then(|| "there is nothing to clear".into());
         Answer { accepted: !refused, reason, changed: Vec::new(), lease: None, state_seq: 7 }
@@ -122,6 +130,11 @@ impl House for FakeHouse {
     fn refused_message(&self, who: &str, key: &str, reason: &str) {
         self.diary().refused.push((who.into(), key.into(), reason.into()));
     }
+
+    fn crowded_out(&self, key: &'static str, _who: impl Fn() -> String) -> bool {
+        *self.diary().crowded.entry(key).or_default() += 1;
+        true
+    }
 }
 
 /// A tick in which nothing happens.
@@ -165,11 +178,16 @@ pub(crate) struct Street {
 
 impl Street {
     pub(crate) fn open() -> Self {
+        Self::guarded(Gatekeeping::default())
+    }
+
+    /// One that wants to know who speaks.
+    pub(crate) fn guarded(gatekeeping: Gatekeeping) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let _inside = runtime.enter();
         let endpoint = free_endpoint();
-        let settings =
-            WireSettings { listen: vec![endpoint.clone()], ..WireSettings::local("piper") };
+        let listen = vec![endpoint.clone()];
+        let settings = WireSettings { listen, gatekeeping, ..WireSettings::local("piper") };
         let house = FakeHouse::default();
         let wire = Wire::open(&settings).expect("the port was free");
         let service = wire.serve(house.clone(), shape()).expect("the keys are good");
@@ -239,7 +257,9 @@ impl Stranger {
     }
 
     pub(crate) fn put(&self, key: &str, payload: &[u8]) {
-        self.0.put(key, payload).wait().expect("the session is open");
+        // What is counted must not be dropped on the way, however busy the machine is.
+        let put = self.0.put(key, payload).congestion_control(CongestionControl::Block);
+        put.wait().expect("the session is open");
     }
 }
 
