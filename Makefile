@@ -66,7 +66,8 @@ hil-vcan-tests:
 
 # What libFuzzer looks at is instrumented, which needs switches that a stable compiler has not; the law's ticks need neither.
 FUZZ := $(CARGO) +nightly fuzz
-FUZZ_OUTSIDE := messages words daemon_config robot_config manifest registry router_manifest urdf
+FUZZ_OUTSIDE := messages words daemon_config robot_config manifest registry router_manifest urdf recording \
+	signatures
 TARGET ?= law can_frames tape
 SECONDS ?= 60
 TICKS ?= 100000000

@@ -81,6 +81,16 @@ fn messages() {
 }
 
 #[test]
+fn signatures() {
+    smoke("signatures", &outside::signatures, &[], 20_000);
+}
+
+#[test]
+fn recording() {
+    smoke("recording", &outside::recording, &[], 10_000);
+}
+
+#[test]
 fn words() {
     smoke("words", &outside::words, &[], 150);
 }

@@ -5,6 +5,7 @@ use reflexd::{
     encoder::Words,
     operator::{Command, Goal, Jog},
     router::{command, route},
+    security::{Nonces, Signed},
     wire::{BadMessage, DecisionMessage, reading, said_of},
 };
 
@@ -126,6 +127,26 @@ fn obeyed(command: &Command) {
         }
         Command::Skill { params, .. } => assert!(params.radius > 0.0 && finite(params.target_x)),
         _ => {}
+    }
+}
+
+/// Attachments with a signature, as they are read before anything is verified. Two bytes say how far the clock goes on
+/// between two of them; a line is one.
+///
+/// # Panics
+/// If one is taken twice.
+pub fn signatures(bytes: &[u8]) {
+    let mut nonces = Nonces::new(1_000_000);
+    let mut now_ms = 1_000_000;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Some(([low, high], attachment)) = line.split_first_chunk() else { continue };
+        now_ms += u64::from(u16::from_le_bytes([*low, *high]));
+        let Some(Ok(signed)) = Signed::read(attachment) else { continue };
+        let _ = (signed.signer(), signed.said());
+        if nonces.check(&signed, now_ms, 60_000).is_ok() {
+            nonces.take(&signed).expect("nobody was in between");
+            assert!(nonces.check(&signed, now_ms, 60_000).is_err(), "taken twice");
+        }
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod files;
 mod messages;
+mod recordings;
 
 pub use files::{daemon_config, manifest, registry, robot_config, router_manifest, urdf};
-pub use messages::{messages, words};
+pub use messages::{messages, signatures, words};
+pub use recordings::recording;
 
 /// Every target, by name.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("messages", messages),
+    ("signatures", signatures),
     ("words", words),
     ("daemon_config", daemon_config),
     ("robot_config", robot_config),
@@ -16,4 +19,5 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("registry", registry),
     ("router_manifest", router_manifest),
     ("urdf", urdf),
+    ("recording", recording),
 ];
