@@ -72,7 +72,7 @@ TARGET ?= law can_frames tape
 SECONDS ?= 60
 TICKS ?= 100000000
 
-fuzz: setup ## let libFuzzer look for trouble for SECONDS=60 in each TARGET (fuzz/README.md; needs cargo-fuzz, nightly Rust)
+fuzz: ## let libFuzzer look for trouble for SECONDS=60 in each TARGET (fuzz/README.md; needs cargo-fuzz, nightly Rust)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
 		echo 'fuzz: cargo-fuzz is not installed. Remedy: cargo install cargo-fuzz --version 0.13.2 --locked' >&2; exit 1; }
 	@$(CARGO) +nightly --version >/dev/null 2>&1 || { \
