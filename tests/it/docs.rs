@@ -21,7 +21,7 @@ mod failsafe;
 mod keys;
 mod security;
 
-const PAGES: [&str; 22] = [
+const PAGES: [&str; 23] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
