@@ -11,8 +11,10 @@ use std::{
 use crate::{allocation::touched, rig::here};
 
 mod changes;
+#[allow(unreachable_pub, reason = "it is a crate's own in fuzz/")]
 #[path = "../../fuzz/src/outside/mod.rs"]
 mod outside;
+#[allow(unreachable_pub, reason = "it is a crate's own in fuzz/")]
 #[path = "../../fuzz/src/realtime/mod.rs"]
 mod realtime;
 
