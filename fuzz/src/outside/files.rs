@@ -179,11 +179,11 @@ pub fn urdf(bytes: &[u8]) {
 }
 
 fn told<T>(read: Result<T, ConfigError>) -> Option<T> {
-    read.inspect_err(|error| named(error)).ok()
+    read.inspect_err(named).ok()
 }
 
 /// A complaint says of which file it is, and no more than somebody reads.
-fn named(error: &impl std::error::Error) {
+fn named<E: std::error::Error>(error: &E) {
     let words = error.to_string();
     assert!(words.contains(FILE), "{words}");
 }

@@ -8,8 +8,11 @@ pub use files::{daemon_config, manifest, registry, robot_config, router_manifest
 pub use messages::{messages, signatures, words};
 pub use recordings::recording;
 
+/// What a target is called, and itself.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Every target, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[Target] = &[
     ("messages", messages),
     ("signatures", signatures),
     ("words", words),

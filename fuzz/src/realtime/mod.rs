@@ -8,6 +8,8 @@ pub use bus::can_frames;
 pub use law::{Lived, law, live};
 pub use tape::tape;
 
+/// What a target is called, and itself.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// Every target, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] =
-    &[("can_frames", can_frames), ("law", law), ("tape", tape)];
+pub const TARGETS: &[Target] = &[("can_frames", can_frames), ("law", law), ("tape", tape)];
