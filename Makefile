@@ -12,7 +12,8 @@ WORKSPACE := --workspace --exclude trt
 
 export CARGO PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help run demo-fireboy test storm test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak bench flood lint \
+.PHONY: help run demo-fireboy test storm test-tensorrt test-router-sidecar hil hil-berries hil-vcan hil-vcan-tests soak fuzz fuzz-law \
+	bench flood lint \
 	doctor deb setup setup-tensorrt setup-router-sidecar setup-piper-sdk build train evaluate gallery check-lerobot \
 	check-piper-sdk check-tools clean
 
@@ -62,6 +63,27 @@ hil-vcan-tests:
 	$(CARGO) build $(FLAGS) $(WORKSPACE)
 	REFLEX_VCAN=vcan0 $(IN_GUEST) --lib --test arm -- --ignored on_vcan0
 	REFLEX_HIL_BUS=vcan0 $(IN_GUEST) --test hil -- --test-threads=1 $(VCAN)
+
+# What libFuzzer looks at is instrumented, which needs switches that a stable compiler has not; the law's ticks need neither.
+FUZZ := $(CARGO) +nightly fuzz
+FUZZ_OUTSIDE := messages words daemon_config robot_config manifest registry router_manifest urdf recording \
+	signatures
+TARGET ?= law can_frames tape
+SECONDS ?= 60
+TICKS ?= 100000000
+
+fuzz: ## let libFuzzer look for trouble for SECONDS=60 in each TARGET (fuzz/README.md; needs cargo-fuzz, nightly Rust)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || { \
+		echo 'fuzz: cargo-fuzz is not installed. Remedy: cargo install cargo-fuzz --version 0.13.2 --locked' >&2; exit 1; }
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { \
+		echo 'fuzz: there is no nightly Rust. Remedy: rustup toolchain install nightly --profile minimal' >&2; exit 1; }
+	@for target in $(TARGET); do case " $(FUZZ_OUTSIDE) " in *" $$target "*) more='--features outside' ;; *) more= ;; esac; \
+		mkdir -p out/fuzz/$$target && $(FUZZ) run $$more $$target out/fuzz/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; done
+
+fuzz-law: ## TICKS=100000000 ticks of the law with arbitrary bits, every promise judged in each (minutes; SEED=1 begins)
+	$(CARGO) run --release --locked --manifest-path fuzz/Cargo.toml --no-default-features --example law_ticks -- \
+		$(TICKS) $(SEED)
 
 MINUTES ?= 5
 SEED ?= 1

@@ -301,7 +301,20 @@ impl Settings {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_as(file: &Path, backend: Option<BackendKind>) -> Result<Self, ConfigError> {
-        let mut daemon: DaemonSettings = parse(file)?;
+        Self::of_text(file, &read(file)?, backend, RobotSettings::load)
+    }
+
+    /// The same of the text of such a file. What `robot` makes of the robot's file is its robot.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_text(
+        file: &Path,
+        text: &str,
+        backend: Option<BackendKind>,
+        robot: impl FnOnce(&Path) -> Result<RobotSettings, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let mut daemon: DaemonSettings = understood(file, text)?;
         daemon.backend = backend.unwrap_or(daemon.backend);
         let folder = file.parent().unwrap_or(Path::new("."));
         daemon.robot = folder.join(&daemon.robot);
@@ -315,7 +328,7 @@ impl Settings {
         if let Some(router) = &mut daemon.router {
             router.resolve(folder);
         }
-        let robot_settings = RobotSettings::load(&daemon.robot)?;
+        let robot_settings = robot(&daemon.robot)?;
         let settings = Self { daemon, robot_settings, file: file.to_owned() };
         settings.check()?;
         Ok(settings)
@@ -378,9 +391,20 @@ impl Settings {
 
 /// Reads a TOML file.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
-    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+    understood(file, &read(file)?)
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file)
+        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })
+}
+
+/// What the text of a TOML file says.
+pub(crate) fn understood<T: serde::de::DeserializeOwned>(
+    file: &Path,
+    text: &str,
+) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Malformed {
         file: file.to_owned(),
         words: format!("{error}; see docs/configuration.md"),
     })

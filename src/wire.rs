@@ -53,12 +53,21 @@ pub use lease::Beat;
 pub use link::{RouterLink, Sight};
 pub use messages::{
     BadMessage, DecisionMessage, MESSAGE_BYTES_MAX, ParamsMessage, RawParamsMessage,
-    command_message, decision_message,
+    decision_message,
 };
 pub use probe::Probe;
 pub use publish::Service;
 pub use session::Wire;
 pub use state::{BUCKETS, EventMessage, Pose, Quantiles, TimingMessage};
+
+/// What each payload is read by: nothing that comes in is read by anything else.
+pub mod reading {
+    pub use super::{
+        heard::{embedded, instruction, objects},
+        lease::beat,
+        messages::{command, decision_message as decision, plain, question},
+    };
+}
 
 /// Where a daemon is to be found when nobody says otherwise: by programs on its own machine only.
 pub const DEFAULT_ENDPOINT: &str = "tcp/127.0.0.1:7447";

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ArmSettings, CapsuleSettings, CollisionSettings, ConfigError, PiperSettings, PlaneSettings,
-    SwapSettings, parse, swap, workspace,
+    SwapSettings, read, swap, understood, workspace,
 };
 use crate::operator::JointNames;
 
@@ -221,7 +221,15 @@ impl RobotSettings {
     /// # Errors
     /// If it cannot be read, is no such file, or a value in it makes no sense.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let mut robot: Self = parse(file)?;
+        Self::of_text(file, &read(file)?)
+    }
+
+    /// The same of the text of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_text(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut robot: Self = understood(file, text)?;
         let folder = file.parent().unwrap_or(Path::new("."));
         robot.urdf = folder.join(&robot.urdf);
         if let Some(mujoco) = &mut robot.mujoco {

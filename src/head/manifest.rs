@@ -150,11 +150,25 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The same of the bytes of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self, HeadError> {
+        let manifest = Self::unproved_of(path, bytes)?;
+        manifest.check_goldens()?;
+        Ok(manifest)
+    }
+
     /// The same of a manifest that has no golden vectors yet.
     pub(super) fn unproved(path: &Path) -> Result<Self, HeadError> {
-        let (mut manifest, digest): (Self, String) = read(path)?;
+        Self::unproved_of(path, &read(path)?)
+    }
+
+    fn unproved_of(path: &Path, bytes: &[u8]) -> Result<Self, HeadError> {
+        let mut manifest: Self = understood(path, bytes)?;
         manifest.path = path.to_path_buf();
-        manifest.digest = digest;
+        manifest.digest = file::sha256(bytes);
         manifest.check()?;
         Ok(manifest)
     }
@@ -165,7 +179,7 @@ impl Manifest {
     /// As [`Self::load`].
     pub fn as_written(path: &Path) -> Result<Value, HeadError> {
         Self::load(path)?;
-        read(path).map(|(content, _)| content)
+        understood(path, &read(path)?)
     }
 
     /// The file that it was read from.
@@ -243,20 +257,22 @@ impl Manifest {
     }
 }
 
-/// A manifest's file as something that TOML can be made into.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), HeadError> {
-    let bytes = file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
+/// The bytes of a manifest's file.
+fn read(path: &Path) -> Result<Vec<u8>, HeadError> {
+    file::read(path, MANIFEST_MAX_BYTES).map_err(|source| HeadError::File {
         file: path.to_path_buf(),
         key: "manifest",
         value: path.display().to_string(),
         source,
         remedy: "name the head's .toml file",
-    })?;
+    })
+}
+
+/// Those bytes as something that TOML can be made into.
+fn understood<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, HeadError> {
     let not_toml = |message: String| HeadError::Toml { file: path.to_path_buf(), message };
-    let text = str::from_utf8(&bytes).map_err(|error| not_toml(error.to_string()))?;
-    let content =
-        toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))?;
-    Ok((content, file::sha256(&bytes)))
+    let text = str::from_utf8(bytes).map_err(|error| not_toml(error.to_string()))?;
+    toml::from_str(text).map_err(|error| not_toml(error.to_string().trim_end().into()))
 }
 
 fn ns(ms: f64) -> u64 {

@@ -148,6 +148,14 @@ impl Description {
         let read =
             File::open(file).and_then(|open| open.take(BYTES_MAX + 1).read_to_end(&mut bytes));
         read.map_err(unreadable)?;
+        Self::of_bytes(file, bytes)
+    }
+
+    /// The same of the bytes of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_bytes(file: &Path, bytes: Vec<u8>) -> Result<Self, DescriptionError> {
         let malformed =
             |words: String| DescriptionError::Malformed { file: file.to_owned(), words };
         if bytes.len() as u64 > BYTES_MAX {

@@ -136,7 +136,18 @@ impl RouterManifest {
     /// # Errors
     /// The first thing in it that is wrong, by file, key, value and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let mut manifest: Self = config::parse(path)?;
+        Self::checked(path, config::parse(path)?)
+    }
+
+    /// The same of the text of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::checked(path, config::understood(path, text)?)
+    }
+
+    fn checked(path: &Path, mut manifest: Self) -> Result<Self, ConfigError> {
         manifest.path = path.to_owned();
         manifest.check()?;
         Ok(manifest)

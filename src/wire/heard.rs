@@ -95,7 +95,10 @@ struct EmbeddedMessage {
 }
 
 /// Reads the payload of `instruction`. An id that is left out is the daemon's to give: it is empty.
-pub(super) fn instruction(payload: &[u8]) -> Result<Instruction, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn instruction(payload: &[u8]) -> Result<Instruction, BadMessage> {
     let message: InstructionMessage = read(payload)?;
     let text = message.text.trim().to_owned();
     must(!text.is_empty(), "text", &message.text, "what is to be done, in words")?;
@@ -126,7 +129,10 @@ fn target(message: TargetMessage) -> Result<Target, BadMessage> {
 }
 
 /// Reads the payload of `objects`.
-pub(super) fn objects(payload: &[u8]) -> Result<Vec<Thing>, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn objects(payload: &[u8]) -> Result<Vec<Thing>, BadMessage> {
     things(read::<ObjectsMessage>(payload)?.objects)
 }
 
@@ -142,7 +148,10 @@ fn things(messages: Vec<ThingMessage>) -> Result<Vec<Thing>, BadMessage> {
 }
 
 /// Reads an embedding and what goes with it.
-pub(super) fn embedded(payload: &[u8], attachment: &[u8]) -> Result<Embedded, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn embedded(payload: &[u8], attachment: &[u8]) -> Result<Embedded, BadMessage> {
     let wanted = "4096: 1024 numbers, float32, little-endian";
     must(payload.len() == EMBEDDING_BYTES, "bytes", &payload.len(), wanted)?;
     let said: EmbeddedMessage = read(attachment)?;

@@ -65,7 +65,10 @@ pub(super) fn command(payload: &[u8]) -> Result<(Command, Option<String>), BadMe
 }
 
 /// Reads the payload of `heartbeat/<operator>`.
-pub(super) fn beat(payload: &[u8]) -> Result<Beat, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn beat(payload: &[u8]) -> Result<Beat, BadMessage> {
     let BeatMessage { lease_id, seq, .. } = read(payload)?;
     Ok(Beat { lease_id, seq })
 }

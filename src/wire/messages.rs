@@ -239,11 +239,11 @@ fn registry(payload: &[u8]) -> Result<(Command, Option<String>), BadMessage> {
     Ok((Command::Registry(act), operator))
 }
 
-/// Reads the payload of `cmd/<verb>`.
+/// Reads the payload of `cmd/<verb>`, or of `lease`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn command_message(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
+pub fn command(verb: &str, payload: &[u8]) -> Result<Command, BadMessage> {
     let (command, operator) = match verb {
         "home" => {
             let Home { operator, speed, .. } = read(payload)?;
@@ -285,12 +285,18 @@ pub fn command_message(verb: &str, payload: &[u8]) -> Result<Command, BadMessage
 }
 
 /// Reads the payload of `ask/ik`.
-pub(super) fn question(payload: &[u8]) -> Result<Question, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn question(payload: &[u8]) -> Result<Question, BadMessage> {
     poses::ik(payload)
 }
 
 /// Reads a message that has nothing to say but who sent it.
-pub(super) fn plain(payload: &[u8]) -> Result<Option<String>, BadMessage> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn plain(payload: &[u8]) -> Result<Option<String>, BadMessage> {
     read::<Plain>(payload).map(|plain| plain.operator)
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::wire::{Kind, TABLE, heard};
 
 fn reason(verb: &str, payload: &str) -> String {
-    command_message(verb, payload.as_bytes()).expect_err(payload).to_string()
+    command(verb, payload.as_bytes()).expect_err(payload).to_string()
 }
 
 fn decision_with(field: &str, value: &str) -> Result<Decision, BadMessage> {
@@ -24,8 +24,8 @@ fn the_examples_of_the_documentation_are_understood() {
         let understood = match key.name.strip_prefix("cmd/") {
             None if key.kind == Kind::Question => poses::ik(example.as_bytes()).map(|_| ()),
             Some("estop") => plain(example.as_bytes()).map(|_| ()),
-            Some(verb) => command_message(verb, example.as_bytes()).map(|_| ()),
-            None if key.name == "lease" => command_message("lease", example.as_bytes()).map(|_| ()),
+            Some(verb) => command(verb, example.as_bytes()).map(|_| ()),
+            None if key.name == "lease" => command("lease", example.as_bytes()).map(|_| ()),
             None if key.kind == Kind::Instruction => {
                 heard::instruction(example.as_bytes()).map(|_| ())
             }
@@ -38,23 +38,21 @@ fn the_examples_of_the_documentation_are_understood() {
 #[test]
 fn nothing_said_means_the_defaults() {
     for empty in ["", " \n", "{}", r#"{"v":1}"#, r#"{"operator":null}"#] {
-        assert_eq!(command_message("arm", empty.as_bytes()), Ok(Command::Arm), "{empty:?}");
-        assert_eq!(command_message("home", empty.as_bytes()), Ok(Command::Home { speed: 1.0 }));
-        assert!(command_message("goto", empty.as_bytes()).is_err(), "it needs joints");
-        assert!(command_message("skill", empty.as_bytes()).is_err(), "it needs a name");
+        assert_eq!(command("arm", empty.as_bytes()), Ok(Command::Arm), "{empty:?}");
+        assert_eq!(command("home", empty.as_bytes()), Ok(Command::Home { speed: 1.0 }));
+        assert!(command("goto", empty.as_bytes()).is_err(), "it needs joints");
+        assert!(command("skill", empty.as_bytes()).is_err(), "it needs a name");
         assert!(decision_message(empty.as_bytes()).is_err(), "it needs nearly everything");
     }
-    let skill = command_message(
-        "skill",
-        br#"{"name":"reach","params":{"target_x":1,"target_y":2,"target_z":3}}"#,
-    );
+    let skill =
+        command("skill", br#"{"name":"reach","params":{"target_x":1,"target_y":2,"target_z":3}}"#);
     let Ok(Command::Skill { params, .. }) = skill else { panic!("{skill:?}") };
     assert_eq!((params.radius, params.speed_hint, params.object_is_berry), (0.018, 1.0, true));
 }
 
 #[test]
 fn nobody_drops_an_arm_without_saying_so() {
-    assert_eq!(command_message("release", br#"{"arm_may_fall":true}"#), Ok(Command::Release));
+    assert_eq!(command("release", br#"{"arm_may_fall":true}"#), Ok(Command::Release));
     for (payload, said) in
         [("", "absent"), ("{}", "absent"), (r#"{"arm_may_fall":false}"#, "false")]
     {
@@ -62,7 +60,7 @@ fn nobody_drops_an_arm_without_saying_so() {
         assert!(told.starts_with(&format!("arm_may_fall = {said}: must be true")), "{told}");
     }
     for payload in [r#"{"arm_may_fall":1}"#, r#"{"arm_may_fall":"true"}"#, "true", "[true]"] {
-        assert!(command_message("release", payload.as_bytes()).is_err(), "{payload}");
+        assert!(command("release", payload.as_bytes()).is_err(), "{payload}");
     }
     assert!(reason("release", r#"{"arm_may_fall":true,"force":true}"#).contains("unknown field"));
 }
@@ -123,7 +121,7 @@ fn reasons_are_short_and_in_one_line() {
 
 #[test]
 fn leases_and_heartbeats_are_read_strictly() {
-    let lease = |payload: &str| command_message("lease", payload.as_bytes());
+    let lease = |payload: &str| command("lease", payload.as_bytes());
     let acquire = |ttl_ms, takeover| {
         Ok(Command::Lease(crate::operator::LeaseAct::Acquire { ttl_ms, takeover }))
     };

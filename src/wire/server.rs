@@ -300,7 +300,7 @@ impl<H: House> Hall<H> {
     /// Carries out a command.
     async fn obey(self, message: Arc<Message>) {
         let verb = message.key.name.strip_prefix("cmd/").unwrap_or(message.key.name);
-        match messages::command_message(verb, &message.payload) {
+        match messages::command(verb, &message.payload) {
             Ok(command) => {
                 let answer = self.house.command(command, &message.who()).await;
                 self.reply(&message, ANSWER_SCHEMA, state::encode(&CommandAnswer::from(answer)));

@@ -280,7 +280,7 @@ impl<'a> Bottle<'a> {
             key => {
                 let verb = key.strip_prefix("cmd/").unwrap_or(key);
                 let command =
-                    wire::command_message(verb, payload).map_err(|bad| bad.to_string())?;
+                    wire::reading::command(verb, payload).map_err(|bad| bad.to_string())?;
                 Box::pin(async move { desk.command(command, &name).await })
             }
         };

@@ -15,6 +15,7 @@ mod camera;
 mod conformance;
 mod degenerate;
 mod descriptions;
+mod fuzz;
 mod punctual;
 mod reasons;
 mod scheduling;

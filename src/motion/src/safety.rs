@@ -281,6 +281,11 @@ impl Words for Filter {
 }
 
 impl Filter {
+    /// Whether every number in it is finite.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.motion[..self.joints].iter().all(Motion::is_finite)
+    }
+
     /// How many joints there are.
     pub(crate) const fn joints(&self) -> usize {
         self.joints

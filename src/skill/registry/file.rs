@@ -206,11 +206,18 @@ impl RegistryFile {
     /// # Errors
     /// If it cannot be read, is no registry, or a value makes no sense: file, key, value and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = text(path)?;
+        Self::of_text(path, &text(path)?)
+    }
+
+    /// The same of the text of such a file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let malformed = |error| malformed(path, &error);
         // Twice the same key is the one thing that the types do not see.
-        serde_json::from_str::<Json>(&text).map_err(malformed)?;
-        let mut file: Self = serde_json::from_str(&text).map_err(malformed)?;
+        serde_json::from_str::<Json>(text).map_err(malformed)?;
+        let mut file: Self = serde_json::from_str(text).map_err(malformed)?;
         path.clone_into(&mut file.path);
         file.sha256 = digest_of(text.as_bytes());
         file.check()?;

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use motion::{Drive, Ending, Event, Fault, Mode, failsafe::Condition};
-use reflex::trouble::{KNOWN, Known, Trouble};
+use reflex::trouble::{KNOWN, Trouble};
 use reflexd::{config::AuthoritySettings, operator::words};
 use serde_json::{Value, json};
 

@@ -70,6 +70,7 @@ impl Controller {
             && law.schedule.as_ref().is_none_or(|schedule| schedule.fits(joints));
         let sane = law.epoch.0 < SANE
             && law.tick.0 < SANE
+            && law.filter.is_finite()
             && law.barred_ticks < u32::MAX / 2
             && law.watchdog.is_sane();
         (fits && sane).then_some(law)

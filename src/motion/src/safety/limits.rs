@@ -31,6 +31,12 @@ impl Motion {
     pub(super) const REST: Self =
         Self { position: 0.0, velocity: 0.0, acceleration: 0.0, asked: 0.0 };
 
+    pub(super) fn is_finite(&self) -> bool {
+        [self.position, self.velocity, self.acceleration, self.asked]
+            .iter()
+            .all(|it| it.is_finite())
+    }
+
     pub(super) fn is_at_rest(&self) -> bool {
         self.velocity == 0.0 && self.acceleration == 0.0
     }
@@ -132,7 +138,7 @@ impl Motion {
             return Self { velocity: 0.0, acceleration: stop, ..*self };
         }
         let cap = limits.acceleration_max;
-        let acceleration = aim.clamp(least, most).clamp(-cap, cap);
+        let acceleration = between(between(aim, least, most), -cap, cap);
         let velocity = self.velocity + acceleration * dt;
         Self { position: self.position + velocity * dt, velocity, acceleration, ..*self }
     }
@@ -218,6 +224,17 @@ impl Reach {
 
     fn clamp(&self, velocity: f64) -> f64 {
         velocity.max(self.low).min(self.high)
+    }
+}
+
+/// As `clamp`, which panics where a bound is NaN.
+fn between(value: f64, least: f64, most: f64) -> f64 {
+    if value < least {
+        least
+    } else if value > most {
+        most
+    } else {
+        value
     }
 }
 
