@@ -30,11 +30,6 @@ fn touch() {
     let _ = TOUCHED.try_with(|touched| touched.set(touched.get() + 1));
 }
 
-/// How often this thread has had to do with the heap.
-pub(crate) fn touched() -> u64 {
-    TOUCHED.get()
-}
-
 // SAFETY: every call is passed on to the system's allocator as it came; counting touches no memory of theirs.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
