@@ -112,7 +112,7 @@ enum Sent {
     Run(Arc<Present>),
     Instruction(Value),
     Event(&'static str, EventMessage),
-    Timing(TimingMessage),
+    Timing(Box<TimingMessage>),
     End,
 }
 
@@ -151,7 +151,7 @@ impl Recorder {
     pub fn tell(&self, tidings: &Tidings) {
         let sent = match tidings {
             Tidings::Tick(present) => Sent::Run(Arc::clone(present)),
-            Tidings::Timing(timing) => Sent::Timing(*timing),
+            Tidings::Timing(timing) => Sent::Timing(timing.clone()),
             Tidings::Instruction(said) => Sent::Instruction(said.clone()),
             Tidings::Event(kind, event) => Sent::Event(kind, event.clone()),
             _ => return,

@@ -47,7 +47,7 @@ pub enum Tidings {
     /// A tick.
     Tick(Arc<Present>),
     /// How punctual the loop has been.
-    Timing(TimingMessage),
+    Timing(Box<TimingMessage>),
     /// What has been seen of the shadows.
     Shadows(Value),
     /// Who acts.
@@ -244,7 +244,7 @@ impl Herald {
         self.tell_conditions(tick);
         self.send(Tidings::Tick(present));
         if tick.tick.0.is_multiple_of(TIMING_EVERY_TICKS) {
-            self.send(Tidings::Timing(self.punctuality()));
+            self.send(Tidings::Timing(Box::new(self.punctuality())));
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) struct SoakArguments {
 
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
-    let fits = minutes >= 0.2 && minutes <= 60.0 * 24.0 * 30.0;
+    let fits = (0.2..=60.0 * 24.0 * 30.0).contains(&minutes);
     if fits { Ok(minutes) } else { Err("choose 0.2 to 43200".into()) }
 }
 

@@ -148,7 +148,7 @@ impl Act {
                 say("fault", fault.map(|name| json!(name)));
                 say("for_ms", fault.map(|_| json!(inject.for_ms)));
                 say("amount", inject.amount.map(|amount| json!(amount)));
-                say("clear", inject.clear.then(|| json!(true)));
+                say("clear", inject.clear.then_some(Value::Bool(true)));
                 "cmd/inject"
             }
             Self::Lease { act: None, takeover, ttl_ms, .. } => {

@@ -424,6 +424,7 @@ impl Drop for Bottle<'_> {
 }
 
 /// What is asked of the backends.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and copied")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Swapping {
     Shadow { made: Made, pose: Joints, guarded: bool },

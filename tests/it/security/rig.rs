@@ -276,7 +276,9 @@ viewers = ["viewer-wall"]
 
     pub(super) fn mode(&self, person: &Person) -> String {
         let said = person.ask("reflex/piper/state/mode", b"");
-        said[0]["mode"].as_str().unwrap_or("not known yet").to_owned()
+        // Who has just connected may not have been told yet who answers.
+        let mode = said.first().and_then(|said| said["mode"].as_str());
+        mode.unwrap_or("not known yet").to_owned()
     }
 
     pub(super) fn wait_for_mode(&self, person: &Person, mode: &str) {
