@@ -33,7 +33,7 @@ fn each_role_reaches_what_it_may_and_nobody_else_gets_in() {
         ["operator-ada", "router-vlm", "viewer-wall"].map(|name| daemon.person(&pki, name));
     daemon.wait_for_mode(&ada, "disarmed");
     for person in [&ada, &vlm, &wall] {
-        assert_eq!(person.ask(&key("state/mode"), b"").len(), 1, "{}", person.name);
+        assert_eq!(person.answered(&key("state/mode"), b"", None).len(), 1, "{}", person.name);
         assert_eq!(person.alive(), 1, "{}", person.name);
     }
     let trail = ada.listen(&key("event/*"));
@@ -50,24 +50,25 @@ fn each_role_reaches_what_it_may_and_nobody_else_gets_in() {
     }
     assert_eq!(daemon.mode(&ada), "disarmed");
 
-    let answers = ada.ask(&key("cmd/arm"), command("operator-ada").as_bytes());
+    let answers = ada.answered(&key("cmd/arm"), command("operator-ada").as_bytes(), None);
     assert_eq!((answers.len(), &answers[0]["accepted"]), (1, &json!(true)), "{answers:?}");
     assert_eq!(daemon.mode(&ada), "holding");
     ada.put(&key("cmd/disarm"), command("operator-ada").as_bytes());
     daemon.wait_for_mode(&ada, "disarmed");
-    let answers = vlm.ask(&key("decision"), decision("router-vlm").as_bytes());
+    let answers = vlm.answered(&key("decision"), decision("router-vlm").as_bytes(), None);
     assert_eq!((answers.len(), &answers[0]["verdict"]), (1, &json!("refused")), "{answers:?}");
 
     for person in [&wall, &vlm] {
         person.put(&key("cmd/estop"), command(&person.name).as_bytes());
         daemon.wait_for_mode(&ada, "estopped");
-        let cleared = ada.ask(&key("cmd/clear_fault"), command("operator-ada").as_bytes());
+        let cleared =
+            ada.answered(&key("cmd/clear_fault"), command("operator-ada").as_bytes(), None);
         assert_eq!(cleared[0]["accepted"], true, "{cleared:?}");
     }
-    assert_eq!(wall.ask("reflex/*/cmd/estop", b"").len(), 1, "all robots at once");
+    assert_eq!(wall.answered("reflex/*/cmd/estop", b"", None).len(), 1, "all robots at once");
 
     // The order of arrival is kept: whatever had reached the desk is in the trail by now.
-    ada.ask(&key("cmd/hold"), command("the-last").as_bytes());
+    ada.answered(&key("cmd/hold"), command("the-last").as_bytes(), None);
     let told = trail.until(|event| event["who"] == "the-last");
     let by = |who: &str, what: &str| {
         told.iter().filter(|event| event["who"] == who && event["key"] == what).count()
@@ -139,7 +140,7 @@ fn a_hop_that_lets_everybody_through_forges_nothing() {
     let mallory = hop.stranger();
     let ada = daemon.person(&pki, "operator-ada");
     daemon.wait_for_mode(&ada, "disarmed");
-    let answers = mallory.ask(&key("cmd/arm"), command("mallory").as_bytes());
+    let answers = mallory.answered(&key("cmd/arm"), command("mallory").as_bytes(), None);
     assert_eq!(answers[0]["accepted"], true, "the bypass that signatures are for: {answers:?}");
     assert_eq!(daemon.mode(&ada), "holding");
     drop((mallory, hop, ada, daemon));
@@ -153,7 +154,7 @@ fn a_hop_that_lets_everybody_through_forges_nothing() {
     let trail = ada.listen(&key("event/*"));
     let arm = key("cmd/arm");
     let why = |payload: &[u8], signature: Option<&str>| {
-        let answers = mallory.ask_signed(&arm, payload, signature);
+        let answers = mallory.answered(&arm, payload, signature);
         assert_eq!((answers.len(), &answers[0]["accepted"]), (1, &json!(false)), "{answers:?}");
         answers[0]["reason"].as_str().expect("a reason").to_owned()
     };
@@ -183,7 +184,7 @@ fn a_hop_that_lets_everybody_through_forges_nothing() {
 
     // What the operator signed goes through whatever hands; once.
     let good = sign("operator-ada", &arm, &payload, 6, wall_clock_ms());
-    let answers = mallory.ask_signed(&arm, payload.as_bytes(), Some(&good));
+    let answers = mallory.answered(&arm, payload.as_bytes(), Some(&good));
     assert_eq!(answers[0]["accepted"], true, "{answers:?}");
     let disarmed = ada.command(&pki, "cmd/disarm");
     assert_eq!(disarmed["accepted"], true, "{disarmed}");
@@ -214,7 +215,7 @@ fn a_hop_that_lets_everybody_through_forges_nothing() {
     let daemon = daemon.restart();
     let ada = daemon.person(&pki, "operator-ada");
     daemon.wait_for_mode(&ada, "disarmed");
-    let answers = ada.ask_signed(&arm, payload.as_bytes(), Some(&late));
+    let answers = ada.answered(&arm, payload.as_bytes(), Some(&late));
     let reason = answers[0]["reason"].as_str().expect("refused").to_owned();
     assert!(reason.contains("before this daemon started") || reason.contains("ended"), "{reason}");
     assert_eq!(daemon.mode(&ada), "disarmed");
@@ -230,7 +231,7 @@ fn a_hop_that_has_the_rules_keeps_them() {
     wall.put(&key("cmd/arm"), command("viewer-wall").as_bytes());
     assert!(wall.ask(&key("cmd/arm"), command("viewer-wall").as_bytes()).is_empty());
     assert_eq!(daemon.mode(&ada), "disarmed");
-    let answers = ada.ask(&key("cmd/arm"), command("operator-ada").as_bytes());
+    let answers = ada.answered(&key("cmd/arm"), command("operator-ada").as_bytes(), None);
     assert_eq!((answers.len(), &answers[0]["accepted"]), (1, &json!(true)), "{answers:?}");
     wall.put(&key("cmd/estop"), command("viewer-wall").as_bytes());
     daemon.wait_for_mode(&ada, "estopped");
@@ -269,10 +270,10 @@ fn who_has_a_key_is_believed_only_with_it() {
     let daemon = Guarded::start(&pki, &format!("keys = {:?}\n", pki.file("keys")));
     let ada = daemon.person(&pki, "operator-ada");
     daemon.wait_for_mode(&ada, "disarmed");
-    let answers = ada.ask(&key("cmd/arm"), command("operator-ada").as_bytes());
+    let answers = ada.answered(&key("cmd/arm"), command("operator-ada").as_bytes(), None);
     assert_eq!(answers[0]["accepted"], false, "{answers:?}");
     assert!(answers[0]["reason"].as_str().is_some_and(|it| it.contains("has a key here")));
-    let answers = ada.ask(&key("cmd/arm"), command("someone").as_bytes());
+    let answers = ada.answered(&key("cmd/arm"), command("someone").as_bytes(), None);
     assert_eq!(answers[0]["accepted"], true, "signatures are optional: {answers:?}");
     assert_eq!(ada.command(&pki, "cmd/disarm")["accepted"], true);
 }

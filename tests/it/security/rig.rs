@@ -122,6 +122,25 @@ impl Person {
         std::iter::from_fn(|| replies.recv().ok()).map(json).collect()
     }
 
+    /// The same from whoever has to answer: who has just connected may not have been told yet who that is, and then a question
+    /// goes nowhere.
+    pub(super) fn answered(
+        &self,
+        key: &str,
+        payload: &[u8],
+        attachment: Option<&str>,
+    ) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let answers = self.ask_signed(key, payload, attachment);
+            if !answers.is_empty() {
+                return answers;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{}: nobody answers on {key}", self.name);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// A command that this person signs.
     pub(super) fn command(&self, pki: &Pki, name: &str) -> Value {
         let key = format!("reflex/piper/{name}");
@@ -134,7 +153,7 @@ impl Person {
             nonce,
             (wall_clock_ms(), TTL_MS),
         );
-        let mut answers = self.ask_signed(&key, payload.as_bytes(), Some(&signature));
+        let mut answers = self.answered(&key, payload.as_bytes(), Some(&signature));
         assert_eq!(answers.len(), 1, "{key}: {answers:?}");
         answers.remove(0)
     }
@@ -275,10 +294,8 @@ viewers = ["viewer-wall"]
     }
 
     pub(super) fn mode(&self, person: &Person) -> String {
-        let said = person.ask("reflex/piper/state/mode", b"");
-        // Who has just connected may not have been told yet who answers.
-        let mode = said.first().and_then(|said| said["mode"].as_str());
-        mode.unwrap_or("not known yet").to_owned()
+        let said = person.answered("reflex/piper/state/mode", b"", None);
+        said[0]["mode"].as_str().unwrap_or("not known yet").to_owned()
     }
 
     pub(super) fn wait_for_mode(&self, person: &Person, mode: &str) {
