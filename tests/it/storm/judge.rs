@@ -288,6 +288,12 @@ impl Judge {
             let inside = (limits.position_min..=limits.position_max).contains(at);
             must(inside, Promise::Position, || format!("joint {joint} at {at}"))?;
         }
+        // While motors take their time the set-point goes with the robot, to the tick in which they have taken hold.
+        let engages = matches!(self.mode, Mode::Arming { .. });
+        let arms = arms || engages;
+        if engages || matches!(seen.mode, Mode::Arming { .. }) {
+            self.floor_m = None;
+        }
         apart(&self.robot, &mut self.floor_m, command)?;
         if arms {
             self.taken_hold(seen, command)?;
