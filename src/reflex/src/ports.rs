@@ -305,7 +305,7 @@ impl Listener {
 }
 
 impl StopSwitch {
-    /// Raises the flag and wakes the loop, which ticks at once instead of at its deadline. A source of zero counts as
+    /// Raises the flag and wakes the loop, which ticks at once instead of at its deadline if it was lowered before. A source of zero counts as
     /// one: the flag never fails to rise.
     pub fn raise(&self, by: StopSource) {
         let count = (self.shared.raises.fetch_add(1, Ordering::AcqRel) + 1) & 0xffff_ffff;

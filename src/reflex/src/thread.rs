@@ -154,7 +154,7 @@ impl Loop {
         self.next_deadline();
     }
 
-    /// Until the deadline, unless an e-stop comes that has not been seen yet.
+    /// Until the deadline, unless an e-stop comes while none is raised.
     fn sleep(&mut self) {
         self.timing.early = false;
         loop {
